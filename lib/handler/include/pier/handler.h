@@ -1,0 +1,234 @@
+/*
+ * pier's handler API: what a program must offer to serve a TCP port of pier, and what it may call.
+ *
+ * A handler is a table of callbacks. pier calls them on the worker that owns the connection, one at
+ * a time, never from inside TCP's packet processing: after a burst of packets went through TCP,
+ * every connection with news has its callbacks run once. A callback runs to completion and must not
+ * block, sleep or loop for long: while it runs, nothing else happens on that core.
+ *
+ *      open ──> data, writable, timer, eof (in any order, any number of times; eof once) ──> close
+ *
+ * Every open is followed by exactly one close, whatever happens in between; the connection's
+ * context lives from the one to the other. Inside any callback, any call below is allowed,
+ * pier_close and pier_abort included: close is then called after the callback returned.
+ *
+ * Back-pressure in: data() returns how many bytes it took. The rest stays in pier, the receive
+ * window closes behind it, and data() is called again with it when more arrives, after writable(),
+ * or when the handler calls pier_resume.
+ * Back-pressure out: pier_send* return how many bytes they took, which may be fewer than asked, or
+ * none. writable() is called once there is room again.
+ *
+ * Nothing in this file is a type of DPDK. Sizes are bytes, times microseconds. Unless a comment
+ * says otherwise, functions are called from inside a callback, on its thread only.
+ */
+#ifndef PIER_HANDLER_H
+#define PIER_HANDLER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Of this header. A handler built against another major version is refused. */
+#define PIER_HANDLER_ABI 1
+
+struct option_table; /* base/option.h */
+struct pier_conn;
+
+/*
+ * A run of received bytes. data is valid until the callback returns, unless the handler holds owner
+ * (pier_hold). owner is opaque; NULL for bytes that outlive the connection.
+ */
+struct pier_slice {
+	const void *data;
+	uint32_t len;
+	void *owner;
+};
+
+/* Why a connection ended (RFC 9293 section 3.6: the user can tell them apart). */
+enum pier_close_reason {
+	PIER_CLOSE_NORMAL,   /* both sides sent FIN, or this side closed and the FIN was taken over */
+	PIER_CLOSE_RESET,    /* the peer sent RST */
+	PIER_CLOSE_ABORT,    /* pier_abort was called */
+	PIER_CLOSE_TIMEOUT,  /* the peer fell silent: R2, the user timeout or keep-alive expired */
+	PIER_CLOSE_SHUTDOWN, /* the server stops */
+	PIER_CLOSE_REFUSED,  /* an active open failed */
+};
+
+/* The two ends. Addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d; ports in host order. */
+struct pier_info {
+	uint8_t remote_addr[16], local_addr[16];
+	uint16_t remote_port, local_port;
+	uint32_t srtt_us; /* 0: no sample yet */
+};
+
+/*
+ * The server's side of the API, filled in by pier. Handlers use the inline functions further down.
+ */
+struct pier_calls {
+	size_t (*send)(struct pier_conn *c, const void *data, size_t len);
+	size_t (*send_static)(struct pier_conn *c, const void *data, size_t len);
+	size_t (*send_slices)(struct pier_conn *c, const struct pier_slice *s, unsigned int n);
+	size_t (*room)(struct pier_conn *c);
+	void (*want_writable)(struct pier_conn *c);
+	void (*resume)(struct pier_conn *c);
+	void (*shutdown)(struct pier_conn *c);
+	void (*close)(struct pier_conn *c);
+	void (*abort)(struct pier_conn *c);
+	void (*set_timer)(struct pier_conn *c, uint64_t delay_us);
+	void (*hold)(void *owner);
+	void (*release)(void *owner);
+	void (*info)(struct pier_conn *c, struct pier_info *info);
+	bool (*get)(struct pier_conn *from, uint64_t id, struct pier_conn *c);
+	void (*set_nodelay)(struct pier_conn *c, bool on);
+};
+
+/*
+ * A connection as a callback sees it. The struct is valid until the callback returns; what may be
+ * kept is id, which names {worker, index, generation} and never names another connection later.
+ */
+struct pier_conn {
+	const struct pier_calls *calls;
+	void *host;           /* pier's; not for handlers */
+	uint64_t id;
+	void *ctx;            /* ctx_size bytes, zeroed before open; NULL if ctx_size is 0 */
+	const void *settings; /* this listener's settings; the same for all its connections */
+	uint64_t now;         /* this turn's time, any origin */
+};
+
+struct pier_handler {
+	uint32_t abi;  /* PIER_HANDLER_ABI */
+	uint32_t size; /* sizeof(struct pier_handler) */
+	const char *name;
+	const char *summary;  /* one line for --help */
+	uint32_t ctx_size;    /* context per connection; up to 8 bytes cost nothing extra */
+	bool nagle;           /* hold small segments back (RFC 9293 section 3.7.4); default: do not */
+
+	/* Settings a listener section may hold, and what they go to. NULL: none. */
+	const struct option_table *options;
+	/*
+	 * Prepare settings that were read (open a file, build a body). Called once per listener
+	 * version, on the control thread, before any connection. On failure returns false and
+	 * writes why to err. teardown undoes it after the version's last connection closed.
+	 */
+	bool (*setup)(void *settings, char *err, size_t errlen);
+	void (*teardown)(void *settings);
+
+	/* All callbacks may be NULL; a NULL data discards what arrives. */
+	void (*open)(struct pier_conn *c);
+	/* In order, each byte once unless it was not consumed. Returns the bytes consumed. */
+	size_t (*data)(struct pier_conn *c, const struct pier_slice *s, unsigned int n);
+	/* room bytes can be sent now. Called after a send came up short or pier_want_writable. */
+	void (*writable)(struct pier_conn *c, size_t room);
+	/* The peer has sent FIN and every byte before it was consumed. NULL: pier_close. */
+	void (*eof)(struct pier_conn *c);
+	/* The context is gone after this. Sending is over; pier_hold'ed owners must be released. */
+	void (*close)(struct pier_conn *c, enum pier_close_reason why);
+	/* The delay given to pier_set_timer has passed. */
+	void (*timer)(struct pier_conn *c);
+};
+
+/* Send a copy of the bytes. Returns how many were taken (0 after pier_shutdown or pier_close). */
+static inline size_t pier_send(struct pier_conn *c, const void *data, size_t len)
+{
+	return c->calls->send(c, data, len);
+}
+
+/* Send bytes that stay unchanged as long as the listener version lives: no copy is made. */
+static inline size_t pier_send_static(struct pier_conn *c, const void *data, size_t len)
+{
+	return c->calls->send_static(c, data, len);
+}
+
+/*
+ * Send received slices, or parts of them, back out: where that is cheaper, the buffers themselves
+ * leave. The handler need not hold them. Returns the bytes taken, counted from the first slice.
+ */
+static inline size_t pier_send_slices(struct pier_conn *c, const struct pier_slice *s,
+				      unsigned int n)
+{
+	return c->calls->send_slices(c, s, n);
+}
+
+/* Bytes that pier_send would take now. */
+static inline size_t pier_room(struct pier_conn *c)
+{
+	return c->calls->room(c);
+}
+
+/* Have writable called in the next turn that has room. One call for each request. */
+static inline void pier_want_writable(struct pier_conn *c)
+{
+	c->calls->want_writable(c);
+}
+
+/* Have data called again with what it left, in the next turn. */
+static inline void pier_resume(struct pier_conn *c)
+{
+	c->calls->resume(c);
+}
+
+/* Send FIN behind all accepted data; receiving goes on (half-close). */
+static inline void pier_shutdown(struct pier_conn *c)
+{
+	c->calls->shutdown(c);
+}
+
+/*
+ * Send FIN behind all accepted data; nothing more is received. If received data was left, or
+ * arrives later, the peer gets a RST (RFC 9293 section 3.6.1). close() is called at once: the
+ * rest is pier's business.
+ */
+static inline void pier_close(struct pier_conn *c)
+{
+	c->calls->close(c);
+}
+
+/* Send RST, drop everything queued. */
+static inline void pier_abort(struct pier_conn *c)
+{
+	c->calls->abort(c);
+}
+
+/* Have timer called delay_us from now, to the next millisecond; replaces the last; 0: none. */
+static inline void pier_set_timer(struct pier_conn *c, uint64_t delay_us)
+{
+	c->calls->set_timer(c, delay_us);
+}
+
+/* Keep a slice's bytes beyond the callback; each hold needs a release, on the same thread. */
+static inline void pier_hold(struct pier_conn *c, void *owner)
+{
+	c->calls->hold(owner);
+}
+
+static inline void pier_release(struct pier_conn *c, void *owner)
+{
+	c->calls->release(owner);
+}
+
+static inline void pier_get_info(struct pier_conn *c, struct pier_info *info)
+{
+	c->calls->info(c, info);
+}
+
+/* Reach another connection of this worker by its id. False if it is gone. */
+static inline bool pier_get(struct pier_conn *from, uint64_t id, struct pier_conn *c)
+{
+	return from->calls->get(from, id, c);
+}
+
+/* Turn Nagle's algorithm off or on for this connection; off sends what is held back. */
+static inline void pier_set_nodelay(struct pier_conn *c, bool on)
+{
+	c->calls->set_nodelay(c, on);
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * The handlers known by name. Filled once at start by whoever composes the program, then only read.
+ */
+#ifndef PIER_REGISTRY_H
+#define PIER_REGISTRY_H
+
+#include "pier/handler.h"
+
+#define HANDLER_MAX 64
+
+/*
+ * Add a handler; the struct must outlive the registry. Returns NULL, or what is wrong with it
+ * (ABI version, size, a name taken, no room). Control thread, before workers start.
+ */
+const char *handler_register(const struct pier_handler *h);
+
+/* The handler of that name, or NULL. */
+const struct pier_handler *handler_find(const char *name);
+
+/* The i-th registered handler, or NULL past the last. */
+const struct pier_handler *handler_at(unsigned int i);
+
+#endif
