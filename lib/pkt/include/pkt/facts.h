@@ -1,0 +1,69 @@
+/*
+ * Facts: what one pass over a burst finds out about each packet, so that nobody parses twice.
+ *
+ * They lie in an array beside the mbufs, not in them. Addresses and ports are in network order as
+ * on the wire; sequence numbers, window and timestamps in host order. payload_sum is the partial
+ * ones'-complement sum of the payload, known when the checksum was verified here: a payload that is
+ * sent on is not summed again (never set when the port vouched for the checksum).
+ */
+#ifndef PIER_PKT_FACTS_H
+#define PIER_PKT_FACTS_H
+
+#include "base/compiler.h"
+
+/* What kind of packet it is, and so who handles it. */
+enum pkt_kind {
+	PKT_DROP, /* not to be used; facts.reason says why and the parser has not counted it */
+	PKT_TCP,  /* complete IPv4 TCP segment, all checks of header and checksum passed */
+	PKT_UDP,
+	PKT_ICMP,
+	PKT_ARP,
+	PKT_FRAGMENT, /* of an IPv4 datagram: l3 fields valid, nothing beyond */
+	PKT_OTHER,    /* IPv4 with another protocol */
+};
+
+enum pkt_flag {
+	PKT_F_V6 = 1 << 0,
+	PKT_F_L2_BROADCAST = 1 << 1, /* the frame's destination was a group address */
+	PKT_F_TS = 1 << 2,           /* timestamps option present, tsval and tsecr valid */
+	PKT_F_MSS = 1 << 3,
+	PKT_F_WSCALE = 1 << 4,
+	PKT_F_SACK_OK = 1 << 5,      /* SACK-permitted */
+	PKT_F_SACK = 1 << 6,         /* SACK blocks at sack_off, sack_n of them */
+	PKT_F_BAD_OPT = 1 << 7,      /* an option was malformed; what came before it is valid */
+	PKT_F_SUM = 1 << 8,          /* payload_sum is valid */
+	PKT_F_CE = 1 << 9,           /* ECN codepoint CE */
+	PKT_F_CSUM_NONE = 1 << 10,   /* data vouched for, the checksum field itself is not filled */
+};
+
+struct pkt_facts {
+	alignas(CACHE_LINE) uint8_t kind; /* enum pkt_kind */
+	uint8_t tcp_flags;                /* as on the wire: CWR ECE URG ACK PSH RST SYN FIN */
+	uint16_t flags;                   /* enum pkt_flag */
+	uint16_t reason;                  /* enum counter, for PKT_DROP */
+	uint16_t port;                    /* where it arrived */
+	uint16_t l3_off, l4_off;          /* from the start of the frame */
+	uint16_t payload_off, payload_len;
+	uint32_t seq, ack;
+	uint32_t tsval, tsecr;
+	uint32_t window;                  /* unscaled */
+	uint32_t payload_sum;             /* folded to 16 bits, as if the payload began even */
+	uint16_t sport, dport;            /* network order */
+	uint8_t proto, dscp;
+	uint16_t mss;
+	uint8_t wscale, sack_n;
+	uint16_t sack_off;                /* of the first block's left edge, from frame start */
+
+	alignas(CACHE_LINE) uint8_t saddr[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint8_t daddr[16];
+	uint32_t local;    /* index of the destination address, filled by the engine */
+	uint32_t path;     /* spare for the engine's passes */
+	uint64_t hash;     /* of the tuple, filled by the engine */
+	uint32_t entry;    /* lookup hint, filled by the engine */
+	uint16_t l4_len;   /* TCP/UDP/ICMP length by the IP header */
+	uint16_t urg;      /* urgent pointer */
+};
+
+static_assert(sizeof(struct pkt_facts) == 2 * CACHE_LINE, "facts are two cache lines");
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * Where a worker's mbufs come from: answers go out in the packet that asked.
+ *
+ * A fully consumed input mbuf goes on a small LIFO and is the next one given out: its lines are
+ * warm, and neither free nor allocation touches the mempool. At the end of a turn what was not
+ * needed goes back in bulk. Mbufs on the LIFO may stem from any receive pool; only those whose
+ * buffer is as large as our own pool's are kept.
+ *
+ * One per worker, that worker's thread only. All calls bounded.
+ */
+#ifndef PIER_PKT_POOL_H
+#define PIER_PKT_POOL_H
+
+#include <rte_mbuf.h>
+
+#include "base/compiler.h"
+
+#define PKT_POOL_LIFO 64 /* recycled mbufs kept within a turn */
+#define PKT_POOL_KEEP 8  /* and from one turn to the next */
+
+struct pkt_pool {
+	struct rte_mempool *mp;       /* data mbufs; not owned */
+	struct rte_mempool *indirect; /* mbufs without buffer, for references; may be NULL */
+	unsigned n;
+	uint16_t buf_len; /* of mp's mbufs */
+	struct rte_mbuf *lifo[PKT_POOL_LIFO];
+};
+
+/* mp needs at least RTE_PKTMBUF_HEADROOM plus a full frame of data room. */
+void pkt_pool_init(struct pkt_pool *pool, struct rte_mempool *mp, struct rte_mempool *indirect);
+
+/* Give back all but PKT_POOL_KEEP mbufs: at the end of each turn. */
+void pkt_pool_trim(struct pkt_pool *pool);
+
+/* Give back everything: before the mempools are freed. */
+void pkt_pool_drain(struct pkt_pool *pool);
+
+/* An empty mbuf with default headroom, refcnt 1, no flags; NULL when there is none. */
+static inline struct rte_mbuf *pkt_alloc(struct pkt_pool *pool)
+{
+	struct rte_mbuf *m;
+
+	if (likely(pool->n > 0)) {
+		m = pool->lifo[--pool->n];
+		rte_pktmbuf_reset(m);
+		return m;
+	}
+	return rte_pktmbuf_alloc(pool->mp);
+}
+
+/*
+ * Takes over the caller's reference to m (a whole packet, any chain): keeps it if it is one plain
+ * mbuf that nobody else refers to, frees it otherwise.
+ */
+static inline void pkt_recycle(struct pkt_pool *pool, struct rte_mbuf *m)
+{
+	if (likely(pool->n < PKT_POOL_LIFO && RTE_MBUF_DIRECT(m) && m->nb_segs == 1 &&
+		   rte_mbuf_refcnt_read(m) == 1 && m->buf_len >= pool->buf_len))
+		pool->lifo[pool->n++] = m;
+	else
+		rte_pktmbuf_free(m);
+}
+
+#endif

@@ -1,0 +1,66 @@
+/*
+ * A slice: a run of payload bytes and who owns them. Send queues, receive queues and out-of-order
+ * queues hold slices, never packets, so that payload is referenced, split and summed once.
+ *
+ * Three kinds: STATIC bytes outlive every connection that uses them; MBUF bytes lie in an mbuf and
+ * the slice holds one reference to it; COPY is an MBUF whose buffer is ours alone and may be
+ * appended to while it is the last of its queue.
+ *
+ * Worker thread only. Everything bounded.
+ */
+#ifndef PIER_PKT_SLICE_H
+#define PIER_PKT_SLICE_H
+
+#include <rte_mbuf.h>
+
+#include "base/compiler.h"
+
+enum slice_kind {
+	SLICE_STATIC,
+	SLICE_MBUF,
+	SLICE_COPY,
+};
+
+enum slice_flag {
+	SLICE_SUM = 1 << 0, /* sum is valid for exactly these bytes */
+};
+
+struct slice {
+	const uint8_t *data;
+	struct rte_mbuf *owner; /* one segment; NULL for STATIC */
+	uint32_t seq;           /* sequence number of data[0] */
+	uint32_t len;
+	uint16_t sum;           /* folded partial checksum, as if data began at an even offset */
+	uint8_t kind, flags;
+	uint32_t spare;
+};
+
+static_assert(sizeof(struct slice) == 32, "two slices a cache line");
+
+/* Give up the slice's reference. */
+static inline void slice_put(struct slice *s)
+{
+	if (s->owner)
+		rte_pktmbuf_free_seg(s->owner);
+	s->owner = NULL;
+}
+
+/* Cut n bytes from the front, n < len: a sum no longer holds. */
+static inline void slice_trim_front(struct slice *s, uint32_t n)
+{
+	s->data += n;
+	s->seq += n;
+	s->len -= n;
+	s->flags &= ~SLICE_SUM;
+}
+
+/* Cut to len bytes. */
+static inline void slice_trim_back(struct slice *s, uint32_t len)
+{
+	if (len < s->len) {
+		s->len = len;
+		s->flags &= ~SLICE_SUM;
+	}
+}
+
+#endif
