@@ -1,0 +1,315 @@
+/*
+ * Below TCP: which packets are for us, by which path an answer leaves, and the protocols that a host
+ * speaks for itself: ARP, ICMP, IPv4 reassembly.
+ *
+ * One struct net per worker, touched by no other. It does no I/O and reads no clock: packets come in
+ * by net_input and net_reassemble, time as an argument in us, and what it sends goes to conf->emit.
+ * All memory is given at init and bounded by the sizes in the configuration.
+ *
+ * The engine's way through it: net_accept on each parsed packet; fragments to net_reassemble; ARP,
+ * ICMP, UDP and unknown protocols to net_input; net_path_for at a SYN, net_push for each segment and
+ * net_hold for those whose path is not ready; net_tick when net_next says so.
+ */
+#ifndef PIER_NET_NET_H
+#define PIER_NET_NET_H
+
+#include <string.h>
+
+#include <rte_mbuf.h>
+
+#include "base/counter.h"
+#include "base/siphash.h"
+#include "base/units.h"
+#include "net/path.h"
+#include "pkt/facts.h"
+
+#define NET_PORTS_MAX 16
+
+struct pkt_port;
+struct net_frags;
+struct net_neighbors;
+
+enum net_neighbor_mode {
+	NET_RESOLVE, /* next hops by ARP */
+	NET_REFLECT, /* answers go to the MAC address the SYN came from; nothing is asked or learnt */
+};
+
+enum net_announce {
+	NET_ANNOUNCE_OFF,
+	NET_ANNOUNCE,       /* two gratuitous ARPs, 2 s apart, at start (RFC 5227 section 2.3) */
+	NET_ANNOUNCE_PROBE, /* three probes first; an address with an owner is not used (2.1) */
+};
+
+/*
+ * ICMP as others report it about a packet of ours, RFC 792 and RFC 1191. Valid only in the length
+ * and the addresses: whether the sequence number is plausible is for the transport to say.
+ */
+struct net_icmp_error {
+	uint8_t type, code;
+	uint16_t mtu;       /* type 3 code 4: next-hop MTU, host order, 0 if not given */
+	uint16_t port;      /* where it arrived */
+	uint16_t lport, rport; /* network order */
+	uint32_t local;     /* index of our address */
+	uint32_t seq;       /* host order */
+	uint8_t remote[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+
+struct net_port_conf {
+	uint16_t id;
+	uint8_t neighbor;  /* enum net_neighbor_mode */
+	uint8_t announce;  /* enum net_announce; on one worker only, where several share the port */
+	uint32_t gateway;  /* IPv4, network order; 0: none */
+	const struct pkt_port *port;
+};
+
+struct net_addr_conf {
+	uint16_t port;
+	uint8_t prefix;    /* 0..32 */
+	uint32_t addr;     /* IPv4, network order */
+};
+
+struct net_conf {
+	const struct net_port_conf *ports;
+	uint32_t n_ports;  /* up to NET_PORTS_MAX */
+	const struct net_addr_conf *addrs;
+	uint32_t n_addrs;
+	uint32_t paths;               /* next hops known at a time, below NET_PATH_MAX */
+	uint32_t held;                /* packets waiting for a next hop, over all paths */
+	uint32_t icmp_rate, icmp_burst; /* ICMP errors sent, per second */
+	uint32_t echo_rate, echo_burst; /* echo replies, per second */
+	uint32_t frag_entries, frag_source_entries; /* datagrams under reassembly */
+	uint64_t frag_bytes, frag_source_bytes;     /* buffers, as allocated, that they may keep */
+	struct sip_key key;           /* random; keeps others from choosing hash collisions */
+	struct rte_mempool *pool;     /* for the packets that answer nothing: ARP requests */
+	/* Takes m, a complete frame for port. Called from net_input, _tick, _hold, _advise. */
+	void (*emit)(void *arg, uint16_t port, struct rte_mbuf *m);
+	/* Called for each valid ICMP error about TCP; NULL: they are counted rx_icmp_ignored. */
+	void (*icmp_error)(void *arg, const struct net_icmp_error *err);
+	void *arg;
+};
+
+struct net_addr {
+	uint32_t addr;     /* network order */
+	uint32_t mask;     /* network order */
+	uint16_t port;
+	uint8_t state;     /* enum net_addr_state */
+	uint64_t defended; /* us; when the address was last defended, 0 never */
+};
+
+enum net_addr_state {
+	NET_ADDR_TENTATIVE, /* probed, not used yet */
+	NET_ADDR_USED,
+	NET_ADDR_DUPLICATE, /* another host answered the probe */
+};
+
+/* What a slot of the address hash says about an IPv4 address. */
+enum net_slot_kind {
+	NET_SLOT_EMPTY,
+	NET_SLOT_LOCAL,
+	NET_SLOT_BROADCAST, /* of a subnet we are in */
+};
+
+struct net_slot {
+	uint32_t addr; /* network order */
+	uint16_t port;
+	uint16_t kind; /* enum net_slot_kind */
+	uint32_t index;
+};
+
+/* A distinct on-link prefix of a port. */
+struct net_subnet {
+	uint32_t net, mask; /* network order */
+	uint32_t port;
+};
+
+/* All but what the inline functions below touch is net's own. */
+struct net {
+	struct net_path *paths;
+	struct net_addr *addrs;
+	struct net_slot *slots;
+	uint32_t slot_mask, n_addrs, n_paths, n_subnets;
+	struct counters *counters;
+	struct net_subnet *subnets;
+	struct net_neighbors *neighbors;
+	struct net_frags *frags;
+	struct net_limits *limits;
+	struct net_start *start;
+	struct net_conf conf;
+	struct net_port_conf ports[NET_PORTS_MAX];
+};
+
+/* Bytes that net_init wants for this configuration, cache line aligned; 0: out of range. */
+size_t net_bytes(const struct net_conf *conf);
+
+/*
+ * Prepare n. conf is copied, but for the ports' struct pkt_port, which stay where they are, like
+ * counters. mem has net_bytes(conf) bytes and outlives n. False: the configuration is out of range.
+ */
+bool net_init(struct net *n, const struct net_conf *conf, struct counters *counters, void *mem,
+	      uint64_t now);
+
+/* Free the packets that n holds; mem is the caller's again. */
+void net_fini(struct net *n);
+
+/*
+ * Consume m, an ARP, ICMP, UDP or OTHER packet with its facts, and count why it was not used if it
+ * was not. Answers are built in m and emitted. Not for TCP and fragments. Bounded by m's length.
+ */
+void net_input(struct net *n, struct rte_mbuf *m, struct pkt_facts *f, uint64_t now);
+
+/*
+ * Take m, a fragment. Returns the datagram that it completes, a chain whose first segment has the
+ * Ethernet and the corrected IPv4 header, to be parsed as if it had just arrived; or NULL. RFC 1122
+ * section 3.3.2; RFC 8200 section 4.5 and RFC 5722 for overlaps; RFC 3168 section 5.3 for ECN.
+ * Bounded by the caps per source.
+ */
+struct rte_mbuf *net_reassemble(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f,
+				uint64_t now);
+
+/*
+ * Do what is due: ARP retries, ageing, announcements, reassembly timeouts. Bounded: what is left
+ * stays due and net_next says so.
+ */
+void net_tick(struct net *n, uint64_t now);
+
+/* When net_tick wants to be called, us; UINT64_MAX: never. */
+uint64_t net_next(const struct net *n);
+
+static inline bool net_v4_mapped(const uint8_t a[16])
+{
+	static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
+
+	return memcmp(a, prefix, sizeof(prefix)) == 0;
+}
+
+static inline uint32_t net_v4_of(const uint8_t a[16])
+{
+	uint32_t v4;
+
+	memcpy(&v4, a + 12, sizeof(v4));
+	return v4;
+}
+
+static inline uint32_t net_slot_first(const struct net *n, uint32_t addr)
+{
+	return (uint32_t)((addr * 0x9e3779b97f4a7c15ull) >> 32) & n->slot_mask;
+}
+
+/*
+ * Index of daddr among the addresses of port, -1 if it is none (strong host model, RFC 1122 section
+ * 3.3.4.2). Any thread of the worker; O(1) for one address as for thousands.
+ */
+static inline int32_t net_local(const struct net *n, uint16_t port, const uint8_t daddr[16])
+{
+	uint32_t addr = net_v4_of(daddr);
+
+	for (uint32_t i = net_slot_first(n, addr);; i = (i + 1) & n->slot_mask) {
+		const struct net_slot *s = &n->slots[i];
+
+		if (s->kind == NET_SLOT_EMPTY)
+			return -1;
+		if (s->addr == addr && s->port == port && s->kind == NET_SLOT_LOCAL)
+			return net_v4_mapped(daddr) ? (int32_t)s->index : -1;
+	}
+}
+
+/*
+ * False for a source that no other host can have: 0/8, 127/8, class D and E, a broadcast address or
+ * an own one, whatever the port (RFC 1122 section 3.2.1.3; the last is the LAND attack). O(1).
+ */
+static inline bool net_source_ok(const struct net *n, const struct pkt_facts *f)
+{
+	uint32_t addr = net_v4_of(f->saddr);
+
+	if (unlikely(!net_v4_mapped(f->saddr) || f->saddr[12] == 0 || f->saddr[12] == 127 ||
+		     f->saddr[12] >= 224))
+		return false;
+	for (uint32_t i = net_slot_first(n, addr);; i = (i + 1) & n->slot_mask) {
+		if (n->slots[i].kind == NET_SLOT_EMPTY)
+			return true;
+		if (unlikely(n->slots[i].addr == addr))
+			return false;
+	}
+}
+
+/* Why net_accept refused f: RX_NOT_UNICAST for broadcast and multicast, else RX_NOT_LOCAL. */
+enum counter net_refusal(const struct net *n, const struct pkt_facts *f);
+
+/*
+ * True if f, of an IPv4 packet, comes from a possible source and is for an address of its port:
+ * f->local is then set. Else f->reason is, and nothing is counted. O(1).
+ */
+static inline bool net_accept(const struct net *n, struct pkt_facts *f)
+{
+	int32_t local = net_local(n, f->port, f->daddr);
+
+	if (unlikely(!net_source_ok(n, f))) {
+		f->reason = CTR_RX_BAD_SRC;
+		return false;
+	}
+	if (unlikely(local < 0 || f->flags & PKT_F_L2_BROADCAST)) {
+		f->reason = net_refusal(n, f);
+		return false;
+	}
+	f->local = (uint32_t)local;
+	return true;
+}
+
+static inline bool net_path_ready(const struct net *n, uint32_t path)
+{
+	return n->paths[path].state >= NET_PATH_RESOLVED;
+}
+
+/* The transport made progress over path: its next hop is alive (RFC 1122 section 2.3.2.1). */
+static inline void net_confirm(struct net *n, uint32_t path, uint64_t now)
+{
+	n->paths[path].confirmed = ms_of(now);
+}
+
+/* Write the 20 bytes of a header without options. DF is set, so the ID says nothing: 0 (RFC 6864). */
+static inline void net_ipv4_write(uint8_t *p, uint32_t src, uint32_t dst, uint16_t total,
+				  uint8_t proto, uint8_t tos, uint8_t ttl, bool sum_by_port)
+{
+	uint32_t w[5] = { rte_cpu_to_be_32(0x45000000u | (uint32_t)tos << 16 | total),
+			  rte_cpu_to_be_32(0x00004000u),
+			  rte_cpu_to_be_32((uint32_t)ttl << 24 | (uint32_t)proto << 16), src, dst };
+
+	if (!sum_by_port) {
+		uint64_t sum = (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4];
+
+		sum = (sum & 0xffffffff) + (sum >> 32);
+		sum = (sum & 0xffff) + (sum >> 16);
+		sum = (sum & 0xffff) + (sum >> 16);
+		sum = (sum & 0xffff) + (sum >> 16);
+		w[2] |= rte_cpu_to_be_32(rte_be_to_cpu_16((uint16_t)~sum));
+	}
+	memcpy(p, w, sizeof(w));
+}
+
+/*
+ * Prepend the IPv4 and the Ethernet header to m, whose first byte is that of the transport header
+ * and whose headroom has at least 20 + NET_L2_MAX bytes. l4_len is the transport header with its
+ * payload, dscp_ecn the former TOS octet. Sets l2_len, l3_len and adds to ol_flags. Worker; O(1).
+ */
+static inline void net_push(const struct net *n, uint32_t path, struct rte_mbuf *m, uint32_t local,
+			    const uint8_t remote[16], uint8_t proto, uint8_t dscp_ecn, uint8_t ttl,
+			    uint16_t l4_len)
+{
+	struct net_path *p = &n->paths[path];
+	uint16_t head = 20 + p->l2_len;
+	uint8_t *l2;
+
+	m->data_off -= head;
+	m->data_len += head;
+	m->pkt_len += head;
+	m->l2_len = p->l2_len;
+	m->l3_len = 20;
+	m->ol_flags |= p->ol_flags;
+	p->used = 1;
+	l2 = rte_pktmbuf_mtod(m, uint8_t *);
+	memcpy(l2, p->l2, NET_L2_MAX); /* constant length: what is beyond l2_len is overwritten */
+	net_ipv4_write(l2 + p->l2_len, n->addrs[local].addr, net_v4_of(remote), 20 + l4_len, proto,
+		       dscp_ecn, ttl, p->ol_flags & RTE_MBUF_F_TX_IP_CKSUM);
+}
+
+#endif

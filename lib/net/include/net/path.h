@@ -1,0 +1,74 @@
+/*
+ * A path: everything output has to know about the way to a next hop. A connection chooses one when
+ * its SYN arrives and keeps its index; output copies the path's header and looks at nothing else.
+ *
+ * There is one path for each (port, next hop), and one for each (port, MAC address) that is answered
+ * by reflection. The table is bounded. Paths with users stay; the others are kept while there is
+ * room and the longest unused goes first. The gateways' paths are never evicted.
+ */
+#ifndef PIER_NET_PATH_H
+#define PIER_NET_PATH_H
+
+#include <rte_mbuf.h>
+
+#include "base/compiler.h"
+
+struct net;
+
+#define NET_PATH_MAX (1u << 24) /* records keep 24 bits of an index; the last means none */
+#define NET_L2_MAX   24
+
+enum net_path_state {
+	NET_PATH_FREE,
+	NET_PATH_INCOMPLETE, /* the next hop's MAC address is not known: net_hold, not output */
+	NET_PATH_RESOLVED,
+	NET_PATH_REFLECT,    /* the header answers to the MAC address the SYN came from */
+};
+
+struct net_path {
+	alignas(CACHE_LINE) uint8_t l2[NET_L2_MAX]; /* l2_len bytes: destination, source, type */
+	uint64_t ol_flags;  /* what the port does for IPv4 packets, as in rte_mbuf */
+	uint8_t l2_len;
+	uint8_t state;      /* enum net_path_state */
+	uint8_t used;       /* set by output, cleared by ageing */
+	uint8_t pinned;     /* a gateway */
+	uint16_t port;
+	uint16_t mtu;       /* of the IP packet */
+	uint32_t next_hop;  /* IPv4, network order; 0 for REFLECT */
+	uint32_t users;
+	uint32_t confirmed; /* ms; when the next hop was last known to be alive */
+	uint32_t neighbor;  /* generation: changes when the entry is given to another next hop */
+};
+
+static_assert(sizeof(struct net_path) == CACHE_LINE, "output touches one line of a path");
+
+/*
+ * The path to remote (IPv4 as ::ffff:a.b.c.d) from local address index local on port; now in us.
+ * RFC 1122 section 3.3.1: on-link by prefix, else by the port's gateway. On a REFLECT port src_mac,
+ * the frame's source address, is the next hop; without src_mac the port resolves as any other.
+ * Returns an index, valid until the next call of net_path_for, net_input or net_tick unless
+ * net_path_get takes a reference; -1 when there is no route or all paths have users.
+ * Worker thread; O(1).
+ */
+int32_t net_path_for(struct net *n, uint16_t port, uint32_t local, const uint8_t remote[16],
+		     const uint8_t src_mac[6], uint64_t now);
+
+/* Take a reference: the path is not evicted until the matching net_path_put. O(1). */
+void net_path_get(struct net *n, uint32_t path);
+void net_path_put(struct net *n, uint32_t path);
+
+/*
+ * Hold m until path is resolved; net takes m. m has been through net_push, so that only the
+ * Ethernet destination is missing. The latest packet of each path is held, an older one is dropped
+ * and counted tx_no_neighbor, as is m beyond the cap over all paths. Asks for the next hop at most
+ * once a second (RFC 1122 section 2.3.2.1). If the path is ready m is emitted at once. O(1).
+ */
+void net_hold(struct net *n, uint32_t path, struct rte_mbuf *m, uint64_t now);
+
+/*
+ * The transport doubts the path (RFC 9293 section 3.8.3, R1): asks the next hop by unicast, then by
+ * broadcast, once a second, while the path stays in use as it is. Nothing for REFLECT. O(1).
+ */
+void net_advise(struct net *n, uint32_t path, uint64_t now);
+
+#endif
