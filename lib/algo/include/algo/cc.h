@@ -1,0 +1,105 @@
+/*
+ * Congestion control: how much may be outstanding, decided from numbers alone.
+ *
+ * An algorithm is a table of functions over struct cc. Windows are in bytes. TCP tells what
+ * happened and obeys cwnd; which segments are lost and what is sent again is TCP's recovery code.
+ * During fast recovery without SACK that code moves cwnd by the helpers below (RFC 5681 3.2,
+ * RFC 6582); with PRR it does not use cwnd until on_exit_recovery.
+ *
+ * No clock, no I/O; the worker's thread; each call O(1).
+ */
+#ifndef PIER_ALGO_CC_H
+#define PIER_ALGO_CC_H
+
+#include "base/compiler.h"
+
+#define CC_SSTHRESH_NONE UINT32_MAX    /* no loss yet */
+#define CC_CWND_MAX      (1u << 30)    /* the largest window TCP can announce (RFC 7323 2.3) */
+
+struct cc {
+	uint32_t cwnd;     /* bytes */
+	uint32_t ssthresh; /* bytes, CC_SSTHRESH_NONE at first */
+	uint32_t w_max;    /* bytes: cwnd at the last reduction, 0: none */
+	uint32_t mss;      /* SMSS: payload of a full segment, bytes */
+	uint32_t acked;    /* bytes acknowledged since cwnd last grew in congestion avoidance */
+};
+static_assert(sizeof(struct cc) <= CACHE_LINE, "part of a hot block");
+
+/* What one ACK told. */
+struct cc_ack {
+	uint32_t acked;            /* bytes newly delivered, cumulatively or by SACK */
+	uint32_t flight_before;    /* bytes outstanding before this ACK */
+	bool cwnd_limited;         /* cc_is_limited held when the data now acknowledged was sent */
+	uint64_t now;              /* us */
+	uint32_t srtt_us;          /* 0: unknown */
+	uint32_t min_rtt_us;       /* 0: unknown */
+	bool after_rto_slow_start; /* in the slow start that follows a retransmission timeout */
+};
+
+struct cc_ops {
+	const char *name;
+	/* A new connection; iw from cc_initial_window, or 1 mss (RFC 6928 2). */
+	void (*init)(struct cc *c, uint32_t mss, uint32_t iw);
+	/* New data was acknowledged outside fast recovery. */
+	void (*on_ack)(struct cc *c, const struct cc_ack *ack);
+	/* A loss was detected, once per window of data: sets ssthresh, and cwnd to it. flight is
+	 * FlightSize without the segments that limited transmit added (RFC 5681 3.2 step 2). */
+	void (*on_loss)(struct cc *c, uint32_t flight, uint64_t now);
+	/* The retransmission timer expired; first: not yet for this segment (RFC 5681 3.1). */
+	void (*on_rto)(struct cc *c, uint32_t flight, bool first, uint64_t now);
+	/* Fast recovery is over: cwnd becomes ssthresh. */
+	void (*on_exit_recovery)(struct cc *c, uint64_t now);
+	/* About to send after nothing was sent for more than one RTO (RFC 5681 4.1). */
+	void (*on_idle)(struct cc *c, uint32_t iw);
+	/* The path's MTU changed. */
+	void (*on_mss)(struct cc *c, uint32_t mss);
+};
+
+/* Reno with byte counting, L = 1 (RFC 5681, RFC 3465), for RFC 6582 recovery. */
+extern const struct cc_ops cc_newreno;
+
+/* The initial window in bytes: min(10 * MSS, max(2 * MSS, 14600)) (RFC 6928 2). */
+static inline uint32_t cc_initial_window(uint32_t mss)
+{
+	return min_of(10 * mss, max_of(2 * mss, 14600u));
+}
+
+static inline bool cc_in_slow_start(const struct cc *c)
+{
+	return c->cwnd < c->ssthresh;
+}
+
+/*
+ * Whether cwnd, and not the application or the peer's window, limits the sender that now has flight
+ * bytes outstanding. To be asked after sending; the answer belongs into the cc_ack that
+ * acknowledges what was sent (RFC 7661 4.4, RFC 2861 3).
+ */
+static inline bool cc_is_limited(const struct cc *c, uint32_t flight)
+{
+	if (cc_in_slow_start(c))
+		return flight >= c->cwnd / 2;
+	return (uint64_t)flight + c->mss >= c->cwnd;
+}
+
+/* Fast retransmit was sent, after on_loss: cwnd = ssthresh + 3 SMSS (RFC 5681 3.2 step 3). */
+static inline void cc_enter_recovery(struct cc *c)
+{
+	c->cwnd = c->ssthresh + 3 * c->mss;
+}
+
+/* One more duplicate ACK during fast recovery (RFC 5681 3.2 step 4). */
+static inline void cc_inflate(struct cc *c)
+{
+	c->cwnd = min_of(c->cwnd + c->mss, CC_CWND_MAX);
+}
+
+/* A partial ACK for that many bytes (RFC 6582 3.2 step 3); at least one SMSS remains. */
+static inline void cc_deflate(struct cc *c, uint32_t acked)
+{
+	c->cwnd -= min_of(c->cwnd, acked);
+	if (acked >= c->mss)
+		c->cwnd += c->mss;
+	c->cwnd = max_of(c->cwnd, c->mss);
+}
+
+#endif
