@@ -22,12 +22,15 @@
 #include "base/units.h"
 #include "net/path.h"
 #include "pkt/facts.h"
+#include "pkt/pool.h"
+#include "wire/ip4.h"
 
 #define NET_PORTS_MAX 16
 
-struct pkt_port;
 struct net_frags;
 struct net_neighbors;
+struct net_limits;
+struct net_start;
 
 enum net_neighbor_mode {
 	NET_RESOLVE, /* next hops by ARP */
@@ -80,7 +83,7 @@ struct net_conf {
 	uint32_t frag_entries, frag_source_entries; /* datagrams under reassembly */
 	uint64_t frag_bytes, frag_source_bytes;     /* buffers, as allocated, that they may keep */
 	struct sip_key key;           /* random; keeps others from choosing hash collisions */
-	struct rte_mempool *pool;     /* for the packets that answer nothing: ARP requests */
+	struct pkt_pool *pool;        /* the worker's: packets that answer nothing, and freed ones */
 	/* Takes m, a complete frame for port. Called from net_input, _tick, _hold, _advise. */
 	void (*emit)(void *arg, uint16_t port, struct rte_mbuf *m);
 	/* Called for each valid ICMP error about TCP; NULL: they are counted rx_icmp_ignored. */
@@ -92,14 +95,8 @@ struct net_addr {
 	uint32_t addr;     /* network order */
 	uint32_t mask;     /* network order */
 	uint16_t port;
-	uint8_t state;     /* enum net_addr_state */
 	uint64_t defended; /* us; when the address was last defended, 0 never */
-};
-
-enum net_addr_state {
-	NET_ADDR_TENTATIVE, /* probed, not used yet */
-	NET_ADDR_USED,
-	NET_ADDR_DUPLICATE, /* another host answered the probe */
+	uint32_t slot;     /* in the address hash */
 };
 
 /* What a slot of the address hash says about an IPv4 address. */
@@ -107,6 +104,8 @@ enum net_slot_kind {
 	NET_SLOT_EMPTY,
 	NET_SLOT_LOCAL,
 	NET_SLOT_BROADCAST, /* of a subnet we are in */
+	NET_SLOT_TENTATIVE, /* ours, being probed */
+	NET_SLOT_GONE,      /* was tentative, found in use by another host; addr is 0 */
 };
 
 struct net_slot {
@@ -134,6 +133,7 @@ struct net {
 	struct net_frags *frags;
 	struct net_limits *limits;
 	struct net_start *start;
+	uint32_t n_ports;
 	struct net_conf conf;
 	struct net_port_conf ports[NET_PORTS_MAX];
 };
@@ -266,50 +266,52 @@ static inline void net_confirm(struct net *n, uint32_t path, uint64_t now)
 	n->paths[path].confirmed = ms_of(now);
 }
 
-/* Write the 20 bytes of a header without options. DF is set, so the ID says nothing: 0 (RFC 6864). */
-static inline void net_ipv4_write(uint8_t *p, uint32_t src, uint32_t dst, uint16_t total,
-				  uint8_t proto, uint8_t tos, uint8_t ttl, bool sum_by_port)
+/*
+ * Write an IPv4 header of 20 bytes, the checksum field 0. DF is set, so the ID need not tell packets
+ * apart and is 0: it tells nobody how many were sent (RFC 6864 section 4.1).
+ */
+static inline void net_ip4_write(uint8_t *p, uint32_t saddr, uint32_t daddr, uint16_t total_len,
+				 uint8_t proto, uint8_t tos, uint8_t ttl)
 {
-	uint32_t w[5] = { rte_cpu_to_be_32(0x45000000u | (uint32_t)tos << 16 | total),
-			  rte_cpu_to_be_32(0x00004000u),
-			  rte_cpu_to_be_32((uint32_t)ttl << 24 | (uint32_t)proto << 16), src, dst };
+	uint32_t w[5] = {
+		be32((uint32_t)IP4_VER_IHL << 24 | (uint32_t)tos << 16 | total_len),
+		BE32(IP4_DF),
+		be32((uint32_t)ttl << 24 | (uint32_t)proto << 16),
+		saddr,
+		daddr,
+	};
 
-	if (!sum_by_port) {
-		uint64_t sum = (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4];
-
-		sum = (sum & 0xffffffff) + (sum >> 32);
-		sum = (sum & 0xffff) + (sum >> 16);
-		sum = (sum & 0xffff) + (sum >> 16);
-		sum = (sum & 0xffff) + (sum >> 16);
-		w[2] |= rte_cpu_to_be_32(rte_be_to_cpu_16((uint16_t)~sum));
-	}
 	memcpy(p, w, sizeof(w));
 }
 
 /*
  * Prepend the IPv4 and the Ethernet header to m, whose first byte is that of the transport header
- * and whose headroom has at least 20 + NET_L2_MAX bytes. l4_len is the transport header with its
- * payload, dscp_ecn the former TOS octet. Sets l2_len, l3_len and adds to ol_flags. Worker; O(1).
+ * and whose headroom has IP4_HDR_LEN + NET_L2_MAX bytes. l4_len is the transport header with its
+ * payload, dscp_ecn the former TOS octet. Both checksums and the offload fields are left to
+ * pkt_tcp_finish, which comes next with net_path_port. Worker thread; O(1).
  */
 static inline void net_push(const struct net *n, uint32_t path, struct rte_mbuf *m, uint32_t local,
 			    const uint8_t remote[16], uint8_t proto, uint8_t dscp_ecn, uint8_t ttl,
 			    uint16_t l4_len)
 {
 	struct net_path *p = &n->paths[path];
-	uint16_t head = 20 + p->l2_len;
+	uint16_t head = IP4_HDR_LEN + p->l2_len;
 	uint8_t *l2;
 
 	m->data_off -= head;
 	m->data_len += head;
 	m->pkt_len += head;
-	m->l2_len = p->l2_len;
-	m->l3_len = 20;
-	m->ol_flags |= p->ol_flags;
 	p->used = 1;
 	l2 = rte_pktmbuf_mtod(m, uint8_t *);
 	memcpy(l2, p->l2, NET_L2_MAX); /* constant length: what is beyond l2_len is overwritten */
-	net_ipv4_write(l2 + p->l2_len, n->addrs[local].addr, net_v4_of(remote), 20 + l4_len, proto,
-		       dscp_ecn, ttl, p->ol_flags & RTE_MBUF_F_TX_IP_CKSUM);
+	net_ip4_write(l2 + p->l2_len, n->addrs[local].addr, net_v4_of(remote),
+		      IP4_HDR_LEN + l4_len, proto, dscp_ecn, ttl);
+}
+
+/* The port of a path, for pkt_build and pkt_tcp_finish. */
+static inline const struct pkt_port *net_path_port(const struct net *n, uint32_t path)
+{
+	return n->paths[path].pp;
 }
 
 #endif

@@ -12,6 +12,7 @@
 #include <rte_mbuf.h>
 
 #include "base/compiler.h"
+#include "pkt/cap.h"
 
 struct net;
 
@@ -27,7 +28,7 @@ enum net_path_state {
 
 struct net_path {
 	alignas(CACHE_LINE) uint8_t l2[NET_L2_MAX]; /* l2_len bytes: destination, source, type */
-	uint64_t ol_flags;  /* what the port does for IPv4 packets, as in rte_mbuf */
+	const struct pkt_port *pp; /* for pkt_build and pkt_tcp_finish */
 	uint8_t l2_len;
 	uint8_t state;      /* enum net_path_state */
 	uint8_t used;       /* set by output, cleared by ageing */
@@ -37,7 +38,6 @@ struct net_path {
 	uint32_t next_hop;  /* IPv4, network order; 0 for REFLECT */
 	uint32_t users;
 	uint32_t confirmed; /* ms; when the next hop was last known to be alive */
-	uint32_t neighbor;  /* generation: changes when the entry is given to another next hop */
 };
 
 static_assert(sizeof(struct net_path) == CACHE_LINE, "output touches one line of a path");
@@ -58,10 +58,11 @@ void net_path_get(struct net *n, uint32_t path);
 void net_path_put(struct net *n, uint32_t path);
 
 /*
- * Hold m until path is resolved; net takes m. m has been through net_push, so that only the
+ * Hold m until path is resolved; net takes m. m is a complete frame, so that only the
  * Ethernet destination is missing. The latest packet of each path is held, an older one is dropped
  * and counted tx_no_neighbor, as is m beyond the cap over all paths. Asks for the next hop at most
- * once a second (RFC 1122 section 2.3.2.1). If the path is ready m is emitted at once. O(1).
+ * once a second (RFC 1122 section 2.3.2.1); after three requests without a reply the packet is
+ * dropped, and the next one asks again. If the path is ready m is emitted at once. O(1).
  */
 void net_hold(struct net *n, uint32_t path, struct rte_mbuf *m, uint64_t now);
 
