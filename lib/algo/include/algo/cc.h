@@ -61,7 +61,9 @@ extern const struct cc_ops cc_newreno;
 /* The initial window in bytes: min(10 * MSS, max(2 * MSS, 14600)) (RFC 6928 2). */
 static inline uint32_t cc_initial_window(uint32_t mss)
 {
-	return min_of(10 * mss, max_of(2 * mss, 14600u));
+	uint32_t least = max_of(2 * mss, 14600u);
+
+	return min_of(10 * mss, least);
 }
 
 static inline bool cc_in_slow_start(const struct cc *c)

@@ -42,7 +42,7 @@ static inline uint32_t vec_cap(const struct vec *v, uint32_t inl_cap, size_t esi
 	return v->mem ? (uint32_t)(((size_t)SLAB_UNIT << v->order) / esize) : inl_cap;
 }
 
-/* Element i, i < v->n. inl may be const memory in the caller's eyes: it is only read here. */
+/* Element i, i < v->n. */
 static inline void *vec_at(const struct vec *v, const struct slab *s, void *inl, size_t esize,
 			   uint32_t i)
 {
