@@ -62,7 +62,7 @@ struct wheel_cursor {
 
 struct wheel {
 	struct wheel_chunk *chunks;
-	wheel_prefetch_fn *prefetch;
+	wheel_prefetch_fn *bring;  /* NULL: no prefetching */
 	uint32_t tick;             /* slots up to this tick have been taken out */
 	uint32_t slot;             /* handle of the slot being fired */
 	struct wheel_cursor cur;   /* next entry to fire of that slot; chunk 0: none is left */

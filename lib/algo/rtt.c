@@ -1,0 +1,85 @@
+/*
+ * RFC 6298 in integers.
+ */
+#include "algo/rtt.h"
+#include "base/compiler.h"
+#include "base/units.h"
+
+#define GRANULARITY   (1 * US_PER_MS)
+#define LITERAL_FLOOR (1 * US_PER_SEC) /* RFC 6298 (2.4) */
+
+#define MANTISSA_BITS 11u
+#define MANTISSA_ONE  (1u << MANTISSA_BITS)
+#define EXPONENT_MAX  (32u - MANTISSA_BITS) /* of 32-bit numbers; the exponent 0 has no shift */
+#define FLOAT_MAX     (uint16_t)(EXPONENT_MAX << MANTISSA_BITS | (MANTISSA_ONE - 1))
+
+/* value + (goal - value) / divisor, rounded away from value. */
+static uint32_t approach(uint32_t value, uint32_t goal, uint64_t divisor)
+{
+	if (goal >= value)
+		return value + (uint32_t)((goal - value + divisor - 1) / divisor);
+	return value - (uint32_t)((value - goal + divisor - 1) / divisor);
+}
+
+void rtt_sample(struct rtt *r, uint32_t sample_us, uint32_t samples_per_rtt)
+{
+	uint64_t k = max_of(samples_per_rtt, 1u);
+	uint32_t sample = max_of(sample_us, 1u), err;
+
+	if (r->srtt_us == 0) {
+		r->srtt_us = sample;
+		r->rttvar_us = sample / 2;
+		r->min_rtt_us = sample;
+		return;
+	}
+	err = r->srtt_us > sample ? r->srtt_us - sample : sample - r->srtt_us;
+	r->rttvar_us = approach(r->rttvar_us, err, 4 * k);
+	r->srtt_us = approach(r->srtt_us, sample, 8 * k);
+	r->min_rtt_us = min_of(r->min_rtt_us, sample);
+}
+
+uint64_t rtt_rto(const struct rtt *r, const struct rtt_limits *l)
+{
+	uint64_t var = 4 * (uint64_t)r->rttvar_us, rto;
+
+	if (r->srtt_us == 0)
+		rto = l->rto_initial;
+	else if (l->literal)
+		rto = r->srtt_us + max_of(var, GRANULARITY);
+	else
+		rto = r->srtt_us + max_of(var, l->rto_min);
+	if (l->literal)
+		rto = max_of(rto, LITERAL_FLOOR);
+	return min_of(rto, l->rto_max);
+}
+
+uint64_t rtt_backoff(uint64_t rto, unsigned int count, uint64_t max)
+{
+	if (count >= 64 || rto > max >> count)
+		return max;
+	return rto << count;
+}
+
+/*
+ * Exponent e and mantissa m are m for e = 0, else (2048 + m) << (e - 1): counted up, the 16 bits go
+ * through the values in order, so that a carry out of the mantissa is right by itself.
+ */
+uint16_t rtt_pack(uint32_t us)
+{
+	uint32_t shift, f;
+
+	if (us < 2 * MANTISSA_ONE)
+		return (uint16_t)us;
+	shift = 31u - (uint32_t)__builtin_clz(us) - MANTISSA_BITS;
+	f = (shift << MANTISSA_BITS) + (us >> shift) + (us >> (shift - 1) & 1);
+	return (uint16_t)min_of(f, (uint32_t)FLOAT_MAX);
+}
+
+uint32_t rtt_unpack(uint16_t f)
+{
+	uint32_t v = min_of(f, FLOAT_MAX), e = v >> MANTISSA_BITS;
+
+	if (e == 0)
+		return v;
+	return ((v & (MANTISSA_ONE - 1)) | MANTISSA_ONE) << (e - 1);
+}
