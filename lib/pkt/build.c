@@ -1,0 +1,193 @@
+/*
+ * Building packets: see pkt/build.h for the order of things and the rules of copy and reference.
+ *
+ * A builder walks the slices once. Copies go into the tail room of the last data mbuf while that is
+ * the chain's last segment; a reference, or a full mbuf, starts the next segment.
+ */
+#include <string.h>
+
+#include "pkt/build.h"
+#include "wire/eth.h"
+#include "wire/ip4.h"
+#include "wire/sum.h"
+#include "wire/tcp.h"
+
+struct builder {
+	struct pkt_pool *pool;
+	struct rte_mbuf *head, *tail;
+	uint32_t copy_below; /* UINT32_MAX: copy everything */
+	uint32_t sum;
+	bool need_sum, linear;
+	bool tail_ours; /* tail is a data mbuf of ours: bytes may be appended */
+};
+
+static void chain(struct builder *b, struct rte_mbuf *m)
+{
+	b->tail->next = m;
+	b->tail = m;
+	b->head->nb_segs++;
+}
+
+static void grow(struct builder *b, uint32_t len)
+{
+	b->tail->data_len += (uint16_t)len;
+	b->head->pkt_len += len;
+}
+
+/* Copy len bytes to dst, which lies at offset b->head->pkt_len of the payload. */
+static void copy_bytes(struct builder *b, uint8_t *dst, const uint8_t *src, uint32_t len,
+		       bool sum_known)
+{
+	if (b->need_sum && !sum_known)
+		b->sum = sum_combine(b->sum, sum_copy(dst, src, len), b->head->pkt_len & 1);
+	else
+		memcpy(dst, src, len);
+}
+
+static bool build_copy(struct builder *b, const uint8_t *p, uint32_t len, bool sum_known)
+{
+	while (len) {
+		uint32_t room = b->tail_ours ? rte_pktmbuf_tailroom(b->tail) : 0;
+		uint32_t n = min_of(room, len);
+
+		if (n == 0) {
+			struct rte_mbuf *m = b->linear ? NULL : pkt_alloc(b->pool);
+
+			if (unlikely(!m))
+				return false;
+			m->data_off = 0; /* only the first segment gets headers */
+			chain(b, m);
+			b->tail_ours = true;
+			continue;
+		}
+		copy_bytes(b, rte_pktmbuf_mtod_offset(b->tail, uint8_t *, b->tail->data_len), p, n,
+			   sum_known);
+		grow(b, n);
+		p += n;
+		len -= n;
+	}
+	return true;
+}
+
+static bool build_attach(struct builder *b, struct rte_mbuf *owner, const uint8_t *p, uint32_t len,
+			 bool sum_known)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(b->pool->indirect);
+
+	if (unlikely(!m))
+		return false;
+	rte_pktmbuf_attach(m, owner);
+	m->data_off = (uint16_t)(p - (const uint8_t *)m->buf_addr);
+	m->data_len = 0;
+	m->ol_flags &= RTE_MBUF_F_INDIRECT | RTE_MBUF_F_EXTERNAL; /* not what was received */
+	chain(b, m);
+	b->tail_ours = false;
+	if (b->need_sum && !sum_known)
+		b->sum = sum_combine(b->sum, sum_partial(p, len, 0), b->head->pkt_len & 1);
+	grow(b, len);
+	return true;
+}
+
+/* Add len bytes of s from skip on. */
+static bool build_slice(struct builder *b, const struct slice *s, uint32_t skip, uint32_t len)
+{
+	bool sum_known = b->need_sum && (s->flags & SLICE_SUM) && len == s->len;
+
+	if (sum_known)
+		b->sum = sum_combine(b->sum, s->sum, b->head->pkt_len & 1);
+	if (len < b->copy_below || s->kind == SLICE_STATIC)
+		return build_copy(b, s->data + skip, len, sum_known);
+	return build_attach(b, s->owner, s->data + skip, len, sum_known);
+}
+
+static uint32_t copy_below(const struct pkt_pool *pool, const struct pkt_port *pp)
+{
+	if (!(pp->flags & PKT_TX_MULTI_SEG) || pp->tx_mode == PKT_TX_GIVES_AWAY || !pool->indirect)
+		return UINT32_MAX;
+	return max_of((uint32_t)pp->copy_below, (uint32_t)PKT_COPY_ALWAYS);
+}
+
+struct rte_mbuf *pkt_build(struct pkt_pool *pool, const struct pkt_port *pp,
+			   const struct slice *slices, unsigned n, uint32_t skip, uint32_t len,
+			   uint16_t *sum)
+{
+	struct builder b = {
+		.pool = pool,
+		.head = pkt_alloc(pool),
+		.copy_below = copy_below(pool, pp),
+		.need_sum = sum != NULL,
+		.linear = !(pp->flags & PKT_TX_MULTI_SEG),
+		.tail_ours = true,
+	};
+
+	if (unlikely(!b.head))
+		return NULL;
+	b.tail = b.head;
+	for (unsigned i = 0; i < n && len; i++, skip = 0) {
+		uint32_t part = min_of(slices[i].len - skip, len);
+
+		if (unlikely(!build_slice(&b, &slices[i], skip, part))) {
+			rte_pktmbuf_free(b.head);
+			return NULL;
+		}
+		len -= part;
+	}
+	if (sum)
+		*sum = sum_fold(b.sum);
+	return b.head;
+}
+
+void pkt_ip_finish(struct rte_mbuf *m, unsigned ip_off)
+{
+	struct ip4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct ip4_hdr *, ip_off);
+
+	ip->cksum = 0;
+	ip->cksum = sum_finish(sum_header(ip, ip4_hdr_len(ip)));
+}
+
+void pkt_tcp_finish(struct rte_mbuf *m, const struct pkt_port *pp, unsigned l2_len,
+		    unsigned l4_len, uint16_t payload_sum)
+{
+	struct ip4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct ip4_hdr *, l2_len);
+	struct tcp_hdr *th = (struct tcp_hdr *)(ip + 1);
+	uint16_t tcp_len = (uint16_t)(m->pkt_len - l2_len - IP4_HDR_LEN);
+	uint32_t pseudo = sum_pseudo4(ip->saddr, ip->daddr, IP_PROTO_TCP, tcp_len);
+	uint64_t flags = 0;
+
+	th->cksum = 0;
+	if (pp->flags & PKT_TX_TCP_CSUM) {
+		flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+		th->cksum = sum_fold(pseudo);
+	} else {
+		th->cksum = sum_finish(
+			sum_add(sum_add(pseudo, payload_sum), sum_header(th, l4_len)));
+	}
+	if (pp->flags & PKT_TX_IP_CSUM) {
+		flags |= RTE_MBUF_F_TX_IP_CKSUM;
+		ip->cksum = 0;
+	} else {
+		ip->cksum = 0;
+		ip->cksum = sum_finish(sum_header(ip, IP4_HDR_LEN));
+	}
+	if (flags) {
+		m->ol_flags |= flags | RTE_MBUF_F_TX_IPV4;
+		m->l2_len = l2_len;
+		m->l3_len = IP4_HDR_LEN;
+		m->l4_len = l4_len;
+	}
+}
+
+bool pkt_pad(struct rte_mbuf *m)
+{
+	uint32_t pad;
+	char *p;
+
+	if (likely(m->pkt_len >= ETH_MIN_FRAME))
+		return true;
+	pad = ETH_MIN_FRAME - m->pkt_len;
+	p = rte_pktmbuf_append(m, (uint16_t)pad);
+	if (unlikely(!p))
+		return false;
+	memset(p, 0, pad);
+	return true;
+}

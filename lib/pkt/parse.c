@@ -1,0 +1,327 @@
+/*
+ * Parsing of a burst: see pkt/parse.h for what is checked and what is promised.
+ *
+ * All headers are read through one pointer to contiguous bytes. That is the frame itself when its
+ * headers lie in the first segment, which is nearly always; otherwise a copy of the first
+ * PKT_HDR_MAX bytes on the stack. Only checksums look at the rest of the frame.
+ */
+#include <string.h>
+
+#include "base/counter.h"
+#include "pkt/parse.h"
+#include "wire/arp.h"
+#include "wire/icmp.h"
+#include "wire/ip4.h"
+#include "wire/sum.h"
+#include "wire/udp.h"
+
+#define PREFETCH_AHEAD 4
+
+/* facts and options name the same things: one shift carries the flags over. */
+#define OPTS_SHIFT 2
+static_assert(TCP_OPTS_TS << OPTS_SHIFT == PKT_F_TS, "flag order");
+static_assert(TCP_OPTS_MSS << OPTS_SHIFT == PKT_F_MSS, "flag order");
+static_assert(TCP_OPTS_WSCALE << OPTS_SHIFT == PKT_F_WSCALE, "flag order");
+static_assert(TCP_OPTS_SACK_OK << OPTS_SHIFT == PKT_F_SACK_OK, "flag order");
+static_assert(TCP_OPTS_SACK << OPTS_SHIFT == PKT_F_SACK, "flag order");
+static_assert(TCP_OPTS_BAD << OPTS_SHIFT == PKT_F_BAD_OPT, "flag order");
+
+static inline void drop(struct pkt_facts *f, enum counter reason)
+{
+	f->kind = PKT_DROP;
+	f->reason = (uint16_t)reason;
+}
+
+uint16_t pkt_sum(const struct rte_mbuf *m, uint32_t off, uint32_t len)
+{
+	uint32_t sum = 0;
+	bool odd = false;
+
+	while (off >= m->data_len && m->next) {
+		off -= m->data_len;
+		m = m->next;
+	}
+	while (len) {
+		uint32_t here = min_of(len, m->data_len - off);
+		const uint8_t *p = rte_pktmbuf_mtod_offset(m, const uint8_t *, off);
+
+		sum = sum_combine(sum, sum_partial(p, here, 0), odd);
+		odd ^= here & 1;
+		len -= here;
+		off = 0;
+		m = m->next;
+	}
+	return sum_fold(sum);
+}
+
+unsigned pkt_sack_blocks(const struct rte_mbuf *m, const struct pkt_facts *f,
+			 struct tcp_sack_block *out)
+{
+	uint8_t buf[8 * TCP_SACK_MAX];
+	const uint8_t *p = rte_pktmbuf_read(m, f->sack_off, 8u * f->sack_n, buf);
+
+	for (unsigned i = 0; i < f->sack_n; i++)
+		out[i] = tcp_sack_load(p, i);
+	return f->sack_n;
+}
+
+/* CTR_MAX when the options are well-formed and harmless, else the reason to drop (IP-03, IP-04). */
+static enum counter ip4_check_options(const uint8_t *opt, unsigned len)
+{
+	unsigned i = 0;
+
+	while (i < len && opt[i] != IP4_OPT_EOL) {
+		if (opt[i] == IP4_OPT_NOP) {
+			i++;
+			continue;
+		}
+		if (len - i < 2 || opt[i + 1] < 2 || opt[i + 1] > len - i)
+			return CTR_RX_IP_BAD;
+		if (opt[i] == IP4_OPT_LSRR || opt[i] == IP4_OPT_SSRR)
+			return CTR_RX_IP_SOURCE_ROUTE;
+		i += opt[i + 1];
+	}
+	return CTR_MAX;
+}
+
+/* CTR_MAX when the header may be used. ip: contiguous, frame: bytes from the header on. */
+static enum counter ip4_check(const struct rte_mbuf *m, const struct ip4_hdr *ip, uint32_t frame)
+{
+	uint64_t cksum = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+	unsigned hlen = ip4_hdr_len(ip), total = be16(ip->total_len);
+
+	if (unlikely(ip->ver_ihl >> 4 != 4 || hlen < IP4_HDR_LEN || total < hlen))
+		return CTR_RX_IP_BAD;
+	if (unlikely(total > frame))
+		return CTR_RX_IP_CUT;
+	if (unlikely(cksum == RTE_MBUF_F_RX_IP_CKSUM_BAD))
+		return CTR_RX_IP_CSUM_BAD;
+	if (cksum == RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN && sum_fold(sum_header(ip, hlen)) != 0xffff)
+		return CTR_RX_IP_CSUM_BAD;
+	if (likely(hlen == IP4_HDR_LEN))
+		return CTR_MAX;
+	return ip4_check_options((const uint8_t *)ip + IP4_HDR_LEN, hlen - IP4_HDR_LEN);
+}
+
+/* Store an IPv4 address as ::ffff:a.b.c.d. */
+static inline void map_address(uint8_t *to, uint32_t addr_be)
+{
+	uint32_t w[4] = {0, 0, BE32(0xffff), addr_be};
+
+	memcpy(to, w, sizeof(w));
+}
+
+/*
+ * Decide by the receive flags, or verify: false and the reason when the segment is to be dropped.
+ * Verified, the payload's part of the sum stays in the facts.
+ */
+static bool tcp_check_sum(const struct rte_mbuf *m, const struct tcp_hdr *th, unsigned hlen,
+			  const struct ip4_hdr *ip, struct pkt_facts *f)
+{
+	uint64_t state = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	uint32_t pseudo, sum;
+
+	if (state == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
+		return true;
+	if (state == RTE_MBUF_F_RX_L4_CKSUM_NONE) {
+		f->flags |= PKT_F_CSUM_NONE;
+		return true;
+	}
+	if (state == RTE_MBUF_F_RX_L4_CKSUM_BAD) {
+		drop(f, CTR_RX_CSUM_BAD);
+		return false;
+	}
+	if (likely(m->data_len >= f->payload_off + f->payload_len))
+		f->payload_sum = sum_fold(sum_partial(
+			rte_pktmbuf_mtod_offset(m, uint8_t *, f->payload_off), f->payload_len, 0));
+	else
+		f->payload_sum = pkt_sum(m, f->payload_off, f->payload_len);
+	pseudo = sum_pseudo4(ip->saddr, ip->daddr, IP_PROTO_TCP, f->l4_len);
+	sum = sum_add(sum_add(pseudo, f->payload_sum), sum_header(th, hlen));
+	if (unlikely(sum_fold(sum) != 0xffff)) {
+		drop(f, th->cksum == sum_fold(pseudo) ? CTR_RX_CSUM_PARTIAL : CTR_RX_CSUM_BAD);
+		return false;
+	}
+	f->flags |= PKT_F_SUM;
+	return true;
+}
+
+static void parse_tcp(const struct rte_mbuf *m, const uint8_t *h, const struct ip4_hdr *ip,
+		      struct pkt_facts *f)
+{
+	const struct tcp_hdr *th = (const struct tcp_hdr *)(h + f->l4_off);
+	struct tcp_opts o;
+	unsigned hlen;
+
+	if (unlikely(f->l4_len < TCP_HDR_LEN ||
+		     (hlen = tcp_hdr_len(th)) < TCP_HDR_LEN || hlen > f->l4_len)) {
+		drop(f, CTR_RX_BAD_HDR);
+		return;
+	}
+	f->payload_off = (uint16_t)(f->l4_off + hlen);
+	f->payload_len = (uint16_t)(f->l4_len - hlen);
+	if (unlikely(!tcp_check_sum(m, th, hlen, ip, f)))
+		return;
+	if (unlikely(th->sport == 0 || th->dport == 0)) {
+		drop(f, CTR_RX_PORT_ZERO);
+		return;
+	}
+	f->kind = PKT_TCP;
+	f->sport = th->sport;
+	f->dport = th->dport;
+	f->seq = be32(th->seq);
+	f->ack = be32(th->ack);
+	f->tcp_flags = th->flags;
+	f->window = be16(th->window);
+	f->urg = be16(th->urg);
+	tcp_opt_parse((const uint8_t *)(th + 1), hlen - TCP_HDR_LEN, th->flags & TCP_SYN, &o);
+	f->flags |= (uint16_t)(o.flags << OPTS_SHIFT);
+	f->tsval = o.tsval;
+	f->tsecr = o.tsecr;
+	f->mss = o.mss;
+	f->wscale = o.wscale;
+	f->sack_n = o.sack_n;
+	f->sack_off = (uint16_t)(f->l4_off + TCP_HDR_LEN + o.sack_off);
+}
+
+static void parse_udp(const uint8_t *h, struct pkt_facts *f)
+{
+	const struct udp_hdr *uh = (const struct udp_hdr *)(h + f->l4_off);
+
+	if (f->l4_len < UDP_HDR_LEN) {
+		drop(f, CTR_RX_UDP_BAD);
+		return;
+	}
+	f->kind = PKT_UDP;
+	f->sport = uh->sport;
+	f->dport = uh->dport;
+	f->payload_off = f->l4_off + UDP_HDR_LEN;
+	f->payload_len = f->l4_len - UDP_HDR_LEN;
+}
+
+static void parse_icmp(struct pkt_facts *f)
+{
+	if (f->l4_len < ICMP_HDR_LEN) {
+		drop(f, CTR_RX_ICMP_BAD);
+		return;
+	}
+	f->kind = PKT_ICMP;
+	f->payload_off = f->l4_off + ICMP_HDR_LEN;
+	f->payload_len = f->l4_len - ICMP_HDR_LEN;
+}
+
+static void parse_ip4(const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f)
+{
+	const struct ip4_hdr *ip = (const struct ip4_hdr *)(h + ETH_HDR_LEN);
+	enum counter reason;
+	unsigned hlen;
+
+	if (unlikely(m->pkt_len < ETH_HDR_LEN + IP4_HDR_LEN)) {
+		drop(f, CTR_RX_RUNT);
+		return;
+	}
+	reason = ip4_check(m, ip, m->pkt_len - ETH_HDR_LEN);
+	if (unlikely(reason != CTR_MAX)) {
+		drop(f, reason);
+		return;
+	}
+	hlen = ip4_hdr_len(ip);
+	f->l3_off = ETH_HDR_LEN;
+	f->l4_off = (uint16_t)(ETH_HDR_LEN + hlen);
+	f->l4_len = (uint16_t)(be16(ip->total_len) - hlen);
+	f->proto = ip->proto;
+	f->dscp = ip->tos >> 2;
+	if ((ip->tos & IP_ECN_MASK) == IP_ECN_CE)
+		f->flags |= PKT_F_CE;
+	map_address(f->saddr, ip->saddr);
+	map_address(f->daddr, ip->daddr);
+	if (unlikely(ip->frag & BE16(IP4_MF | IP4_OFFSET_MASK)))
+		f->kind = PKT_FRAGMENT;
+	else if (likely(ip->proto == IP_PROTO_TCP))
+		parse_tcp(m, h, ip, f);
+	else if (ip->proto == IP_PROTO_UDP)
+		parse_udp(h, f);
+	else if (ip->proto == IP_PROTO_ICMP)
+		parse_icmp(f);
+	else
+		f->kind = PKT_OTHER;
+}
+
+/* h: the frame's first min(pkt_len, PKT_HDR_MAX) bytes, contiguous. */
+static void parse_frame(const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f,
+			const struct pkt_port *pp)
+{
+	const struct eth_hdr *eth = (const struct eth_hdr *)h;
+
+	if (unlikely(m->pkt_len < ETH_HDR_LEN)) {
+		drop(f, CTR_RX_RUNT);
+		return;
+	}
+	if (unlikely(eth_is_group(eth->dst))) {
+		f->flags |= PKT_F_L2_BROADCAST;
+	} else if (unlikely(!eth_equal(eth->dst, pp->mac) && !(pp->flags & PKT_RX_ANY_MAC))) {
+		drop(f, CTR_RX_FOREIGN_MAC);
+		return;
+	}
+	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)) {
+		drop(f, CTR_RX_VLAN);
+		return;
+	}
+	switch (eth->type) {
+	case BE16(ETH_TYPE_IP4):
+		parse_ip4(m, h, f);
+		break;
+	case BE16(ETH_TYPE_ARP):
+		f->l3_off = ETH_HDR_LEN;
+		if (m->pkt_len < ETH_HDR_LEN + sizeof(struct arp_pkt))
+			drop(f, CTR_RX_RUNT);
+		else
+			f->kind = PKT_ARP;
+		break;
+	case BE16(ETH_TYPE_VLAN):
+	case BE16(ETH_TYPE_QINQ):
+		drop(f, CTR_RX_VLAN);
+		break;
+	default:
+		drop(f, CTR_RX_L3_UNKNOWN);
+	}
+}
+
+/* Headers split over segments: parse a copy of them. Out of line, the stack buffer is its alone. */
+static __attribute__((noinline)) void parse_split(const struct rte_mbuf *m, struct pkt_facts *f,
+						  const struct pkt_port *pp)
+{
+	uint8_t buf[PKT_HDR_MAX];
+	const uint8_t *h = rte_pktmbuf_read(m, 0, min_of(m->pkt_len, (uint32_t)PKT_HDR_MAX), buf);
+
+	parse_frame(m, h, f, pp);
+}
+
+static inline void parse_packet(const struct rte_mbuf *m, struct pkt_facts *f, uint16_t port,
+				const struct pkt_port *pp)
+{
+	memset(f, 0, sizeof(*f));
+	f->port = port;
+	if (likely(m->data_len == m->pkt_len || m->data_len >= PKT_HDR_MAX))
+		parse_frame(m, rte_pktmbuf_mtod(m, const uint8_t *), f, pp);
+	else
+		parse_split(m, f, pp);
+}
+
+void pkt_parse_one(struct rte_mbuf *m, struct pkt_facts *f, uint16_t port,
+		   const struct pkt_port *pp)
+{
+	parse_packet(m, f, port, pp);
+}
+
+void pkt_parse_burst(struct rte_mbuf *const *pkts, struct pkt_facts *facts, unsigned n,
+		     uint16_t port, const struct pkt_port *pp)
+{
+	for (unsigned i = 0; i < n && i < PREFETCH_AHEAD; i++)
+		prefetch(rte_pktmbuf_mtod(pkts[i], const void *));
+	for (unsigned i = 0; i < n; i++) {
+		if (i + PREFETCH_AHEAD < n)
+			prefetch(rte_pktmbuf_mtod(pkts[i + PREFETCH_AHEAD], const void *));
+		parse_packet(pkts[i], &facts[i], port, pp);
+	}
+}
