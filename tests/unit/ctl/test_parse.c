@@ -1,0 +1,189 @@
+/*
+ * Listener arguments, CPU lists, IPv4 addresses: what is taken, what is refused and why.
+ */
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/compiler.h"
+#include "ctl/listen_spec.h"
+#include "ctl/parse.h"
+
+static char err[256];
+
+static struct listen_spec spec_of(const char *text)
+{
+	struct listen_spec s;
+
+	if (!listen_spec_parse(text, &s, err, sizeof(err)))
+		fail_msg("%s: %s", text, err);
+	return s;
+}
+
+static void test_listen_spec(void **state)
+{
+	static const struct {
+		const char *text, *formatted;
+		uint32_t addr;
+		uint16_t first, last;
+	} good[] = {
+		{"80", "80", 0, 80, 80},
+		{"1-65535", "1-65535", 0, 1, 65535},
+		{"8000-8999", "8000-8999", 0, 8000, 8999},
+		{"80-80", "80", 0, 80, 80},
+		{"198.18.0.2:80", "198.18.0.2:80", 0xc6120002, 80, 80},
+		{"198.18.0.2:8000-8010", "198.18.0.2:8000-8010", 0xc6120002, 8000, 8010},
+		{"0.0.0.0:7", "7", 0, 7, 7},
+		{"223.255.255.255:65535-65535", "223.255.255.255:65535", 0xdfffffff, 65535, 65535},
+	};
+	char buf[LISTEN_SPEC_LEN];
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		struct listen_spec s = spec_of(good[i].text);
+
+		assert_int_equal(ntohl(s.addr), good[i].addr);
+		assert_int_equal(s.first, good[i].first);
+		assert_int_equal(s.last, good[i].last);
+		assert_string_equal(listen_spec_format(&s, buf, sizeof(buf)), good[i].formatted);
+	}
+}
+
+static void test_listen_spec_refused(void **state)
+{
+	static const struct {
+		const char *text, *why;
+	} bad[] = {
+		{"", "expected [ADDRESS:]PORT"},
+		{"http", "expected [ADDRESS:]PORT"},
+		{"65536", "expected [ADDRESS:]PORT"},
+		{"99999999999999999999999", "expected [ADDRESS:]PORT"},
+		{"80 ", "expected [ADDRESS:]PORT"},
+		{"80-", "expected [ADDRESS:]PORT"},
+		{"-80", "expected [ADDRESS:]PORT"},
+		{"80-81-82", "expected [ADDRESS:]PORT"},
+		{"198.18.0.2", "expected [ADDRESS:]PORT"},
+		{"198.18.0:80", "expected [ADDRESS:]PORT"},
+		{":80", "expected [ADDRESS:]PORT"},
+		{"198.18.0.2:", "expected [ADDRESS:]PORT"},
+		{"1111.2222.3333.4444.5555:80", "expected [ADDRESS:]PORT"},
+		{"90-80", "the range ends before it begins"},
+		{"0", "port 0 is reserved (RFC 6335)"},
+		{"0-10", "port 0 is reserved (RFC 6335)"},
+		{"224.0.0.1:80", "TCP listens on unicast addresses only"},
+		{"255.255.255.255:80", "TCP listens on unicast addresses only"},
+		{"0.0.0.1:80", "TCP listens on unicast addresses only"},
+		{"[fd00:18::2]:80", "IPv6 is not supported in this version"},
+		{"fd00:18::2", "IPv6 is not supported in this version"},
+	};
+	struct listen_spec s = {.addr = 1, .first = 2, .last = 3};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_false(listen_spec_parse(bad[i].text, &s, err, sizeof(err)));
+		assert_memory_equal(err, bad[i].why, strlen(bad[i].why));
+		assert_true(s.addr == 1 && s.first == 2 && s.last == 3);
+	}
+}
+
+static void test_overlap(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool overlap;
+	} cases[] = {
+		{"80", "80", true},
+		{"80", "81", false},
+		{"80-90", "90", true},
+		{"80-90", "91-100", false},
+		{"1-65535", "500-600", true},
+		{"198.18.0.2:80", "198.18.0.2:79-81", true},
+		{"198.18.0.2:80", "198.18.0.3:80", false},
+		{"198.18.0.2:80", "80", false},
+		{"0.0.0.0:80", "80", true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct listen_spec a = spec_of(cases[i].a), b = spec_of(cases[i].b);
+
+		assert_int_equal(listen_spec_overlap(&a, &b), cases[i].overlap);
+		assert_int_equal(listen_spec_overlap(&b, &a), cases[i].overlap);
+	}
+}
+
+static void test_cpu_list(void **state)
+{
+	static const unsigned int expected[] = {0, 1, 2, 3, 8, 6};
+	static const char *const bad[] = {"", ",", "0,", "0-", "3-1", "a", "0 1", "1024", "-1", "0x1",
+					  "99999999999999999999", "0,,1"};
+	unsigned int cpus[6];
+
+	assert_int_equal(cpu_list_parse("0-3,8 , 6", cpus, 6, err, sizeof(err)), 6);
+	assert_memory_equal(cpus, expected, sizeof(expected));
+	assert_int_equal(cpu_list_parse("1023", cpus, 6, err, sizeof(err)), 1);
+	assert_int_equal(cpus[0], CPU_ID_MAX);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(cpu_list_parse(bad[i], cpus, 6, err, sizeof(err)), -1);
+		assert_string_equal(err, "expected CPU numbers from 0 to 1023 and ranges, "
+					 "such as 0-3,8");
+	}
+	assert_int_equal(cpu_list_parse("0-3,2", cpus, 6, err, sizeof(err)), -1);
+	assert_string_equal(err, "CPU 2 is named twice");
+	assert_int_equal(cpu_list_parse("0-6", cpus, 6, err, sizeof(err)), -1);
+	assert_string_equal(err, "expected at most 6 CPUs");
+}
+
+static void test_ipv4(void **state)
+{
+	uint32_t addr = 0;
+
+	assert_true(ipv4_parse("198.18.0.1", &addr, err, sizeof(err)));
+	assert_int_equal(ntohl(addr), 0xc6120001);
+	assert_false(ipv4_parse("198.18.0.1/24", &addr, err, sizeof(err)));
+	assert_string_equal(err, "expected an IPv4 address, such as 198.18.0.1");
+	assert_false(ipv4_parse("fd00::1", &addr, err, sizeof(err)));
+	assert_memory_equal(err, "IPv6 is not supported", 21);
+	assert_int_equal(ntohl(addr), 0xc6120001);
+	assert_int_equal(ntohl(ipv4_netmask(0)), 0);
+	assert_int_equal(ntohl(ipv4_netmask(1)), 0x80000000);
+	assert_int_equal(ntohl(ipv4_netmask(15)), 0xfffe0000);
+	assert_int_equal(ntohl(ipv4_netmask(32)), 0xffffffff);
+}
+
+static void test_prefixes(void **state)
+{
+	static const char *const bad[] = {"", "198.18.0.2", "198.18.0.2/", "198.18.0.2/33", "/24",
+					  "198.18.0.2/24x", "198.18.0.2/-1", "198.18.0/24",
+					  "111111111111111111111111/24", "fd00::1/64"};
+	struct ipv4_prefix p[3] = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_false(ipv4_prefix_parse(bad[i], &p[0], err, sizeof(err)));
+		assert_int_equal(p[0].addr, 0);
+		assert_non_null(strstr(err, "such as 198.18.0.2/24"));
+		assert_int_equal(ipv4_prefix_list_parse(bad[i], p, 3, err, sizeof(err)), -1);
+	}
+	assert_int_equal(ipv4_prefix_list_parse(" 198.18.0.2/24, 10.0.0.1/8\n1.2.3.4/32\n", p, 3,
+						err, sizeof(err)), 3);
+	assert_int_equal(ntohl(p[0].addr), 0xc6120002);
+	assert_int_equal(p[0].len, 24);
+	assert_int_equal(ntohl(p[1].addr), 0x0a000001);
+	assert_int_equal(p[1].len, 8);
+	assert_int_equal(p[2].len, 32);
+	assert_int_equal(ipv4_prefix_list_parse("1.1.1.1/8 1.1.1.2/8 1.1.1.3/8 1.1.1.4/8", p, 3, err,
+						sizeof(err)), -1);
+	assert_string_equal(err, "expected at most 3 addresses");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_listen_spec), cmocka_unit_test(test_listen_spec_refused),
+		cmocka_unit_test(test_overlap),     cmocka_unit_test(test_cpu_list),
+		cmocka_unit_test(test_ipv4),        cmocka_unit_test(test_prefixes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
