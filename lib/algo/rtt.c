@@ -42,14 +42,14 @@ uint64_t rtt_rto(const struct rtt *r, const struct rtt_limits *l)
 {
 	uint64_t var = 4 * (uint64_t)r->rttvar_us, rto;
 
-	if (r->srtt_us == 0)
+	if (r->srtt_us == 0) {
 		rto = l->rto_initial;
-	else if (l->literal)
+	} else if (l->literal) {
 		rto = r->srtt_us + max_of(var, GRANULARITY);
-	else
-		rto = r->srtt_us + max_of(var, l->rto_min);
-	if (l->literal)
 		rto = max_of(rto, LITERAL_FLOOR);
+	} else {
+		rto = r->srtt_us + max_of(var, l->rto_min);
+	}
 	return min_of(rto, l->rto_max);
 }
 

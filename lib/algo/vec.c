@@ -40,10 +40,12 @@ bool vec_make_room(struct vec *v, struct slab *s, void *inl, uint32_t inl_cap, s
 	/* Inline elements are few: any place in front is taken before growing. */
 	uint32_t enough = v->mem ? max_of(cap / 2, 1u) : 1;
 
-	if (v->head < enough && vec_grow(v, s, inl, esize))
-		return true;
-	if (v->head == 0 || v->head < cap / 8)
-		return false;
+	if (v->head < enough) {
+		if (vec_grow(v, s, inl, esize))
+			return true;
+		if (v->head == 0 || v->head < cap / 8)
+			return false;
+	}
 	vec_compact(v, s, inl, esize);
 	return true;
 }

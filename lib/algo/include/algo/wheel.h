@@ -108,6 +108,15 @@ unsigned int wheel_advance(struct wheel *w, uint32_t now, unsigned int budget, w
  */
 uint64_t wheel_next(const struct wheel *w);
 
+/*
+ * The tick up to which slots have been taken out; within fire, that of the slot being fired. Behind
+ * the clock while entries are late.
+ */
+static inline uint32_t wheel_tick(const struct wheel *w)
+{
+	return w->tick;
+}
+
 /* Entries in the wheel, dead ones included. */
 static inline uint64_t wheel_count(const struct wheel *w)
 {
