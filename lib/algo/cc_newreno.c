@@ -1,7 +1,7 @@
 /*
  * Reno's windows (RFC 5681) for NewReno recovery (RFC 6582). Growth counts acknowledged bytes
- * (RFC 3465, L = 1 in slow start): many small ACKs do not grow the window faster, nor few large ones
- * burst.
+ * (RFC 3465, L = 1 in slow start): many small ACKs do not grow the window faster, nor do few large
+ * ones make it burst.
  */
 #include "algo/cc.h"
 

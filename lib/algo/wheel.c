@@ -15,7 +15,7 @@
 
 size_t wheel_bytes(size_t entries)
 {
-	/* Full chunks, one partly filled in each slot, and the one whose entries are being fired. */
+	/* Full chunks, one partly filled in each slot, and the one being fired. */
 	size_t chunks = entries / WHEEL_CHUNK_ENTRIES + WHEEL_LEVELS * WHEEL_SLOTS + 2;
 
 	return chunks * sizeof(struct wheel_chunk);

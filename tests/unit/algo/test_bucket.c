@@ -26,6 +26,11 @@ static void test_burst_then_rate(void **state)
 	assert_int_equal(drain(&b, 1061500), 50);
 	assert_int_equal(drain(&b, 1062000), 0);
 	assert_int_equal(drain(&b, UINT64_MAX), 50);
+	/* A seventh of a second is 142,857.1 us. */
+	bucket_init(&b, 7, 1);
+	assert_int_equal(drain(&b, 1), 1);
+	assert_int_equal(drain(&b, 1 + 142857), 0);
+	assert_int_equal(drain(&b, 1 + 142858), 1);
 }
 
 /* Asked at every microsecond for ten seconds: burst + rate * time, whatever the rate's divisors. */

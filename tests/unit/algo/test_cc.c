@@ -91,6 +91,19 @@ static void test_congestion_avoidance(void **state)
 	assert_int_equal(ten_rtts(1000 * MSS), 30 * MSS);
 }
 
+/* Bytes beyond one cwnd count for the next. */
+static void test_remainder(void **state)
+{
+	struct cc c = fresh(20 * MSS, 20 * MSS);
+
+	for (int i = 0; i < 7; i++)
+		ack(&c, 3 * MSS, true);
+	assert_int_equal(c.cwnd, 21 * MSS);
+	for (int i = 0; i < 20; i++)
+		ack(&c, MSS, true);
+	assert_int_equal(c.cwnd, 22 * MSS);
+}
+
 /* One ACK of far more than cwnd grows it by one SMSS, and leaves less than a second one's worth. */
 static void test_huge_ack(void **state)
 {
@@ -244,6 +257,7 @@ int main(void)
 		cmocka_unit_test(test_slow_start),
 		cmocka_unit_test(test_slow_start_ends),
 		cmocka_unit_test(test_congestion_avoidance),
+		cmocka_unit_test(test_remainder),
 		cmocka_unit_test(test_huge_ack),
 		cmocka_unit_test(test_rto),
 		cmocka_unit_test(test_loss),

@@ -71,7 +71,8 @@ static void test_sparse(void **state)
 static void test_largest_region(void **state)
 {
 	size_t bytes = (size_t)256 << 30;
-	char *region = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *region = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			    -1, 0);
 	void *book = sparse_map(slab_bookkeeping(bytes));
 	uint32_t n = 0, idx, last = 0;
 	struct slab s;
@@ -132,6 +133,9 @@ static void test_lifo(void **state)
 	slab_free(&f->s, keep[ARRAY_SIZE(keep) - 1], 2);
 	slab_free(&f->s, c, 2);
 	assert_int_equal(slab_alloc(&f->s, 2), c);
+	/* Also when it had free objects before. */
+	slab_free(&f->s, keep[ARRAY_SIZE(keep) - 2], 2);
+	assert_int_equal(slab_alloc(&f->s, 2), keep[ARRAY_SIZE(keep) - 2]);
 }
 
 static void test_page_return(void **state)

@@ -100,7 +100,8 @@ static void walk(struct slab *s, size_t esize, uint32_t inl_cap, uint64_t seed)
 		bool ends = step / 1000 % 2; /* as a queue, else anywhere */
 
 		if (t->n == 0 || (rnd_below(&seed, 100) < grow && t->n < REF_MAX - 1)) {
-			uint32_t i = ends || rnd(&seed) % 4 == 0 ? t->n : rnd_below(&seed, t->n + 1);
+			bool last = ends || rnd(&seed) % 4 == 0;
+			uint32_t i = last ? t->n : rnd_below(&seed, t->n + 1);
 
 			do_insert(t, s, i, rnd(&seed));
 		} else {
@@ -207,13 +208,38 @@ static void test_largest(void **state)
 	assert_int_equal(v.n, 2048);
 	vec_pop_front(&v, &f->s, 255);
 	assert_null(vec_push(&v, &f->s, NULL, 0, 64));
-	vec_pop_front(&v, &f->s, 1);
+	/* An insertion takes the place in front, near the end too. */
+	assert_non_null(vec_insert(&v, &f->s, NULL, 0, 64, v.n - 1));
+	vec_remove(&v, &f->s, NULL, 64, v.n - 2, 1);
+	assert_non_null(vec_insert(&v, &f->s, NULL, 0, 64, 0));
+	vec_pop_front(&v, &f->s, v.n - (2048 - 256));
 	e = vec_push(&v, &f->s, NULL, 0, 64);
 	assert_non_null(e);
 	*e = n;
 	for (uint32_t i = 0; i < v.n; i++)
 		assert_int_equal(*(uint32_t *)vec_at(&v, &f->s, NULL, 64, i), 256 + i);
 	vec_clear(&v, &f->s);
+}
+
+/* The smaller side moves: the place of the other side's elements stays. */
+static void test_smaller_side(void **state)
+{
+	struct fixture *f = *state;
+	struct vec v = { 0 };
+	uint64_t inl[16];
+
+	for (uint64_t i = 0; i < 12; i++)
+		*(uint64_t *)vec_push(&v, &f->s, inl, 16, 8) = i;
+	vec_remove(&v, &f->s, inl, 8, 9, 2);
+	assert_ptr_equal(vec_at(&v, &f->s, inl, 8, 0), &inl[0]);
+	vec_remove(&v, &f->s, inl, 8, 1, 2);
+	assert_ptr_equal(vec_at(&v, &f->s, inl, 8, 0), &inl[2]);
+	assert_ptr_equal(vec_insert(&v, &f->s, inl, 16, 8, 7), &inl[9]);
+	assert_ptr_equal(vec_insert(&v, &f->s, inl, 16, 8, 1), &inl[2]);
+	assert_ptr_equal(vec_at(&v, &f->s, inl, 8, 0), &inl[1]);
+	assert_int_equal(inl[1], 0);
+	assert_int_equal(inl[3], 3);
+	assert_int_equal(inl[10], 11);
 }
 
 /* With the slab full a push fails and changes nothing; a free place in front is used. */
@@ -244,6 +270,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_inline_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_moves, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_largest, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_smaller_side, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_exhausted, setup, teardown),
 	};
 
