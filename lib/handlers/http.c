@@ -1,0 +1,308 @@
+/*
+ * HTTP/1.1 server (RFC 9110, RFC 9112): one response, made at setup, for every GET and HEAD.
+ *
+ * A request is parsed as it comes, never stored (handlers/http_parse.h). The response is a prepared
+ * head, with the date put in, and a body sent by reference; both go into the send queue in one
+ * callback, so they leave together. At most one response per connection is not yet accepted: while
+ * it waits for room nothing more is read, and the rest of a pipeline stays in pier.
+ *
+ * Every target gives the body. Request bodies are read and thrown away. Other methods get 405.
+ * What cannot be parsed gets its error, and the connection ends.
+ *
+ * Ending. Where nothing more is to be expected (the client announced the end, or it waits for each
+ * response) the response and FIN go at once. Where more may be coming (after an error, or from a
+ * client that pipelines) closing at once would bring a RST over the response (RFC 9112 section
+ * 9.6), so the sending side is shut down and what comes is drained: up to LINGER_BYTES, for up to
+ * LINGER_US, or to the client's FIN.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "date.h"
+#include "handlers/handlers.h"
+#include "handlers/http_parse.h"
+#include "http_reply.h"
+
+#define LINGER_BYTES (256u << 10)
+#define LINGER_US    (2 * 1000 * 1000)
+#define BATCH        64     /* requests answered in one callback */
+#define DATE_US      100000 /* how long a date is used without a look at the clock */
+
+enum phase { SERVING, LINGERING, CLOSED };
+
+struct http_conn {
+	struct http_parser parser;
+	uint64_t sent;     /* bytes of the reply, head and body */
+	uint32_t sec;      /* the date in its head */
+	uint32_t requests;
+	uint32_t drained;
+	uint8_t reply;     /* enum http_reply_id; what is being sent */
+	uint8_t phase;
+	bool head_only;    /* the reply is to a HEAD */
+	bool last;         /* the connection ends after the reply */
+	bool more;         /* bytes follow the request that is being answered */
+	bool pipelines;    /* bytes followed one before its answer */
+	bool eof;
+};
+static_assert(sizeof(struct http_conn) <= 56, "state of one connection");
+
+/*
+ * The date as text. One per worker: each thread formats its own, at most once a second, so workers
+ * share nothing. It is a cache, not state: what is sent does not depend on what it holds.
+ */
+static __thread struct {
+	uint64_t read_at; /* pier_conn.now when the clock was read */
+	uint32_t sec;     /* 0: nothing yet */
+	char text[DATE_HTTP_LEN];
+} date;
+
+static uint32_t date_sec(uint64_t now)
+{
+	uint32_t sec;
+
+	if (date.sec && now - date.read_at < DATE_US)
+		return date.sec;
+	date.read_at = now;
+	sec = (uint32_t)date_now();
+	if (sec != date.sec)
+		date_http(date.text, sec);
+	date.sec = sec;
+	return sec;
+}
+
+/* A head that went out in part is completed with the date it began with. */
+static void put_date(char *to, uint32_t sec)
+{
+	if (sec == date.sec)
+		memcpy(to, date.text, DATE_HTTP_LEN);
+	else
+		date_http(to, sec);
+}
+
+static bool send_head(struct pier_conn *c, struct http_conn *h, const struct http_reply *r)
+{
+	char head[HTTP_HEAD_MAX];
+	size_t left = r->head_len - h->sent, n;
+
+	memcpy(head, r->head, r->head_len);
+	if (r->date_at)
+		put_date(head + r->date_at, h->sec);
+	n = pier_send(c, head + h->sent, left);
+	h->sent += n;
+	return n == left;
+}
+
+static bool send_body(struct pier_conn *c, struct http_conn *h, const struct http_reply *r)
+{
+	uint64_t at = h->sent - r->head_len, left = r->body_len - at;
+	size_t n;
+
+	if (h->head_only || !left)
+		return true;
+	n = pier_send_static(c, r->body + at, left);
+	h->sent += n;
+	return n == left;
+}
+
+/* Nothing more is sent after what was accepted. */
+static void finish(struct pier_conn *c, struct http_conn *h)
+{
+	if (h->more && !h->eof) {
+		h->phase = LINGERING;
+		pier_shutdown(c);
+		pier_set_timer(c, LINGER_US);
+	} else {
+		h->phase = CLOSED;
+		pier_close(c);
+	}
+}
+
+/* Go on with the reply. Returns whether all of it was accepted. */
+static bool flush(struct pier_conn *c, struct http_conn *h)
+{
+	const struct http_settings *set = c->settings;
+	const struct http_reply *r = &set->reply[h->reply];
+
+	if (h->sent < r->head_len && !send_head(c, h, r))
+		return false;
+	if (!send_body(c, h, r))
+		return false;
+	h->reply = REPLY_NONE;
+	if (h->last || h->eof)
+		finish(c, h);
+	return true;
+}
+
+static void reply(struct pier_conn *c, struct http_conn *h, uint8_t id)
+{
+	h->reply = id;
+	h->sent = 0;
+	h->sec = date_sec(c->now);
+	flush(c, h);
+}
+
+static void answer_request(struct pier_conn *c, struct http_conn *h)
+{
+	const struct http_settings *set = c->settings;
+	const struct http_parser *p = &h->parser;
+	uint8_t id = p->method == HTTP_OTHER ? REPLY_405_KEEP : REPLY_OK_KEEP;
+
+	h->requests++;
+	h->head_only = p->method == HTTP_HEAD;
+	h->last = !http_keeps(p);
+	if (set->requests && h->requests >= set->requests) {
+		h->last = true;
+		h->more |= h->pipelines; /* this client has not announced the end */
+	}
+	if (h->last)
+		id += REPLY_OK_CLOSE - REPLY_OK_KEEP;
+	else if (p->minor == 0)
+		id += REPLY_OK_KEEP_10 - REPLY_OK_KEEP;
+	reply(c, h, id);
+}
+
+/*
+ * RFC 9110 section 10.1.1. A method that is refused is refused before its body: whether the client
+ * then sends the body is open, so the connection cannot be kept.
+ */
+static void answer_continue(struct pier_conn *c, struct http_conn *h)
+{
+	h->head_only = false;
+	if (h->parser.method != HTTP_OTHER) {
+		reply(c, h, REPLY_CONTINUE);
+		return;
+	}
+	h->last = h->more = true;
+	reply(c, h, REPLY_405_CLOSE);
+}
+
+static void answer_error(struct pier_conn *c, struct http_conn *h)
+{
+	static const struct {
+		uint16_t status;
+		uint8_t id;
+	} known[] = { { 414, REPLY_414 }, { 431, REPLY_431 }, { 501, REPLY_501 },
+		      { 505, REPLY_505 } };
+	uint8_t id = REPLY_400;
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (known[i].status == h->parser.status)
+			id = known[i].id;
+	}
+	h->head_only = h->parser.method == HTTP_HEAD;
+	h->last = h->more = true;
+	reply(c, h, id);
+}
+
+static void answer(struct pier_conn *c, struct http_conn *h, enum http_event event)
+{
+	if (event == HTTP_REQUEST)
+		answer_request(c, h);
+	else if (event == HTTP_CONTINUE)
+		answer_continue(c, h);
+	else if (event == HTTP_ERROR)
+		answer_error(c, h);
+}
+
+/* Take n bytes that nobody reads. */
+static size_t drain(struct pier_conn *c, struct http_conn *h, size_t n)
+{
+	if (n > LINGER_BYTES - h->drained) {
+		h->phase = CLOSED;
+		pier_close(c);
+		return n;
+	}
+	h->drained += (uint32_t)n;
+	return n;
+}
+
+/* Read one slice, of which behind bytes follow in others. Returns the bytes read. */
+static size_t read_slice(struct pier_conn *c, struct http_conn *h, const struct pier_slice *s,
+			 size_t behind, unsigned int *batch)
+{
+	const struct http_settings *set = c->settings;
+	const char *data = s->data;
+	enum http_event event;
+	size_t at = 0;
+
+	while (at < s->len && h->phase == SERVING && !h->reply && *batch) {
+		at += http_parse(&h->parser, data + at, s->len - at, (uint32_t)set->max_head,
+				 &event);
+		if (event == HTTP_MORE)
+			break;
+		h->more = behind || at < s->len;
+		h->pipelines |= h->more && event == HTTP_REQUEST;
+		answer(c, h, event);
+		--*batch;
+	}
+	return at;
+}
+
+static size_t http_data(struct pier_conn *c, const struct pier_slice *s, unsigned int n)
+{
+	struct http_conn *h = c->ctx;
+	size_t total = 0, taken = 0, got;
+	unsigned int batch = BATCH;
+
+	for (unsigned int i = 0; i < n; i++)
+		total += s[i].len;
+	for (unsigned int i = 0; i < n; i++) {
+		got = read_slice(c, h, &s[i], total - taken - s[i].len, &batch);
+		taken += got;
+		if (got < s[i].len)
+			break;
+	}
+	if (h->phase == LINGERING)
+		return taken + drain(c, h, total - taken);
+	if (taken < total)
+		h->more = true;
+	if (h->phase == SERVING && !h->reply && taken < total)
+		pier_resume(c);
+	return taken;
+}
+
+static void http_writable(struct pier_conn *c, size_t room)
+{
+	struct http_conn *h = c->ctx;
+
+	if (h->reply && flush(c, h) && h->phase != CLOSED)
+		pier_resume(c);
+}
+
+/* The client sends no more. It may still be reading the reply. */
+static void http_eof(struct pier_conn *c)
+{
+	struct http_conn *h = c->ctx;
+
+	h->eof = true;
+	if (h->reply || h->phase == CLOSED)
+		return;
+	h->phase = CLOSED;
+	pier_close(c);
+}
+
+/* The client had its time to close. */
+static void http_timer(struct pier_conn *c)
+{
+	struct http_conn *h = c->ctx;
+
+	if (h->phase != LINGERING)
+		return;
+	h->phase = CLOSED;
+	pier_close(c);
+}
+
+const struct pier_handler handler_http = {
+	.abi = PIER_HANDLER_ABI,
+	.size = sizeof(struct pier_handler),
+	.name = "http",
+	.summary = "HTTP/1.1 server with one response for every request (RFC 9112)",
+	.ctx_size = sizeof(struct http_conn),
+	.options = &http_options,
+	.setup = http_setup,
+	.teardown = http_teardown,
+	.data = http_data,
+	.writable = http_writable,
+	.eof = http_eof,
+	.timer = http_timer,
+};

@@ -1,0 +1,599 @@
+/*
+ * The request parser: see http_parse.h for what it promises.
+ *
+ * It is our own because there is no well-kept parser to take: the one that distributions package,
+ * http-parser, was given up by its maintainers, and its successor is not packaged in Debian 12. So
+ * this one does little, and is fuzzed (tests/fuzz/fuzz_http.c).
+ *
+ * How strict it is. Whatever two readers of one stream could take for two different things is
+ * refused with 400: white space before a colon, folded lines, a lone CR, control characters, two
+ * Content-Lengths, Content-Length beside Transfer-Encoding, a Transfer-Encoding in HTTP/1.0. Two
+ * leniencies of RFC 9112 section 2.2 are granted: a line of a head or a trailer section may end in
+ * LF alone, and empty lines before a request line are skipped. Chunk framing must use CRLF.
+ *
+ * How it works. Every state has a step function, which reads at least one byte or leaves the state,
+ * and returns where it stopped. Names and words are compared while they pass: the first byte picks
+ * the only candidate, each further byte confirms it or drops it. A byte that fails is not read.
+ */
+#include "handlers/http_parse.h"
+
+#include <string.h>
+
+#define METHOD_MAX 32 /* a longer one is not a method we could know: 501 (RFC 9112 section 3) */
+
+enum state {
+	S_START, S_START_LF,
+	S_METHOD,
+	S_TARGET, S_SCHEME, S_SLASH1, S_SLASH2, S_AUTHORITY, S_TARGET_REST,
+	S_VERSION, S_VERSION_END, S_VERSION_LF,
+	S_FIELD, S_NAME, S_VALUE, S_VALUE_LF, S_END_LF,
+	S_CHUNK, S_CHUNK_SIZE, S_CHUNK_BWS, S_CHUNK_EXT, S_CHUNK_LF,
+	S_CHUNK_CR, S_CHUNK_END_LF,
+	S_CHUNK_DATA, S_BODY, /* bytes that are only counted */
+	S_DONE, S_FAILED,
+};
+
+/* The parser's own flags, beside HTTP_HAS_. */
+#define HAS_HOST     0x0004
+#define HAS_LENGTH   0x0008
+#define HAS_CODING   0x0010 /* Transfer-Encoding */
+#define HAS_CONTINUE 0x0020 /* Expect: 100-continue */
+#define TE_CHUNKED   0x0040 /* chunked was seen, */
+#define TE_LAST      0x0080 /* and is the last so far */
+#define TE_OTHER     0x0100
+#define TE_TWICE     0x0200
+#define IN_TRAILER   0x0400
+
+enum form { FORM_OTHER, FORM_ORIGIN, FORM_ASTERISK, FORM_ABSOLUTE };
+
+enum field { F_OTHER, F_HOST, F_CONNECTION, F_LENGTH, F_CODING, F_EXPECT };
+static const char *const field_name[] = {
+	[F_OTHER] = "",
+	[F_HOST] = "host",
+	[F_CONNECTION] = "connection",
+	[F_LENGTH] = "content-length",
+	[F_CODING] = "transfer-encoding",
+	[F_EXPECT] = "expect",
+};
+
+enum word { W_NONE, W_OTHER, W_CLOSE, W_KEEP_ALIVE, W_CHUNKED, W_CONTINUE };
+static const char *const word_text[] = {
+	[W_NONE] = "",
+	[W_OTHER] = "",
+	[W_CLOSE] = "close",
+	[W_KEEP_ALIVE] = "keep-alive",
+	[W_CHUNKED] = "chunked",
+	[W_CONTINUE] = "100-continue",
+};
+
+static const char *const method_text[] = {
+	[HTTP_OTHER] = "",
+	[HTTP_GET] = "GET",
+	[HTTP_HEAD] = "HEAD",
+};
+
+/* In values being read: where the one item of the value is. */
+enum { ITEM_BEFORE, ITEM_IN, ITEM_AFTER };
+
+#define TOKEN  1 /* RFC 9110 section 5.6.2 */
+#define HOST   2 /* uri-host and port, RFC 3986 section 3.2 */
+#define SCHEME 4 /* RFC 3986 section 3.1 */
+static const uint8_t class[256] = {
+	['0' ... '9'] = TOKEN | HOST | SCHEME,
+	['A' ... 'Z'] = TOKEN | HOST | SCHEME,
+	['a' ... 'z'] = TOKEN | HOST | SCHEME,
+	['+'] = TOKEN | HOST | SCHEME,
+	['-'] = TOKEN | HOST | SCHEME,
+	['.'] = TOKEN | HOST | SCHEME,
+	['!'] = TOKEN | HOST, ['$'] = TOKEN | HOST, ['%'] = TOKEN | HOST, ['&'] = TOKEN | HOST,
+	['\''] = TOKEN | HOST, ['*'] = TOKEN | HOST, ['_'] = TOKEN | HOST, ['~'] = TOKEN | HOST,
+	['#'] = TOKEN, ['^'] = TOKEN, ['`'] = TOKEN, ['|'] = TOKEN,
+	['('] = HOST, [')'] = HOST, [','] = HOST, [';'] = HOST, ['='] = HOST,
+	[':'] = HOST, ['['] = HOST, [']'] = HOST,
+};
+
+static bool is_class(uint8_t c, uint8_t which)
+{
+	return class[c] & which;
+}
+
+static bool is_digit(uint8_t c)
+{
+	return c >= '0' && c <= '9';
+}
+
+static bool is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
+/* Only for bytes that are no control characters, against words of letters, digits and '-'. */
+static uint8_t lower(uint8_t c)
+{
+	return c | 0x20;
+}
+
+static const uint8_t *fail(struct http_parser *p, uint16_t status, const uint8_t *at)
+{
+	p->state = S_FAILED;
+	p->status = status;
+	return at;
+}
+
+static const uint8_t *move(struct http_parser *p, enum state state, const uint8_t *at)
+{
+	p->state = state;
+	return at;
+}
+
+/* The first byte below limit (at most 0x80), or DEL, or end. Eight bytes at a time. */
+static const uint8_t *find_below(const uint8_t *at, const uint8_t *end, uint8_t limit)
+{
+	const uint64_t ones = 0x0101010101010101, tops = ones << 7;
+	uint64_t w, del;
+
+	for (; end - at >= 8; at += 8) {
+		memcpy(&w, at, 8);
+		del = w ^ ones * 0x7f;
+		if ((((w - ones * limit) & ~w) | ((del - ones) & ~del)) & tops)
+			break;
+	}
+	while (at < end && *at >= limit && *at != 0x7f)
+		at++;
+	return at;
+}
+
+/* The end of a line that may end in CRLF or LF. */
+static const uint8_t *want_eol(struct http_parser *p, enum state lf, enum state next,
+			       const uint8_t *at)
+{
+	if (*at == '\r')
+		return move(p, lf, at + 1);
+	return *at == '\n' ? move(p, next, at + 1) : fail(p, 400, at);
+}
+
+static const uint8_t *want_lf(struct http_parser *p, enum state next, const uint8_t *at)
+{
+	return *at == '\n' ? move(p, next, at + 1) : fail(p, 400, at);
+}
+
+static const uint8_t *step_start(struct http_parser *p, const uint8_t *at)
+{
+	if (!is_class(*at, TOKEN))
+		return want_eol(p, S_START_LF, S_START, at);
+	p->method = *at == 'G' ? HTTP_GET : *at == 'H' ? HTTP_HEAD : HTTP_OTHER;
+	p->pos = 1;
+	return move(p, S_METHOD, at + 1);
+}
+
+static const uint8_t *step_method(struct http_parser *p, const uint8_t *at, const uint8_t *end)
+{
+	for (; at < end && is_class(*at, TOKEN); at++, p->pos++) {
+		if (p->pos == METHOD_MAX)
+			return fail(p, 501, at);
+		if (p->method != HTTP_OTHER && (uint8_t)method_text[p->method][p->pos] != *at)
+			p->method = HTTP_OTHER;
+	}
+	if (at == end)
+		return at;
+	if (*at != ' ')
+		return fail(p, 400, at);
+	if (method_text[p->method][p->method == HTTP_OTHER ? 0 : p->pos])
+		p->method = HTTP_OTHER;
+	return move(p, S_TARGET, at + 1);
+}
+
+/* The target's form is in its first bytes (RFC 9112 section 3.2); the rest is not interpreted. */
+static const uint8_t *step_target(struct http_parser *p, const uint8_t *at)
+{
+	uint8_t c = *at;
+
+	if (c <= ' ' || c == 0x7f)
+		return fail(p, 400, at);
+	p->form = c == '/' ? FORM_ORIGIN : c == '*' ? FORM_ASTERISK : FORM_OTHER;
+	if (c == '/' || c == '*' || !is_class(lower(c), SCHEME) || lower(c) < 'a')
+		return move(p, S_TARGET_REST, at + 1);
+	return move(p, S_SCHEME, at + 1);
+}
+
+static const uint8_t *step_absolute(struct http_parser *p, const uint8_t *at)
+{
+	uint8_t c = *at;
+
+	if (p->state == S_SCHEME && is_class(c, SCHEME))
+		return at + 1;
+	if (p->state == S_SCHEME && c == ':')
+		return move(p, S_SLASH1, at + 1);
+	if (p->state == S_SLASH1 && c == '/')
+		return move(p, S_SLASH2, at + 1);
+	if (p->state == S_SLASH2 && c == '/')
+		return move(p, S_AUTHORITY, at + 1);
+	if (p->state == S_AUTHORITY && is_class(c, HOST))
+		p->form = FORM_ABSOLUTE;
+	return move(p, S_TARGET_REST, at);
+}
+
+static const uint8_t *step_target_rest(struct http_parser *p, const uint8_t *at,
+				       const uint8_t *end)
+{
+	const uint8_t *from = at;
+
+	at = find_below(at, end, ' ' + 1);
+	if (at > from && p->form == FORM_ASTERISK)
+		p->form = FORM_OTHER;
+	if (at == end)
+		return at;
+	if (*at != ' ')
+		return fail(p, 400, at);
+	p->pos = 0;
+	return move(p, S_VERSION, at + 1);
+}
+
+static const uint8_t *step_version(struct http_parser *p, const uint8_t *at)
+{
+	static const char text[] = "HTTP/d.d";
+	uint8_t want = (uint8_t)text[p->pos];
+
+	if (want == 'd' ? !is_digit(*at) : *at != want)
+		return fail(p, 400, at);
+	if (p->pos == 5)
+		p->minor = *at - '0'; /* the major version, until the minor one comes */
+	if (++p->pos < sizeof(text) - 1)
+		return at + 1;
+	if (p->minor != 1)
+		return fail(p, 505, at);
+	p->minor = *at - '0';
+	return move(p, S_VERSION_END, at + 1);
+}
+
+/* RFC 9112 section 6.1 and 6.3. Returns the status that refuses the request, or 0. */
+static uint16_t check_coding(const struct http_parser *p)
+{
+	if (p->minor == 0 || (p->flags & HAS_LENGTH))
+		return 400;
+	if (!(p->flags & TE_LAST) || (p->flags & TE_TWICE))
+		return 400;
+	return p->flags & TE_OTHER ? 501 : 0;
+}
+
+static const uint8_t *end_head(struct http_parser *p, const uint8_t *at, enum http_event *event)
+{
+	uint16_t status = p->flags & HAS_CODING ? check_coding(p) : 0;
+
+	if (status)
+		return fail(p, status, at);
+	if (p->minor >= 1 && !(p->flags & HAS_HOST))
+		return fail(p, 400, at);
+	if (p->method != HTTP_OTHER && p->form != FORM_ORIGIN && p->form != FORM_ABSOLUTE)
+		return fail(p, 400, at);
+	p->line = 0;
+	if (p->flags & HAS_CODING)
+		p->state = S_CHUNK;
+	else if (p->left)
+		p->state = S_BODY;
+	else
+		p->state = S_DONE;
+	if (p->state == S_DONE)
+		*event = HTTP_REQUEST;
+	else if (p->minor >= 1 && (p->flags & HAS_CONTINUE))
+		*event = HTTP_CONTINUE;
+	return at + 1;
+}
+
+/* The LF of the empty line after the fields. */
+static const uint8_t *end_fields(struct http_parser *p, const uint8_t *at, enum http_event *event)
+{
+	if (*at != '\n')
+		return fail(p, 400, at);
+	if (!(p->flags & IN_TRAILER))
+		return end_head(p, at, event);
+	*event = HTTP_REQUEST;
+	return move(p, S_DONE, at + 1);
+}
+
+static uint8_t field_candidate(uint8_t c)
+{
+	switch (lower(c)) {
+	case 'h': return F_HOST;
+	case 'c': return F_CONNECTION; /* or F_LENGTH: the fourth byte tells */
+	case 't': return F_CODING;
+	case 'e': return F_EXPECT;
+	default: return F_OTHER;
+	}
+}
+
+static const uint8_t *step_field(struct http_parser *p, const uint8_t *at, enum http_event *event)
+{
+	if (*at == '\r')
+		return move(p, S_END_LF, at + 1);
+	if (*at == '\n')
+		return end_fields(p, at, event);
+	if (!is_class(*at, TOKEN))
+		return fail(p, 400, at); /* a folded line, or no name */
+	p->field = p->flags & IN_TRAILER ? F_OTHER : field_candidate(*at);
+	p->pos = 1;
+	return move(p, S_NAME, at + 1);
+}
+
+/* The name is complete. Returns false if this field may not be here again. */
+static bool begin_value(struct http_parser *p)
+{
+	static const uint16_t flag[] = {
+		[F_OTHER] = 0, [F_HOST] = HAS_HOST, [F_CONNECTION] = 0,
+		[F_LENGTH] = HAS_LENGTH, [F_CODING] = HAS_CODING, [F_EXPECT] = 0,
+	};
+
+	if (p->field != F_OTHER && field_name[p->field][p->pos])
+		p->field = F_OTHER;
+	if (p->field != F_CODING && (p->flags & flag[p->field]))
+		return false;
+	p->flags |= flag[p->field];
+	p->pos = ITEM_BEFORE;
+	p->word = W_NONE;
+	p->gap = 0;
+	return true;
+}
+
+static const uint8_t *step_name(struct http_parser *p, const uint8_t *at, const uint8_t *end)
+{
+	for (; at < end && p->field != F_OTHER && is_class(*at, TOKEN); at++, p->pos++) {
+		if (p->field == F_CONNECTION && p->pos == 3 && lower(*at) == 't')
+			p->field = F_LENGTH;
+		else if ((uint8_t)field_name[p->field][p->pos] != lower(*at))
+			p->field = F_OTHER;
+	}
+	while (at < end && is_class(*at, TOKEN))
+		at++;
+	if (at == end)
+		return at;
+	if (*at != ':' || !begin_value(p))
+		return fail(p, 400, at);
+	return move(p, S_VALUE, at + 1);
+}
+
+static uint8_t word_candidate(uint8_t field, uint8_t c)
+{
+	if (field == F_CONNECTION)
+		return lower(c) == 'c' ? W_CLOSE : lower(c) == 'k' ? W_KEEP_ALIVE : W_OTHER;
+	if (field == F_CODING)
+		return lower(c) == 'c' ? W_CHUNKED : W_OTHER;
+	return c == '1' ? W_CONTINUE : W_OTHER;
+}
+
+/* A list element is complete (RFC 9110 section 5.6.1: empty ones are ignored). */
+static void end_word(struct http_parser *p)
+{
+	uint8_t word = p->word;
+
+	if (word == W_NONE)
+		return;
+	if (word_text[word][word == W_OTHER ? 0 : p->pos])
+		word = W_OTHER;
+	if (word == W_CLOSE) {
+		p->flags |= HTTP_HAS_CLOSE;
+	} else if (word == W_KEEP_ALIVE) {
+		p->flags |= HTTP_HAS_KEEP_ALIVE;
+	} else if (word == W_CONTINUE) {
+		p->flags |= HAS_CONTINUE;
+	} else if (word == W_CHUNKED) {
+		p->flags |= p->flags & TE_CHUNKED ? TE_TWICE : TE_CHUNKED | TE_LAST;
+	} else if (p->field == F_CODING) {
+		p->flags |= TE_OTHER;
+		p->flags &= (uint16_t)~TE_LAST;
+	}
+	p->word = W_NONE;
+	p->gap = 0;
+}
+
+/* One byte of a list of words. */
+static void list_byte(struct http_parser *p, uint8_t c)
+{
+	if (c == ',') {
+		end_word(p);
+	} else if (is_blank(c)) {
+		p->gap = p->word != W_NONE;
+	} else if (p->word == W_NONE) {
+		p->word = word_candidate(p->field, c);
+		p->pos = 1;
+	} else if (p->word != W_OTHER) {
+		if (p->gap || (uint8_t)word_text[p->word][p->pos] != lower(c))
+			p->word = W_OTHER;
+		p->pos++;
+	}
+}
+
+/* One byte of Host or Content-Length: a single item. Returns false if it cannot be there. */
+static bool item_byte(struct http_parser *p, uint8_t c)
+{
+	if (is_blank(c)) {
+		if (p->pos == ITEM_IN)
+			p->pos = ITEM_AFTER;
+		return true;
+	}
+	if (p->pos == ITEM_AFTER)
+		return false;
+	p->pos = ITEM_IN;
+	if (p->field == F_HOST)
+		return is_class(c, HOST);
+	if (!is_digit(c) || p->left > (UINT64_MAX / 2 - 9) / 10)
+		return false;
+	p->left = p->left * 10 + (c - '0');
+	return true;
+}
+
+/* Read a run of the value; returns its end, or the byte that cannot be there. */
+static const uint8_t *value_run(struct http_parser *p, const uint8_t *at, const uint8_t *end)
+{
+	for (; at < end; at++) {
+		if (p->field == F_OTHER)
+			at = find_below(at, end, ' ');
+		if (at == end || (*at < ' ' && *at != '\t') || *at == 0x7f)
+			return at;
+		if (p->field == F_HOST || p->field == F_LENGTH) {
+			if (!item_byte(p, *at))
+				return at;
+		} else if (p->field != F_OTHER) {
+			list_byte(p, *at);
+		}
+	}
+	return at;
+}
+
+static const uint8_t *step_value(struct http_parser *p, const uint8_t *at, const uint8_t *end)
+{
+	at = value_run(p, at, end);
+	if (at == end)
+		return at;
+	if (p->field == F_LENGTH && p->pos == ITEM_BEFORE)
+		return fail(p, 400, at);
+	end_word(p);
+	return want_eol(p, S_VALUE_LF, S_FIELD, at);
+}
+
+static int hex_value(uint8_t c)
+{
+	if (is_digit(c))
+		return c - '0';
+	return lower(c) >= 'a' && lower(c) <= 'f' ? lower(c) - 'a' + 10 : -1;
+}
+
+/* RFC 9112 section 7.1. The first digit, then the rest of the size and what may follow it. */
+static const uint8_t *step_chunk_size(struct http_parser *p, const uint8_t *at)
+{
+	int digit = hex_value(*at);
+
+	if (p->state == S_CHUNK && digit < 0)
+		return fail(p, 400, at);
+	if (p->state == S_CHUNK)
+		p->left = 0;
+	if (digit >= 0) {
+		if (p->left >> 59)
+			return fail(p, 400, at);
+		p->left = p->left << 4 | (unsigned int)digit;
+		return move(p, S_CHUNK_SIZE, at + 1);
+	}
+	if (*at == '\r')
+		return move(p, S_CHUNK_LF, at + 1);
+	if (is_blank(*at))
+		return move(p, S_CHUNK_BWS, at + 1);
+	return *at == ';' ? move(p, S_CHUNK_EXT, at + 1) : fail(p, 400, at);
+}
+
+static const uint8_t *step_chunk_bws(struct http_parser *p, const uint8_t *at)
+{
+	if (is_blank(*at))
+		return at + 1;
+	return *at == ';' ? move(p, S_CHUNK_EXT, at + 1) : fail(p, 400, at);
+}
+
+static const uint8_t *step_chunk_ext(struct http_parser *p, const uint8_t *at, const uint8_t *end)
+{
+	at = find_below(at, end, ' ');
+	if (at == end)
+		return at;
+	if (*at == '\t')
+		return at + 1;
+	return *at == '\r' ? move(p, S_CHUNK_LF, at + 1) : fail(p, 400, at);
+}
+
+static const uint8_t *step_chunk_lf(struct http_parser *p, const uint8_t *at)
+{
+	if (*at != '\n')
+		return fail(p, 400, at);
+	if (p->left)
+		return move(p, S_CHUNK_DATA, at + 1);
+	p->flags |= IN_TRAILER;
+	return move(p, S_FIELD, at + 1);
+}
+
+/* Read from at, which is before end; returns where it stopped. */
+static const uint8_t *step(struct http_parser *p, const uint8_t *at, const uint8_t *end,
+			   enum http_event *event)
+{
+	switch ((enum state)p->state) {
+	case S_START: return step_start(p, at);
+	case S_START_LF: return want_lf(p, S_START, at);
+	case S_METHOD: return step_method(p, at, end);
+	case S_TARGET: return step_target(p, at);
+	case S_SCHEME:
+	case S_SLASH1:
+	case S_SLASH2:
+	case S_AUTHORITY: return step_absolute(p, at);
+	case S_TARGET_REST: return step_target_rest(p, at, end);
+	case S_VERSION: return step_version(p, at);
+	case S_VERSION_END: return want_eol(p, S_VERSION_LF, S_FIELD, at);
+	case S_VERSION_LF: return want_lf(p, S_FIELD, at);
+	case S_FIELD: return step_field(p, at, event);
+	case S_NAME: return step_name(p, at, end);
+	case S_VALUE: return step_value(p, at, end);
+	case S_VALUE_LF: return want_lf(p, S_FIELD, at);
+	case S_END_LF: return end_fields(p, at, event);
+	case S_CHUNK:
+	case S_CHUNK_SIZE: return step_chunk_size(p, at);
+	case S_CHUNK_BWS: return step_chunk_bws(p, at);
+	case S_CHUNK_EXT: return step_chunk_ext(p, at, end);
+	case S_CHUNK_LF: return step_chunk_lf(p, at);
+	case S_CHUNK_CR: return *at == '\r' ? move(p, S_CHUNK_END_LF, at + 1) : fail(p, 400, at);
+	case S_CHUNK_END_LF: return want_lf(p, S_CHUNK, at);
+	case S_CHUNK_DATA:
+	case S_BODY:
+	case S_DONE:
+	case S_FAILED: break; /* not here: see http_parse */
+	}
+	return at;
+}
+
+/* Count bytes of a body or chunk. */
+static const uint8_t *skip(struct http_parser *p, const uint8_t *at, const uint8_t *end,
+			   enum http_event *event)
+{
+	size_t n = (size_t)(end - at);
+
+	if (n > p->left)
+		n = (size_t)p->left;
+	p->left -= n;
+	if (p->left)
+		return at + n;
+	if (p->state == S_CHUNK_DATA) {
+		p->line = 0;
+		return move(p, S_CHUNK_CR, at + n);
+	}
+	*event = HTTP_REQUEST;
+	return move(p, S_DONE, at + n);
+}
+
+static uint16_t too_long(const struct http_parser *p)
+{
+	if (p->state >= S_METHOD && p->state <= S_VERSION_LF)
+		return 414;
+	return p->state >= S_FIELD && p->state <= S_END_LF ? 431 : 400;
+}
+
+size_t http_parse(struct http_parser *p, const void *data, size_t len, uint32_t max_head,
+		  enum http_event *event)
+{
+	const uint8_t *from = data, *at = from, *end = from + len;
+
+	if (p->state == S_DONE)
+		memset(p, 0, sizeof(*p));
+	*event = HTTP_MORE;
+	while (at < end && *event == HTTP_MORE && p->state != S_FAILED) {
+		const uint8_t *was = at, *stop = end;
+
+		if (p->state == S_BODY || p->state == S_CHUNK_DATA) {
+			at = skip(p, at, end, event);
+			continue;
+		}
+		if (p->line == max_head) {
+			fail(p, too_long(p), at);
+			break;
+		}
+		if ((size_t)(end - at) > max_head - p->line)
+			stop = at + (max_head - p->line);
+		at = step(p, at, stop, event);
+		p->line += (uint32_t)(at - was);
+	}
+	if (p->state == S_FAILED)
+		*event = HTTP_ERROR;
+	return (size_t)(at - from);
+}

@@ -1,0 +1,393 @@
+/*
+ * The fake host: see fake_host.h.
+ */
+#include "fake_host.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "base/option.h"
+
+#define TURNS_MAX 10000000
+
+int64_t fake_clock = 784111777; /* the example of RFC 9110 section 5.6.7 */
+
+/* Takes the place of libc's in the whole program. */
+int clock_gettime(clockid_t id, struct timespec *ts)
+{
+	*ts = (struct timespec){ .tv_sec = (time_t)fake_clock };
+	return 0;
+}
+
+/* A received block, and who holds it: the host while a callback runs, then the handler. */
+struct block {
+	unsigned int refs;
+	char data[];
+};
+
+static unsigned int blocks_alive;
+
+static void block_release(void *owner)
+{
+	struct block *b = owner;
+
+	assert_true(b->refs > 0);
+	if (--b->refs == 0) {
+		free(b);
+		blocks_alive--;
+	}
+}
+
+static void block_hold(void *owner)
+{
+	((struct block *)owner)->refs++;
+}
+
+static struct fake_host *host(struct pier_conn *c)
+{
+	return c->host;
+}
+
+static size_t fake_room(struct pier_conn *c)
+{
+	struct fake_host *f = host(c);
+
+	return f->shut ? 0 : f->capacity - f->queued;
+}
+
+static size_t fake_send(struct pier_conn *c, const void *data, size_t len)
+{
+	struct fake_host *f = host(c);
+	size_t n = len < fake_room(c) ? len : fake_room(c);
+
+	f->sends++;
+	if (f->out_len + n >= f->out_size) {
+		f->out_size = 2 * (f->out_len + n + 1);
+		f->out = realloc(f->out, f->out_size);
+		assert_non_null(f->out);
+	}
+	if (n)
+		memcpy(f->out + f->out_len, data, n);
+	f->out_len += n;
+	f->out[f->out_len] = 0;
+	f->queued += n;
+	if (n < len)
+		f->want_writable = true;
+	return n;
+}
+
+static size_t fake_send_static(struct pier_conn *c, const void *data, size_t len)
+{
+	struct fake_host *f = host(c);
+	size_t at = f->out_len, n = fake_send(c, data, len);
+
+	if (f->runs_n == f->runs_size) {
+		f->runs_size = 2 * f->runs_size + 16;
+		f->runs = realloc(f->runs, f->runs_size * sizeof(*f->runs));
+		assert_non_null(f->runs);
+	}
+	f->runs[f->runs_n++] = (struct static_run){ data, n, at };
+	return n;
+}
+
+static size_t fake_send_slices(struct pier_conn *c, const struct pier_slice *s, unsigned int n)
+{
+	size_t total = 0, sent;
+
+	for (unsigned int i = 0; i < n; i++) {
+		sent = fake_send(c, s[i].data, s[i].len);
+		total += sent;
+		if (sent < s[i].len)
+			break;
+	}
+	return total;
+}
+
+static void fake_want_writable(struct pier_conn *c)
+{
+	host(c)->want_writable = true;
+}
+
+static void fake_resume(struct pier_conn *c)
+{
+	host(c)->resumed = true;
+}
+
+static void fake_shutdown(struct pier_conn *c)
+{
+	host(c)->shut = true;
+}
+
+static void fake_close(struct pier_conn *c)
+{
+	host(c)->shut = host(c)->closing = true;
+}
+
+static void fake_abort(struct pier_conn *c)
+{
+	host(c)->rst = true;
+	fake_close(c);
+}
+
+static void fake_set_timer(struct pier_conn *c, uint64_t delay_us)
+{
+	host(c)->timer = delay_us ? c->now + delay_us : 0;
+}
+
+static void fake_info(struct pier_conn *c, struct pier_info *info)
+{
+	memset(info, 0, sizeof(*info));
+}
+
+static bool fake_get(struct pier_conn *from, uint64_t id, struct pier_conn *c)
+{
+	if (id == from->id)
+		*c = *from;
+	return id == from->id;
+}
+
+static void fake_set_nodelay(struct pier_conn *c, bool on)
+{
+	host(c)->nodelay = on;
+}
+
+static const struct pier_calls calls = {
+	.send = fake_send,
+	.send_static = fake_send_static,
+	.send_slices = fake_send_slices,
+	.room = fake_room,
+	.want_writable = fake_want_writable,
+	.resume = fake_resume,
+	.shutdown = fake_shutdown,
+	.close = fake_close,
+	.abort = fake_abort,
+	.set_timer = fake_set_timer,
+	.hold = block_hold,
+	.release = block_release,
+	.info = fake_info,
+	.get = fake_get,
+	.set_nodelay = fake_set_nodelay,
+};
+
+void *fake_settings(const struct pier_handler *handler, const char *config)
+{
+	char *copy, *line, *value, *rest, err[200];
+	void *settings;
+
+	if (!handler->options)
+		return NULL;
+	settings = calloc(1, handler->options->size);
+	assert_non_null(settings);
+	option_defaults(handler->options, settings);
+	copy = rest = strdup(config ? config : "");
+	while ((line = strsep(&rest, "\n"))) {
+		if (!*line)
+			continue;
+		value = strchr(line, '=');
+		assert_non_null(value);
+		*value++ = 0;
+		assert_non_null(option_find(handler->options, line));
+		if (!option_parse(option_find(handler->options, line), settings, value, err,
+				  sizeof(err)))
+			fail_msg("%s: %s", line, err);
+	}
+	free(copy);
+	return settings;
+}
+
+void fake_settings_free(const struct pier_handler *handler, void *settings)
+{
+	if (!settings)
+		return;
+	option_free(handler->options, settings);
+	free(settings);
+}
+
+/* close is called once, when the callback that asked for it has returned. */
+static bool end_callback(struct fake_host *f)
+{
+	if (!f->closing || f->closes)
+		return false;
+	f->closes++;
+	f->timer = 0;
+	if (f->rx_len)
+		f->rst = true;
+	if (f->handler->close)
+		f->handler->close(&f->conn, PIER_CLOSE_NORMAL);
+	return true;
+}
+
+struct fake_host *fake_new_limited(const struct pier_handler *handler, const char *config,
+				   size_t capacity, size_t slice_len)
+{
+	struct fake_host *f = calloc(1, sizeof(*f));
+	char err[200] = "";
+
+	assert_non_null(f);
+	f->handler = handler;
+	f->settings = fake_settings(handler, config);
+	if (handler->setup && !handler->setup(f->settings, err, sizeof(err)))
+		fail_msg("setup: %s", err);
+	f->capacity = f->rate = capacity;
+	f->slice_len = slice_len;
+	f->out_size = 1;
+	f->out = calloc(1, 1);
+	f->conn.calls = &calls;
+	f->conn.host = f;
+	f->conn.id = 1;
+	f->conn.ctx = handler->ctx_size ? calloc(1, handler->ctx_size) : NULL;
+	f->conn.settings = f->settings;
+	f->conn.now = 1000;
+	f->opens++;
+	if (handler->open)
+		handler->open(&f->conn);
+	end_callback(f);
+	return f;
+}
+
+struct fake_host *fake_new(const struct pier_handler *handler, const char *config)
+{
+	return fake_new_limited(handler, config, 1 << 20, 1460);
+}
+
+void fake_input(struct fake_host *f, const void *data, size_t len)
+{
+	assert_false(f->fin);
+	if (f->closes) {
+		f->rst |= len > 0;
+		return;
+	}
+	f->rx = realloc(f->rx, f->rx_len + len + 1);
+	assert_non_null(f->rx);
+	memcpy(f->rx + f->rx_len, data, len);
+	f->rx_len += len;
+	f->news = true;
+}
+
+void fake_fin(struct fake_host *f)
+{
+	f->fin = true;
+}
+
+/* Offer all that is there, in slices. */
+static void deliver(struct fake_host *f)
+{
+	size_t n = (f->rx_len + f->slice_len - 1) / f->slice_len, taken = f->rx_len, len;
+	struct pier_slice *s = calloc(n, sizeof(*s));
+	struct block *b;
+
+	assert_non_null(s);
+	for (size_t i = 0; i < n; i++) {
+		len = i + 1 < n ? f->slice_len : f->rx_len - i * f->slice_len;
+		b = malloc(sizeof(*b) + len);
+		assert_non_null(b);
+		b->refs = 1;
+		blocks_alive++;
+		memcpy(b->data, f->rx + i * f->slice_len, len);
+		s[i] = (struct pier_slice){ b->data, (uint32_t)len, b };
+	}
+	f->datas++;
+	if (f->handler->data)
+		taken = f->handler->data(&f->conn, s, (unsigned int)n);
+	assert_true(taken <= f->rx_len);
+	for (size_t i = 0; i < n; i++)
+		block_release(s[i].owner);
+	free(s);
+	f->taken += taken;
+	f->rx_len -= taken;
+	memmove(f->rx, f->rx + taken, f->rx_len);
+}
+
+static bool turn_writable(struct fake_host *f)
+{
+	if (!f->want_writable || f->shut || !fake_room(&f->conn))
+		return false;
+	f->want_writable = false;
+	f->writables++;
+	f->resumed = true;
+	if (f->handler->writable)
+		f->handler->writable(&f->conn, fake_room(&f->conn));
+	return true;
+}
+
+static bool turn_data(struct fake_host *f)
+{
+	bool call = f->rx_len && (f->news || f->resumed);
+
+	f->news = f->resumed = false;
+	if (call)
+		deliver(f);
+	return call;
+}
+
+static bool turn_eof(struct fake_host *f)
+{
+	if (!f->fin || f->rx_len || f->eofs)
+		return false;
+	f->eofs++;
+	if (f->handler->eof)
+		f->handler->eof(&f->conn);
+	else
+		pier_close(&f->conn);
+	return true;
+}
+
+bool fake_turn(struct fake_host *f)
+{
+	size_t leave = f->queued < f->rate ? f->queued : f->rate;
+	bool busy = leave > 0;
+
+	f->turns++;
+	f->queued -= leave;
+	if (f->closes)
+		return busy;
+	busy |= turn_writable(f);
+	busy |= end_callback(f);
+	if (!f->closes)
+		busy |= turn_data(f);
+	busy |= end_callback(f);
+	if (!f->closes)
+		busy |= turn_eof(f);
+	busy |= end_callback(f);
+	return busy;
+}
+
+void fake_run(struct fake_host *f)
+{
+	for (int i = 0; fake_turn(f); i++)
+		assert_true(i < TURNS_MAX);
+}
+
+void fake_wait(struct fake_host *f, uint64_t us)
+{
+	f->conn.now += us;
+	if (!f->timer || f->timer > f->conn.now || f->closes)
+		return;
+	f->timer = 0;
+	if (f->handler->timer)
+		f->handler->timer(&f->conn);
+	end_callback(f);
+}
+
+void fake_free(struct fake_host *f)
+{
+	if (!f->closes && f->handler->close)
+		f->handler->close(&f->conn, PIER_CLOSE_SHUTDOWN);
+	assert_true(f->closes <= 1);
+	assert_int_equal(blocks_alive, 0);
+	for (size_t i = 0; i < f->runs_n; i++)
+		assert_memory_equal(f->runs[i].data, f->out + f->runs[i].at, f->runs[i].len);
+	if (f->handler->teardown)
+		f->handler->teardown(f->settings);
+	fake_settings_free(f->handler, f->settings);
+	free(f->conn.ctx);
+	free(f->runs);
+	free(f->rx);
+	free(f->out);
+	free(f);
+}

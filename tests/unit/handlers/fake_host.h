@@ -1,0 +1,80 @@
+/*
+ * pier's side of the handler API, without pier: a connection whose peer is the test.
+ *
+ * The host keeps what the handler did not consume, takes no more than the room the test gives, and
+ * calls back as pier does (pier/handler.h). It asserts the rules a handler must keep: no more
+ * consumed than offered, static bytes unchanged, nothing held at the end. Received bytes lie in
+ * blocks of their exact size that are gone after the callback, so that ASan sees an overrun.
+ */
+#ifndef FAKE_HOST_H
+#define FAKE_HOST_H
+
+#include "pier/handler.h"
+
+struct fake_host {
+	const struct pier_handler *handler;
+	struct pier_conn conn;
+	struct pier_calls calls;
+	void *settings;
+
+	/* Set by the test, between fake_new and the first turn or at any time. */
+	size_t capacity;  /* of the send queue */
+	size_t rate;      /* bytes that leave it in a turn */
+	size_t slice_len; /* of received slices */
+
+	char *rx;         /* received, not consumed */
+	size_t rx_len;
+	char *out;        /* accepted for sending, NUL-ended */
+	size_t out_len, out_size;
+	size_t queued;    /* of out, what has not left */
+	size_t taken;     /* bytes consumed in all */
+	struct static_run {
+		const char *data;
+		size_t len, at; /* where in out */
+	} *runs;
+	size_t runs_n, runs_size;
+
+	unsigned int turns, writables, datas, opens, closes, eofs, sends;
+	bool fin;         /* the peer's */
+	bool news, resumed, want_writable;
+	bool shut;        /* no more sending */
+	bool closing;     /* close is to be called */
+	bool rst;         /* the peer gets a RST */
+	bool nodelay;
+	uint64_t timer;   /* when; 0: none */
+};
+
+/* What the wall clock shows, in seconds of Unix time. Handlers see no other. */
+extern int64_t fake_clock;
+
+/*
+ * Open a connection of the handler. config holds "key=value" lines for its option table; NULL: the
+ * defaults. Fails the test if the settings are refused.
+ */
+struct fake_host *fake_new(const struct pier_handler *handler, const char *config);
+
+/* As fake_new, but with the limits given before open is called. */
+struct fake_host *fake_new_limited(const struct pier_handler *handler, const char *config,
+				   size_t capacity, size_t slice_len);
+
+/* Read config into new settings, released by fake_settings_free. setup is not called. */
+void *fake_settings(const struct pier_handler *handler, const char *config);
+void fake_settings_free(const struct pier_handler *handler, void *settings);
+
+/* Bytes, or the FIN, arrive from the peer. */
+void fake_input(struct fake_host *f, const void *data, size_t len);
+void fake_fin(struct fake_host *f);
+
+/* One turn of callbacks. Returns whether there was anything to do. */
+bool fake_turn(struct fake_host *f);
+
+/* Turns until nothing happens. Fails the test after a great many. */
+void fake_run(struct fake_host *f);
+
+/* Time passes; the timer is called if it is due. */
+void fake_wait(struct fake_host *f, uint64_t us);
+
+/* End the connection if it has not ended, check what must hold at the end, and free it all. */
+void fake_free(struct fake_host *f);
+
+#endif
