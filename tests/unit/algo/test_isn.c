@@ -33,7 +33,7 @@ static void test_clock(void **state)
 	}
 }
 
-/* SipHash-2-4 of the bytes 0..7 under the key 0..15, from the authors' vectors, is the hash part. */
+/* The hash part is SipHash-2-4: bytes 0..7 under the key 0..15, from the authors' vectors. */
 static void test_hash(void **state)
 {
 	unsigned char in[8] = { 0, 1, 2, 3, 4, 5, 6, 7 };
