@@ -278,7 +278,10 @@ static void expect_range(const struct option *o, char *buf, size_t len)
 	append(buf, len, " to %s", bound);
 }
 
-/* The default, unless it is one of the ends; else what is usual for the type, if in range. */
+/*
+ * The default, unless it is one of the ends; else what is usual for the type, if in range. A range of
+ * plain numbers explains itself.
+ */
 static void expect_example(const struct option *o, const char *usual, char *buf, size_t len)
 {
 	char smallest[32];
@@ -288,6 +291,8 @@ static void expect_example(const struct option *o, const char *usual, char *buf,
 		append(buf, len, ", such as %s", o->def);
 		return;
 	}
+	if (o->max && (o->type == OPTION_U32 || o->type == OPTION_U64))
+		return;
 	format_number(o, o->min, smallest, sizeof(smallest));
 	append(buf, len, ", such as %s", parse_number(o, usual, &ignored) ? usual : smallest);
 }

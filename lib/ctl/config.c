@@ -165,7 +165,8 @@ static bool check_kind(const char *name, const char *argument, const char *place
 		error_add(errors, place, "", "unknown section [%s]; did you mean [%s]?", name,
 			  nearest.word);
 	else
-		error_add(errors, place, "", "unknown section [%s]; the reference lists them", name);
+		error_add(errors, place, "", "unknown section [%s]; the reference lists them",
+			  name);
 	return false;
 }
 
@@ -299,7 +300,8 @@ bool config_apply(const struct config_section *s, const struct option_table *con
 	char place[CONFIG_ERROR_LEN / 2];
 	bool ok = true;
 
-	for (const struct config_key *k = s->keys; k < s->keys + s->n; k++) {
+	for (unsigned int j = 0; j < s->n; j++) {
+		const struct config_key *k = &s->keys[j];
 		const struct option *o = NULL;
 		unsigned int i;
 

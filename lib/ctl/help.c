@@ -39,6 +39,12 @@ static const char *default_words(const struct option *o)
 	return NULL;
 }
 
+/* Tables of one section that follow each other share its heading. */
+static bool begins_section(const struct option_table *const tables[], unsigned int i)
+{
+	return !i || strcmp(tables[i]->section, tables[i - 1]->section);
+}
+
 void ctl_help(FILE *to, const struct option_table *const tables[], unsigned int n)
 {
 	char words[512];
@@ -46,8 +52,12 @@ void ctl_help(FILE *to, const struct option_table *const tables[], unsigned int 
 	for (unsigned int i = 0; i < n; i++) {
 		const struct option_table *t = tables[i];
 
-		fprintf(to, "%s[%s]  %s\n", i ? "\n" : "", t->section, t->help);
-		for (const struct option *o = t->options; o < t->options + t->n; o++) {
+		if (begins_section(tables, i))
+			fprintf(to, "%s[%s]\n", i ? "\n" : "", t->section);
+		fprintf(to, " %s:\n", t->help);
+		for (size_t j = 0; j < t->n; j++) {
+			const struct option *o = &t->options[j];
+
 			fprintf(to, "  %-21s %s\n", o->key, o->help);
 			fprintf(to, "  %-21s %s", "", value_words(o, words, sizeof(words)));
 			if (default_words(o))
@@ -76,11 +86,16 @@ void ctl_reference(FILE *to, const struct option_table *const tables[], unsigned
 	for (unsigned int i = 0; i < n; i++) {
 		const struct option_table *t = tables[i];
 
-		fprintf(to, "%s### `[%s]`\n\n%s.\n", i ? "\n" : "", t->section, t->help);
+		if (i)
+			fputc('\n', to);
+		if (begins_section(tables, i))
+			fprintf(to, "### `[%s]`\n\n", t->section);
+		fprintf(to, "%s.\n", t->help);
 		if (!t->n)
 			continue;
 		fputs("\n| Key | Value | Default | Meaning |\n|---|---|---|---|\n", to);
-		for (const struct option *o = t->options; o < t->options + t->n; o++) {
+		for (size_t j = 0; j < t->n; j++) {
+			const struct option *o = &t->options[j];
 			const char *def = default_words(o);
 
 			fputc('|', to);

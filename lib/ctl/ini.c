@@ -2,8 +2,8 @@
  * INI text into a config, by libinih.
  *
  * libinih is given one line at a time: the packaged library tells its callback no line numbers,
- * cuts long lines and section names silently, and reports only the first bad line. A line on its own
- * has none of that, and no accidental continuation of the line above. Section headers are taken
+ * cuts long lines and section names silently, and reports only the first bad line. A line on its
+ * own has none of that, and no accidental continuation of the line above. Section headers are taken
  * apart here, because an argument may contain brackets: [listen [fd00:18::2]:80].
  */
 #include <errno.h>
@@ -23,7 +23,7 @@ struct reader {
 	unsigned int n_kinds;
 	struct config_errors *errors;
 	struct config_section *section; /* NULL: none yet, or one that was refused */
-	bool refused;                   /* keys of a refused section are passed over */
+	bool refused;			/* keys of a refused section are passed over */
 	unsigned int line;
 };
 

@@ -297,15 +297,20 @@ static void test_small_buffers(void **state)
 	assert_null(option_find(&table, "delays"));
 }
 
-/* Without a default, the example is a usual value, or the smallest where that is out of range. */
+/*
+ * Without a default that shows anything, the example is a usual value, or the smallest where that is
+ * out of range; a range of numbers has none.
+ */
 static void test_examples(void **state)
 {
 	const struct option usual = {"o", OPTION_DURATION, 0, US_PER_MS, US_PER_SEC};
+	const struct option number = {"o", OPTION_U32, 0, 0, 9600, .def = "0"};
 	const struct option unusual = {"o", OPTION_SIZE, 0, MIB, 2 * MIB};
 	char buf[128];
 
 	assert_string_equal(option_expect(&usual, buf, sizeof(buf)),
 			    "a duration from 1ms to 1s, such as 200ms");
+	assert_string_equal(option_expect(&number, buf, sizeof(buf)), "a number from 0 to 9600");
 	assert_string_equal(option_expect(&unusual, buf, sizeof(buf)),
 			    "a size from 1m to 2m, such as 1m");
 	assert_string_equal(option_expect(option_find(&table, "string"), buf, sizeof(buf)), "text");

@@ -179,6 +179,19 @@ static void test_apply(void **state)
 	option_free(&sample_tcp, &tcp);
 }
 
+/* A section without keys changes nothing. */
+static void test_apply_empty(void **state)
+{
+	const struct option_table *const tables[] = {&sample_tcp};
+	struct sample_tcp tcp = {.min_rto = 1, .ports = 2};
+	void *const bases[] = {&tcp};
+
+	read_text("[tcp]\n", 6);
+	assert_true(config_apply(&config.sections[0], tables, bases, 1, &errors));
+	assert_int_equal(tcp.min_rto, 1);
+	assert_int_equal(tcp.ports, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -188,6 +201,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_file, forget),
 		cmocka_unit_test_teardown(test_set, forget),
 		cmocka_unit_test_teardown(test_apply, forget),
+		cmocka_unit_test_teardown(test_apply_empty, forget),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

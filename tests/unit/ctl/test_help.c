@@ -12,7 +12,9 @@
 #include "ctl/help.h"
 #include "sample.h"
 
-static const struct option_table *const tables[] = {&sample_tcp, &sample_listen};
+static const struct option http_options[] = {{"tls", OPTION_BOOL, 0, .help = "encrypt"}};
+static const struct option_table http = {"listen", "The http handler", http_options, 1, 1};
+static const struct option_table *const tables[] = {&sample_tcp, &sample_listen, &http};
 
 static void expect_output(void (*print)(FILE *, const struct option_table *const[], unsigned int),
 			  const char *expected)
@@ -31,7 +33,8 @@ static void expect_output(void (*print)(FILE *, const struct option_table *const
 static void test_help(void **state)
 {
 	expect_output(ctl_help,
-		      "[tcp]  Every connection\n"
+		      "[tcp]\n"
+		      " Every connection:\n"
 		      "  min-rto               smallest retransmission timeout\n"
 		      "                        a duration from 5ms to 1s; default 200ms\n"
 		      "  idle                  close after this silence\n"
@@ -41,7 +44,8 @@ static void test_help(void **state)
 		      "  sack                  offer SACK\n"
 		      "                        yes or no; default yes\n"
 		      "\n"
-		      "[listen]  A listener\n"
+		      "[listen]\n"
+		      " A listener:\n"
 		      "  handler               who serves\n"
 		      "                        text\n"
 		      "  address               some addresses\n"
@@ -49,7 +53,10 @@ static void test_help(void **state)
 		      "  body-size             bytes of the body\n"
 		      "                        a size from 1 to 1m; default 1k\n"
 		      "  mode                  what to do\n"
-		      "                        poll or sleep; default poll\n");
+		      "                        poll or sleep; default poll\n"
+		      " The http handler:\n"
+		      "  tls                   encrypt\n"
+		      "                        yes or no; default no\n");
 }
 
 static void test_reference(void **state)
@@ -67,7 +74,10 @@ static void test_reference(void **state)
 		      "| `handler` | text | - | who serves |\n"
 		      "| `address` | text; the key may be repeated | `a` | some addresses |\n"
 		      "| `body-size` | a size from 1 to 1m | `1k` | bytes of the body |\n"
-		      "| `mode` | poll or sleep | `poll` | what to do |\n");
+		      "| `mode` | poll or sleep | `poll` | what to do |\n"
+		      "\nThe http handler.\n\n"
+		      "| Key | Value | Default | Meaning |\n|---|---|---|---|\n"
+		      "| `tls` | yes or no | `no` | encrypt |\n");
 }
 
 int main(void)

@@ -9,10 +9,13 @@
 
 #include "base/option.h"
 
-/* One entry for each option: key and help, then what it accepts and its default. */
+/*
+ * One entry for each option: key and help, then what it accepts and its default. Tables of one
+ * section that follow each other come under one heading.
+ */
 void ctl_help(FILE *to, const struct option_table *const tables[], unsigned int n);
 
-/* A heading and a table (key, value, default, meaning) for each option table. */
+/* The same as a Markdown table (key, value, default, meaning) for each option table. */
 void ctl_reference(FILE *to, const struct option_table *const tables[], unsigned int n);
 
 #endif

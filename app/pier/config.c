@@ -1,0 +1,105 @@
+/*
+ * From file and --set to the server's configuration: the sections in the order of what depends on
+ * what, then what concerns several of them.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "config_room.h"
+
+static const struct config_kind kinds[] = {
+	{"eal", NULL}, {"server", NULL}, {"tcp", NULL}, {"port", "0"}, {"listen", "80"},
+};
+
+const char *config_place(const struct config_section *s, char *buf, size_t len)
+{
+	if (s->line)
+		snprintf(buf, len, "line %u", s->line);
+	else
+		snprintf(buf, len, "--set");
+	return buf;
+}
+
+static void read_text(struct pier_config *c, const char *file, const char *const sets[],
+		      unsigned int n, struct config_errors *errors)
+{
+	if (file)
+		config_read(&c->text, file, kinds, ARRAY_SIZE(kinds), errors);
+	for (unsigned int i = 0; i < n; i++)
+		config_set(&c->text, sets[i], kinds, ARRAY_SIZE(kinds), errors);
+}
+
+/* A section that exists once: defaults, then what the text says. */
+static void take_single(struct pier_config *c, const struct option_table *table, void *base,
+			struct config_errors *errors)
+{
+	const struct config_section *s = config_find(&c->text, table->section, NULL);
+
+	option_defaults(table, base);
+	if (s)
+		config_apply(s, &table, &base, 1, errors);
+}
+
+static void check_eal(const struct pier_config *c, struct config_errors *errors)
+{
+	unsigned int cpus[CPU_ID_MAX + 1];
+	char err[CONFIG_ERROR_LEN / 2];
+
+	if (c->eal.lcores &&
+	    cpu_list_parse(c->eal.lcores, cpus, CPU_ID_MAX + 1, err, sizeof(err)) < 0)
+		config_error(errors, config_find(&c->text, "eal", NULL), "lcores", "%s, not \"%s\"",
+			     err, c->eal.lcores);
+}
+
+static void take_all(struct pier_config *c, struct config_errors *errors)
+{
+	take_single(c, &eal_option_table, &c->eal, errors);
+	check_eal(c, errors);
+	take_single(c, &server_option_table, &c->server, errors);
+	take_single(c, &tcp_option_table, &c->tcp, errors);
+	c->ports = calloc(PIER_PORTS_MAX, sizeof(*c->ports));
+	c->listeners = calloc(c->text.n + 1, sizeof(*c->listeners));
+	if (!c->ports || !c->listeners)
+		abort();
+	for (unsigned int i = 0; i < c->text.n; i++) {
+		const struct config_section *s = &c->text.sections[i];
+
+		if (!strcmp(s->name, "port"))
+			config_take_port(c, s, errors);
+		else if (!strcmp(s->name, "listen"))
+			config_take_listener(c, s, errors);
+	}
+	config_check_ports(c, errors);
+	config_check_listeners(c, errors);
+}
+
+bool pier_config_load(struct pier_config *c, const char *file, const char *const sets[],
+		      unsigned int n, FILE *err)
+{
+	struct config_errors errors = {0};
+
+	*c = (struct pier_config){0};
+	read_text(c, file, sets, n, &errors);
+	if (!file || c->text.file)
+		take_all(c, &errors);
+	if (!errors.n)
+		config_set_up_listeners(c, &errors);
+	config_errors_print(&errors, err);
+	return !errors.n;
+}
+
+void pier_config_free(struct pier_config *c)
+{
+	for (unsigned int i = 0; i < c->n_listeners; i++)
+		config_free_listener(&c->listeners[i]);
+	for (unsigned int i = 0; i < c->n_ports; i++)
+		config_free_port(&c->ports[i]);
+	free(c->listeners);
+	free(c->ports);
+	option_free(&server_option_table, &c->server);
+	option_free(&eal_option_table, &c->eal);
+	option_free(&tcp_option_table, &c->tcp);
+	config_free(&c->text);
+	*c = (struct pier_config){0};
+}

@@ -1,0 +1,123 @@
+/*
+ * The server's configuration: the sections of the file and --set, checked and put together into what
+ * the server is started from. Errors are printed as FILE:LINE: KEY: what was expected, all of them;
+ * nothing is started before there are none.
+ *
+ * Control thread only. Handlers must have been registered before: a listener's section takes the
+ * keys of [listen], those of [tcp] for its connections, and those of its handler.
+ */
+#ifndef PIER_APP_CONFIG_H
+#define PIER_APP_CONFIG_H
+
+#include <stdio.h>
+
+#include "ctl/config.h"
+#include "ctl/listen_spec.h"
+#include "ctl/parse.h"
+#include "pier/handler.h"
+#include "port/port.h"
+#include "tcp/options.h"
+
+#define PIER_PORTS_MAX     16
+#define PIER_ADDRESSES_MAX 256 /* of one port */
+
+enum pier_idle {
+	PIER_IDLE_POLL,  /* never sleep: least latency, a whole core */
+	PIER_IDLE_SLEEP, /* wait for packets and timers when there is nothing to do */
+};
+
+enum pier_neighbor {
+	PIER_NEIGHBOR_RESOLVE,
+	PIER_NEIGHBOR_REFLECT,
+};
+
+enum pier_huge {
+	PIER_HUGE_AUTO,
+	PIER_HUGE_YES,
+	PIER_HUGE_NO,
+};
+
+/* Section [server]. Limits are for the whole server, divided among its workers. */
+struct server_options {
+	uint32_t idle;    /* enum pier_idle */
+	uint32_t workers; /* 0: one for each lcore */
+	uint64_t drain;   /* us */
+	bool stats_at_exit;
+	uint32_t max_connections, max_half_open, max_time_wait;
+	uint32_t max_next_hops;
+	uint32_t mbufs;   /* 0: as many as the rest needs */
+	uint64_t memory, reassembly_memory;
+	uint32_t rst_rate, icmp_rate; /* per second */
+};
+
+/* Section [eal]; used where the command line gives EAL no options. */
+struct eal_options {
+	char *lcores; /* NULL: the first CPU this process may use */
+	uint64_t memory;
+	uint32_t huge; /* enum pier_huge */
+	char *file_prefix, *log_level;
+	char *extra;  /* lines of arguments */
+};
+
+/* Section [port N], beside what the port room reads of it. */
+struct port_options {
+	char *address;     /* lines of lists */
+	char *gateway;
+	uint32_t neighbor; /* enum pier_neighbor */
+	bool announce;
+};
+
+/* Section [listen X], beside TCP's and the handler's keys. */
+struct listen_options {
+	char *handler;
+	uint32_t backlog;
+};
+
+struct pier_port {
+	unsigned int number; /* N; not DPDK's port id */
+	const struct config_section *section;
+	struct port_options options;
+	struct port_config device;
+	struct ipv4_prefix addresses[PIER_ADDRESSES_MAX];
+	unsigned int n_addresses;
+	uint32_t gateway; /* network order; 0: none */
+};
+
+struct pier_listener {
+	const struct config_section *section;
+	struct listen_spec spec;
+	struct listen_options options;
+	struct tcp_options tcp;
+	const struct pier_handler *handler;
+	void *settings; /* handler->options->size bytes, set up; NULL if it has no options */
+	bool set_up;    /* handler->teardown is owed */
+};
+
+struct pier_config {
+	struct config text;
+	struct server_options server;
+	struct eal_options eal;
+	struct tcp_options tcp;
+	struct pier_port *ports;
+	struct pier_listener *listeners;
+	unsigned int n_ports, n_listeners;
+};
+
+extern const struct option_table server_option_table, eal_option_table, app_port_option_table,
+	listen_option_table;
+
+/*
+ * Read file (NULL: none) and the n assignments of --set, check everything, and run the handlers'
+ * setup. On failure prints every error to err and returns false. c is to be freed in both cases.
+ */
+bool pier_config_load(struct pier_config *c, const char *file, const char *const sets[],
+		      unsigned int n, FILE *err);
+
+/* Run the handlers' teardown and release everything. No connection may be left. */
+void pier_config_free(struct pier_config *c);
+
+/* All keys, for --help; all keys as Markdown, for the README. */
+void pier_config_help(FILE *to);
+void pier_config_reference(FILE *to);
+
+#endif

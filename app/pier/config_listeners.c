@@ -1,0 +1,130 @@
+/*
+ * [listen X]: what it listens on, its handler, and three tables of keys.
+ */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "config_room.h"
+#include "pier/registry.h"
+
+/* "echo, discard or http", for messages. */
+static void handler_names(char *buf, size_t len)
+{
+	const struct pier_handler *h;
+	size_t used = 0;
+
+	*buf = '\0';
+	for (unsigned int i = 0; (h = handler_at(i)) && used < len; i++)
+		used += (size_t)snprintf(buf + used, len - used, "%s%s",
+					 !i		     ? ""
+					 : handler_at(i + 1) ? ", "
+							     : " or ",
+					 h->name);
+}
+
+static bool find_handler(struct pier_listener *l, struct config_errors *errors)
+{
+	const char *name = config_value(l->section, "handler");
+	char names[CONFIG_ERROR_LEN / 2];
+
+	l->handler = name ? handler_find(name) : NULL;
+	if (l->handler)
+		return true;
+	handler_names(names, sizeof(names));
+	if (name)
+		config_error(errors, l->section, "handler", "expected %s, not \"%s\"", names, name);
+	else
+		config_error(errors, l->section, "handler", "is missing; expected %s", names);
+	return false;
+}
+
+static void apply_tables(struct pier_config *c, struct pier_listener *l,
+			 struct config_errors *errors)
+{
+	const struct option_table *tables[] = {&listen_option_table, &tcp_option_table,
+					       l->handler->options};
+	const struct config_section *tcp = config_find(&c->text, "tcp", NULL);
+	void *bases[] = {&l->options, &l->tcp, NULL};
+
+	option_copy(&tcp_option_table, &l->tcp, &c->tcp);
+	if (!tcp || !config_value(tcp, "nagle"))
+		l->tcp.nagle = l->handler->nagle;
+	if (l->handler->options) {
+		l->settings = calloc(1, l->handler->options->size);
+		if (!l->settings)
+			abort();
+		option_defaults(l->handler->options, l->settings);
+		bases[2] = l->settings;
+	}
+	config_apply(l->section, tables, bases, l->handler->options ? 3 : 2, errors);
+}
+
+void config_take_listener(struct pier_config *c, const struct config_section *s,
+			  struct config_errors *errors)
+{
+	struct pier_listener *l = &c->listeners[c->n_listeners++];
+	char err[CONFIG_ERROR_LEN / 2];
+
+	l->section = s;
+	option_defaults(&listen_option_table, &l->options);
+	if (!listen_spec_parse(s->argument, &l->spec, err, sizeof(err)))
+		config_error(errors, s, NULL, "%s", err);
+	if (find_handler(l, errors))
+		apply_tables(c, l, errors);
+}
+
+static bool is_local(const struct pier_config *c, uint32_t addr)
+{
+	for (unsigned int i = 0; i < c->n_ports; i++)
+		for (unsigned int j = 0; j < c->ports[i].n_addresses; j++)
+			if (c->ports[i].addresses[j].addr == addr)
+				return true;
+	return false;
+}
+
+void config_check_listeners(const struct pier_config *c, struct config_errors *errors)
+{
+	char text[INET_ADDRSTRLEN], where[32];
+
+	if (!c->n_listeners)
+		config_error(errors, NULL, NULL,
+			     "no listener: expected a section such as [listen 80]");
+	for (const struct pier_listener *b = c->listeners; b < c->listeners + c->n_listeners; b++) {
+		if (!b->spec.first)
+			continue; /* was refused */
+		if (b->spec.addr && !is_local(c, b->spec.addr))
+			config_error(errors, b->section, NULL, "%s is no address of any [port]",
+				     inet_ntop(AF_INET, &b->spec.addr, text, sizeof(text)));
+		for (const struct pier_listener *a = c->listeners; a < b; a++)
+			if (listen_spec_overlap(&a->spec, &b->spec))
+				config_error(errors, b->section, NULL,
+					     "overlaps with [listen %s] at %s",
+					     a->section->argument,
+					     config_place(a->section, where, sizeof(where)));
+	}
+}
+
+void config_set_up_listeners(struct pier_config *c, struct config_errors *errors)
+{
+	char err[CONFIG_ERROR_LEN / 2] = "";
+
+	for (struct pier_listener *l = c->listeners; l < c->listeners + c->n_listeners; l++) {
+		if (l->handler->setup && !l->handler->setup(l->settings, err, sizeof(err)))
+			config_error(errors, l->section, NULL, "%s: %s", l->handler->name, err);
+		else
+			l->set_up = true;
+	}
+}
+
+void config_free_listener(struct pier_listener *l)
+{
+	option_free(&listen_option_table, &l->options);
+	option_free(&tcp_option_table, &l->tcp);
+	if (l->set_up && l->handler->teardown)
+		l->handler->teardown(l->settings);
+	if (l->settings)
+		option_free(l->handler->options, l->settings);
+	free(l->settings);
+}

@@ -1,0 +1,154 @@
+/*
+ * The option tables of the server itself, and help and reference over everybody's.
+ */
+#include "base/compiler.h"
+#include "base/units.h"
+#include "config.h"
+#include "ctl/help.h"
+#include "pier/registry.h"
+
+static const char *const idle_words[] = {"poll", "sleep", NULL};
+static const char *const huge_words[] = {"auto", "yes", "no", NULL};
+static const char *const neighbor_words[] = {"resolve", "reflect", NULL};
+
+#define AT(field) offsetof(struct server_options, field)
+static const struct option server_options[] = {
+	{"idle", OPTION_ENUM, AT(idle), .names = idle_words, .def = "poll",
+	 .help = "what a worker with nothing to do does; poll takes the whole core"},
+	{"workers", OPTION_U32, AT(workers), 0, 64, .def = "0",
+	 .help = "lcores that serve; 0 is all that EAL has"},
+	{"drain", OPTION_DURATION, AT(drain), 0, 3600 * US_PER_SEC, .def = "5s",
+	 .help = "when stopping, time for open connections to end before they are reset"},
+	{"stats-at-exit", OPTION_BOOL, AT(stats_at_exit), .def = "no",
+	 .help = "print every counter that is not zero when the server ends"},
+	{"max-connections", OPTION_U32, AT(max_connections), 1, 400000000, .def = "100000",
+	 .help = "connections at a time"},
+	{"max-half-open", OPTION_U32, AT(max_half_open), 1, 100000000, .def = "16384",
+	 .help = "connections whose handshake is not complete, at a time"},
+	{"max-time-wait", OPTION_U32, AT(max_time_wait), 1, 400000000, .def = "262144",
+	 .help = "connections in TIME-WAIT at a time; the oldest makes room for a new one"},
+	{"max-next-hops", OPTION_U32, AT(max_next_hops), 1, 1000000, .def = "4096",
+	 .help = "neighbours and paths known at a time"},
+	{"memory", OPTION_SIZE, AT(memory), MIB, UINT64_MAX, .def = "64m",
+	 .help = "for connections at work: queues, data out of order, sent and not acknowledged"},
+	{"reassembly-memory", OPTION_SIZE, AT(reassembly_memory), 64 * KIB, GIB, .def = "1m",
+	 .help = "for fragments of IPv4 datagrams"},
+	{"mbufs", OPTION_U32, AT(mbufs), 0, 100000000, .def = "0",
+	 .help = "packet buffers; 0 is as many as ports and workers need"},
+	{"rst-rate", OPTION_U32, AT(rst_rate), 1, 100000000, .def = "10000",
+	 .help = "RSTs a second to segments of no connection"},
+	{"icmp-rate", OPTION_U32, AT(icmp_rate), 1, 100000000, .def = "1000",
+	 .help = "ICMP messages a second"},
+};
+#undef AT
+
+const struct option_table server_option_table = {
+	"server",
+	"The server as a whole",
+	server_options,
+	ARRAY_SIZE(server_options),
+	sizeof(struct server_options),
+};
+
+#define AT(field) offsetof(struct eal_options, field)
+static const struct option eal_options[] = {
+	{"lcores", OPTION_STRING, AT(lcores),
+	 .help = "CPUs to run on, such as 0-3,8; without it, the first one allowed"},
+	{"memory", OPTION_SIZE, AT(memory), 16 * MIB, 1024 * GIB, .def = "256m",
+	 .help = "memory that EAL takes at start, for packet buffers and devices"},
+	{"huge", OPTION_ENUM, AT(huge), .names = huge_words, .def = "auto",
+	 .help = "whether that memory is huge pages; auto: if enough of them are free"},
+	{"file-prefix", OPTION_STRING, AT(file_prefix), .def = "pier",
+	 .help = "EAL's name for this process; two at a time need two names"},
+	{"log-level", OPTION_STRING, AT(log_level),
+	 .help = "EAL's --log-level, such as pmd.net.tap:debug"},
+	{"extra", OPTION_LIST, AT(extra), .help = "further arguments for EAL, separated by blanks"},
+};
+#undef AT
+
+const struct option_table eal_option_table = {
+	"eal",
+	"DPDK's environment; ignored if EAL options stand before -- on the command line",
+	eal_options,
+	ARRAY_SIZE(eal_options),
+	sizeof(struct eal_options),
+};
+
+#define AT(field) offsetof(struct port_options, field)
+static const struct option port_options[] = {
+	{"address", OPTION_LIST, AT(address),
+	 .help = "addresses with prefix length, such as 198.18.0.2/24, separated by commas"},
+	{"gateway", OPTION_STRING, AT(gateway),
+	 .help = "next hop to everything outside the port's networks"},
+	{"neighbor", OPTION_ENUM, AT(neighbor), .names = neighbor_words, .def = "resolve",
+	 .help = "where answers go: resolve asks by ARP, reflect takes the MAC address the "
+		 "connection came from"},
+	{"announce", OPTION_BOOL, AT(announce), .def = "yes",
+	 .help = "announce the addresses at start by gratuitous ARP (RFC 5227)"},
+};
+#undef AT
+
+const struct option_table app_port_option_table = {
+	"port",
+	"[port N], N from 0: a port and its addresses",
+	port_options,
+	ARRAY_SIZE(port_options),
+	sizeof(struct port_options),
+};
+
+#define AT(field) offsetof(struct listen_options, field)
+static const struct option listen_options[] = {
+	{"handler", OPTION_STRING, AT(handler), .help = "who serves the connections"},
+	{"backlog", OPTION_U32, AT(backlog), 0, 100000000, .def = "0",
+	 .help = "connections of this listener whose handshake is not complete; 0 is no limit but "
+		 "max-half-open"},
+};
+#undef AT
+
+const struct option_table listen_option_table = {
+	"listen",
+	"[listen PORT], or [ADDRESS:]PORT[-PORT]: a listener. It also takes the keys of [tcp], for "
+	"its connections, and those of its handler",
+	listen_options,
+	ARRAY_SIZE(listen_options),
+	sizeof(struct listen_options),
+};
+
+static unsigned int all_tables(const struct option_table *tables[HANDLER_MAX + 6])
+{
+	const struct pier_handler *h;
+	unsigned int n = 0;
+
+	tables[n++] = &server_option_table;
+	tables[n++] = &eal_option_table;
+	tables[n++] = &app_port_option_table;
+	tables[n++] = &port_option_table;
+	tables[n++] = &tcp_option_table;
+	tables[n++] = &listen_option_table; /* the handlers' are of [listen], too */
+	for (unsigned int i = 0; (h = handler_at(i)); i++)
+		if (h->options)
+			tables[n++] = h->options;
+	return n;
+}
+
+void pier_config_help(FILE *to)
+{
+	const struct option_table *tables[HANDLER_MAX + 6];
+	const struct pier_handler *h;
+
+	ctl_help(to, tables, all_tables(tables));
+	fputs("\nHandlers\n", to);
+	for (unsigned int i = 0; (h = handler_at(i)); i++)
+		fprintf(to, "  %-21s %s\n", h->name, h->summary);
+}
+
+void pier_config_reference(FILE *to)
+{
+	const struct option_table *tables[HANDLER_MAX + 6];
+	const struct pier_handler *h;
+
+	ctl_reference(to, tables, all_tables(tables));
+	fputs("\n### Handlers\n\n| Name | What it does |\n|---|---|\n", to);
+	for (unsigned int i = 0; (h = handler_at(i)); i++)
+		fprintf(to, "| `%s` | %s |\n", h->name, h->summary);
+}

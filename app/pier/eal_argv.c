@@ -1,0 +1,185 @@
+/*
+ * EAL's arguments from [eal].
+ *
+ * Huge pages are used if they are free and the configuration does not say no. Where hugetlbfs is
+ * not mounted EAL gets them by --in-memory, and then dpdk-dumpcap cannot attach.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <inttypes.h>
+#include <mntent.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "eal_argv.h"
+
+#define SYS_HUGE "/sys/kernel/mm/hugepages"
+
+static void add_text(struct pier_eal_argv *v, char *text)
+{
+	v->owned = reallocarray(v->owned, (size_t)v->argc + 1, sizeof(*v->owned));
+	if (!text || !v->owned)
+		abort();
+	v->owned[v->argc++] = text;
+}
+
+static __attribute__((format(printf, 2, 3))) void add(struct pier_eal_argv *v, const char *fmt, ...)
+{
+	char *text = NULL;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	va_end(ap);
+	add_text(v, text);
+}
+
+/* Bytes in free huge pages of all sizes. */
+static uint64_t free_huge_bytes(void)
+{
+	DIR *dir = opendir(SYS_HUGE);
+	struct dirent *entry;
+	uint64_t kb, pages, sum = 0;
+	char path[512];
+	FILE *f;
+
+	while (dir && (entry = readdir(dir))) {
+		if (sscanf(entry->d_name, "hugepages-%" SCNu64 "kB", &kb) != 1)
+			continue;
+		snprintf(path, sizeof(path), SYS_HUGE "/%s/free_hugepages", entry->d_name);
+		f = fopen(path, "re");
+		if (f && fscanf(f, "%" SCNu64, &pages) == 1)
+			sum += pages * kb * KIB;
+		if (f)
+			fclose(f);
+	}
+	if (dir)
+		closedir(dir);
+	return sum;
+}
+
+static bool hugetlbfs_mounted(void)
+{
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	struct mntent *m;
+	bool found = false;
+
+	while (f && !found && (m = getmntent(f)))
+		found = !strcmp(m->mnt_type, "hugetlbfs");
+	if (f)
+		endmntent(f);
+	return found;
+}
+
+static int first_allowed_cpu(void)
+{
+	cpu_set_t set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 0;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &set))
+			return cpu;
+	return 0;
+}
+
+/* [domain:]bus:device.function */
+static bool is_pci_address(const char *device)
+{
+	unsigned int domain, bus, dev, function;
+	int end = -1;
+
+	if (sscanf(device, "%4x:%2x:%2x.%1x%n", &domain, &bus, &dev, &function, &end) == 4 &&
+	    end > 0 && !device[end])
+		return true;
+	end = -1;
+	return sscanf(device, "%2x:%2x.%1x%n", &bus, &dev, &function, &end) == 3 && end > 0 &&
+	       !device[end];
+}
+
+static void add_devices(struct pier_eal_argv *v, const struct pier_config *c)
+{
+	unsigned int pci = 0;
+
+	for (unsigned int i = 0; i < c->n_ports; i++) {
+		const char *device = c->ports[i].device.device;
+
+		if (!device || !is_pci_address(device))
+			continue;
+		add(v, "-a");
+		add(v, "%s", device);
+		pci++;
+	}
+	if (!pci)
+		add(v, "--no-pci");
+}
+
+static void add_memory(struct pier_eal_argv *v, const struct eal_options *eal)
+{
+	v->huge = eal->huge == PIER_HUGE_YES ||
+		  (eal->huge == PIER_HUGE_AUTO && free_huge_bytes() >= eal->memory);
+	if (!v->huge)
+		add(v, "--no-huge");
+	else if (!hugetlbfs_mounted())
+		add(v, "--in-memory");
+	add(v, "-m");
+	add(v, "%llu", (unsigned long long)((eal->memory + MIB - 1) / MIB));
+}
+
+/* The words of [eal] extra. */
+static void add_extra(struct pier_eal_argv *v, const char *text)
+{
+	static const char blanks[] = " \t\n";
+
+	for (text += strspn(text, blanks); *text; text += strspn(text, blanks)) {
+		size_t len = strcspn(text, blanks);
+
+		add(v, "%.*s", (int)len, text);
+		text += len;
+	}
+}
+
+static void make_from_config(struct pier_eal_argv *v, const struct pier_config *c)
+{
+	const struct eal_options *eal = &c->eal;
+
+	add(v, "-l");
+	if (eal->lcores)
+		add(v, "%s", eal->lcores);
+	else
+		add(v, "%d", first_allowed_cpu());
+	add_memory(v, eal);
+	if (eal->file_prefix)
+		add(v, "--file-prefix=%s", eal->file_prefix);
+	if (eal->log_level)
+		add(v, "--log-level=%s", eal->log_level);
+	add_devices(v, c);
+	if (eal->extra)
+		add_extra(v, eal->extra);
+}
+
+void pier_eal_argv_make(struct pier_eal_argv *out, const struct pier_args *args,
+			const struct pier_config *c)
+{
+	*out = (struct pier_eal_argv){.made = args->eal_argc == 1};
+	for (int i = 0; i < args->eal_argc; i++)
+		add(out, "%s", args->eal_argv[i]);
+	if (out->made)
+		make_from_config(out, c);
+	out->argv = calloc((size_t)out->argc + 1, sizeof(*out->argv));
+	if (!out->argv)
+		abort();
+	memcpy(out->argv, out->owned, (size_t)out->argc * sizeof(*out->argv));
+}
+
+void pier_eal_argv_free(struct pier_eal_argv *v)
+{
+	for (int i = 0; i < v->argc; i++)
+		free(v->owned[i]);
+	free(v->owned);
+	free(v->argv);
+	*v = (struct pier_eal_argv){0};
+}

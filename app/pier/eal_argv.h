@@ -1,0 +1,27 @@
+/*
+ * What rte_eal_init is called with.
+ */
+#ifndef PIER_APP_EAL_ARGV_H
+#define PIER_APP_EAL_ARGV_H
+
+#include "args.h"
+#include "config.h"
+
+/*
+ * The arguments of the command line if it has any for EAL, as they are; else made from [eal] and from
+ * which devices the ports name: PCI devices that no port names are not touched. rte_eal_init
+ * reorders argv, hence owned.
+ */
+struct pier_eal_argv {
+	char **argv;  /* NULL-ended */
+	char **owned; /* the same strings, in the order they were made */
+	int argc;
+	bool made;    /* from [eal]: the file prefix is pier's own, so its files are pier's to remove */
+	bool huge;    /* made, with huge pages */
+};
+
+void pier_eal_argv_make(struct pier_eal_argv *out, const struct pier_args *args,
+			const struct pier_config *c);
+void pier_eal_argv_free(struct pier_eal_argv *v);
+
+#endif
