@@ -281,13 +281,11 @@ static void http_eof(struct pier_conn *c)
 	pier_close(c);
 }
 
-/* The client had its time to close. */
+/* Set only to bound the lingering: the client had its time to close. */
 static void http_timer(struct pier_conn *c)
 {
 	struct http_conn *h = c->ctx;
 
-	if (h->phase != LINGERING)
-		return;
 	h->phase = CLOSED;
 	pier_close(c);
 }

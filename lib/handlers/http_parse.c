@@ -44,7 +44,8 @@ enum state {
 #define TE_TWICE     0x0200
 #define IN_TRAILER   0x0400
 
-enum form { FORM_OTHER, FORM_ORIGIN, FORM_ASTERISK, FORM_ABSOLUTE };
+/* FORM_OTHER is that of CONNECT and of OPTIONS *: not for GET and HEAD. */
+enum form { FORM_OTHER, FORM_ORIGIN, FORM_ABSOLUTE };
 
 enum field { F_OTHER, F_HOST, F_CONNECTION, F_LENGTH, F_CODING, F_EXPECT };
 static const char *const field_name[] = {
@@ -190,8 +191,8 @@ static const uint8_t *step_target(struct http_parser *p, const uint8_t *at)
 
 	if (c <= ' ' || c == 0x7f)
 		return fail(p, 400, at);
-	p->form = c == '/' ? FORM_ORIGIN : c == '*' ? FORM_ASTERISK : FORM_OTHER;
-	if (c == '/' || c == '*' || !is_class(lower(c), SCHEME) || lower(c) < 'a')
+	p->form = c == '/' ? FORM_ORIGIN : FORM_OTHER;
+	if (!is_class(c, SCHEME) || lower(c) < 'a')
 		return move(p, S_TARGET_REST, at + 1);
 	return move(p, S_SCHEME, at + 1);
 }
@@ -216,11 +217,7 @@ static const uint8_t *step_absolute(struct http_parser *p, const uint8_t *at)
 static const uint8_t *step_target_rest(struct http_parser *p, const uint8_t *at,
 				       const uint8_t *end)
 {
-	const uint8_t *from = at;
-
 	at = find_below(at, end, ' ' + 1);
-	if (at > from && p->form == FORM_ASTERISK)
-		p->form = FORM_OTHER;
 	if (at == end)
 		return at;
 	if (*at != ' ')
@@ -264,7 +261,7 @@ static const uint8_t *end_head(struct http_parser *p, const uint8_t *at, enum ht
 		return fail(p, status, at);
 	if (p->minor >= 1 && !(p->flags & HAS_HOST))
 		return fail(p, 400, at);
-	if (p->method != HTTP_OTHER && p->form != FORM_ORIGIN && p->form != FORM_ABSOLUTE)
+	if (p->method != HTTP_OTHER && p->form == FORM_OTHER)
 		return fail(p, 400, at);
 	p->line = 0;
 	if (p->flags & HAS_CODING)
@@ -464,8 +461,6 @@ static const uint8_t *step_chunk_size(struct http_parser *p, const uint8_t *at)
 
 	if (p->state == S_CHUNK && digit < 0)
 		return fail(p, 400, at);
-	if (p->state == S_CHUNK)
-		p->left = 0;
 	if (digit >= 0) {
 		if (p->left >> 59)
 			return fail(p, 400, at);

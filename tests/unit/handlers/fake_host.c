@@ -309,7 +309,6 @@ static bool turn_writable(struct fake_host *f)
 		return false;
 	f->want_writable = false;
 	f->writables++;
-	f->resumed = true;
 	if (f->handler->writable)
 		f->handler->writable(&f->conn, fake_room(&f->conn));
 	return true;

@@ -2,7 +2,8 @@
  * pier's side of the handler API, without pier: a connection whose peer is the test.
  *
  * The host keeps what the handler did not consume, takes no more than the room the test gives, and
- * calls back as pier does (pier/handler.h). It asserts the rules a handler must keep: no more
+ * calls back as pier does (pier/handler.h), but gives nothing away: what was not consumed is offered
+ * again only when more arrives or pier_resume was called. It asserts the rules a handler must keep: no more
  * consumed than offered, static bytes unchanged, nothing held at the end. Received bytes lie in
  * blocks of their exact size that are gone after the callback, so that ASan sees an overrun.
  */

@@ -120,6 +120,7 @@ static void test_settings(void **state)
 	r = http_ask(&f, "status=204", GET);
 	assert_int_equal(r.status, 204);
 	assert_null(http_value(&r, "Content-Length"));
+	assert_null(http_value(&r, "Content-Type"));
 	assert_int_equal(r.body_len, 0);
 	fake_free(f);
 }
@@ -288,6 +289,54 @@ static void test_requests_limit_in_pipeline(void **state)
 	fake_free(f);
 }
 
+/* A client that pipelined before may have more under way, though nothing is there yet. */
+static void test_requests_limit_after_pipeline(void **state)
+{
+	struct fake_host *f = fake_new(&handler_http, "requests=3");
+
+	http_say(f, GET GET);
+	http_say(f, GET);
+	assert_true(f->shut);
+	assert_int_equal(f->closes, 0);
+	http_say(f, GET);
+	fake_wait(f, 2000000);
+	assert_int_equal(f->closes, 1);
+	assert_false(f->rst);
+	fake_free(f);
+}
+
+static void test_requests_limit_between_slices(void **state)
+{
+	struct fake_host *f = fake_new_limited(&handler_http, "requests=1", 1 << 20, strlen(GET));
+
+	http_say(f, GET GET);
+	assert_true(f->shut);
+	assert_int_equal(f->closes, 0);
+	assert_int_equal(f->rx_len, 0);
+	fake_free(f);
+}
+
+/* More arrives while the last response waits for room. */
+static void test_input_behind_the_last_reply(void **state)
+{
+	struct fake_host *f = fake_new_limited(&handler_http, NULL, 10, 1460);
+	const char *at;
+
+	fake_input(f, "GET / HTTP/1.0\r\n\r\n", 18);
+	fake_turn(f);
+	http_say(f, "and more");
+	at = f->out;
+	assert_int_equal(http_next(&at, false).body_len, 64);
+	assert_ptr_equal(at, f->out + f->out_len);
+	assert_int_equal(f->closes, 0);
+	assert_int_equal(f->rx_len, 0);
+	fake_fin(f);
+	fake_run(f);
+	assert_int_equal(f->closes, 1);
+	assert_false(f->rst);
+	fake_free(f);
+}
+
 static void test_methods(void **state)
 {
 	static const char *const requests[] = {
@@ -343,6 +392,9 @@ int main(void)
 		cmocka_unit_test(test_eof_during_reply),
 		cmocka_unit_test(test_requests_limit),
 		cmocka_unit_test(test_requests_limit_in_pipeline),
+		cmocka_unit_test(test_requests_limit_after_pipeline),
+		cmocka_unit_test(test_requests_limit_between_slices),
+		cmocka_unit_test(test_input_behind_the_last_reply),
 		cmocka_unit_test(test_methods),
 		cmocka_unit_test(test_options),
 	};

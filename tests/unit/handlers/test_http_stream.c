@@ -219,6 +219,21 @@ static void test_continue_refused(void **state)
 	fake_free(f);
 }
 
+/* A client that closes before it has read the refusal is not waited for. */
+static void test_continue_refused_after_eof(void **state)
+{
+	struct fake_host *f = fake_new_limited(&handler_http, NULL, 1, 1460);
+
+	fake_input(f, POST "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n",
+		   strlen(POST "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n"));
+	fake_turn(f);
+	fake_fin(f);
+	fake_run(f);
+	assert_int_equal(f->closes, 1);
+	assert_non_null(strstr(f->out, "405 Method Not Allowed\n"));
+	fake_free(f);
+}
+
 static const char stream[] =
 	GET HEAD POST "Content-Length: 5\r\n\r\nhello" GET
 	POST "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
@@ -395,6 +410,7 @@ int main(void)
 		cmocka_unit_test(test_large_request_body),
 		cmocka_unit_test(test_continue),
 		cmocka_unit_test(test_continue_refused),
+		cmocka_unit_test(test_continue_refused_after_eof),
 		cmocka_unit_test(test_stream),
 		cmocka_unit_test(test_split_anywhere),
 		cmocka_unit_test(test_slices_of_any_size),
