@@ -27,6 +27,7 @@
 	X(RX_IP_SOURCE_ROUTE, rx_ip_source_route, "IPv4 source routing, refused (RFC 7126)")       \
 	X(RX_FRAG_FULL, rx_frag_full, "fragment beyond a cap of the reassembly table")             \
 	X(RX_FRAG_BAD, rx_frag_bad, "fragment that overlaps, is misaligned or overlong")           \
+	X(RX_FRAG_DUP, rx_frag_dup, "fragment received before")                                    \
 	X(RX_FRAG_TIMEOUT, rx_frag_timeout, "fragment whose datagram was never completed")         \
 	X(RX_BAD_SRC, rx_bad_src, "source address that no host may have, or our own")              \
 	X(RX_NOT_LOCAL, rx_not_local, "destination is not an address of this port")                \

@@ -1,0 +1,161 @@
+/*
+ * What the files of net share: the tables behind struct net and the calls between topics. Nothing
+ * here is public.
+ */
+#ifndef PIER_NET_INTERNAL_H
+#define PIER_NET_INTERNAL_H
+
+#include "algo/bucket.h"
+#include "net/net.h"
+#include "pkt/build.h"
+#include "pkt/parse.h"
+#include "wire/arp.h"
+#include "wire/eth.h"
+#include "wire/icmp.h"
+#include "wire/ip4.h"
+#include "wire/sum.h"
+#include "wire/udp.h"
+
+#define NONE UINT32_MAX
+
+/* Memory is laid out by the same code twice: without base to learn the size, then in earnest. */
+struct layout {
+	uint8_t *base;
+	size_t used;
+};
+
+static inline void *layout_take(struct layout *l, size_t bytes)
+{
+	void *p = l->base ? l->base + l->used : NULL;
+
+	l->used += (bytes + CACHE_LINE - 1) & ~(size_t)(CACHE_LINE - 1);
+	return p;
+}
+
+/*
+ * Doubly linked lists of indices: circular, the heads are elements behind the last entry. An entry
+ * in no list points at itself.
+ */
+struct link {
+	uint32_t prev, next;
+};
+
+static inline void link_clear(struct link *l, uint32_t i)
+{
+	l[i].prev = l[i].next = i;
+}
+
+static inline bool link_empty(const struct link *l, uint32_t i)
+{
+	return l[i].next == i;
+}
+
+static inline void link_out(struct link *l, uint32_t i)
+{
+	l[l[i].prev].next = l[i].next;
+	l[l[i].next].prev = l[i].prev;
+	link_clear(l, i);
+}
+
+/* To the tail of head's list; i must be in none. */
+static inline void link_tail(struct link *l, uint32_t head, uint32_t i)
+{
+	l[i].prev = l[head].prev;
+	l[i].next = head;
+	l[l[head].prev].next = i;
+	l[head].prev = i;
+}
+
+struct net_limits {
+	struct bucket icmp, echo;
+};
+
+/* Smallest power of two that is at least v. */
+static inline uint32_t pow2_above(uint32_t v)
+{
+	uint32_t p = 1;
+
+	while (p < v)
+		p *= 2;
+	return p;
+}
+
+/* net.c */
+const struct net_port_conf *net_port(const struct net *n, uint16_t id);
+/* Count why m was not used and give it back. */
+void net_drop(struct net *n, struct rte_mbuf *m, enum counter reason);
+/* Pad m and give it to the owner's queue. */
+void net_emit(struct net *n, uint16_t port, struct rte_mbuf *m);
+/*
+ * Make m, a received packet whose content was read, an empty one of len bytes; or exchange it if it
+ * is shared or too small. NULL: no mbuf left, counted; m is gone either way.
+ */
+struct rte_mbuf *net_answer(struct net *n, struct rte_mbuf *m, uint16_t len);
+static inline void net_eth_write(uint8_t *p, const uint8_t *dst, const uint8_t *src, uint16_t type)
+{
+	eth_copy(p, dst);
+	eth_copy(p + ETH_ADDR_LEN, src);
+	store_be16(p + 2 * ETH_ADDR_LEN, type);
+}
+
+/* addr.c */
+bool addr_conf_ok(const struct net_conf *c);
+void addr_layout(struct net *n, struct layout *l);
+void addr_init(struct net *n, uint64_t now);
+/* Index of port's address, tentative ones included; -1. */
+int32_t addr_find(const struct net *n, uint16_t port, uint32_t addr);
+bool addr_tentative(const struct net *n, uint32_t index);
+/* The probed address has another owner. */
+void addr_give_up(struct net *n, uint32_t index);
+/* Whether addr is in a subnet of port. */
+bool addr_on_link(const struct net *n, uint16_t port, uint32_t addr);
+bool addr_broadcast(const struct net *n, uint32_t addr);
+void addr_tick(struct net *n, uint64_t now);
+uint64_t addr_next(const struct net *n);
+
+/* arp.c */
+enum arp_purpose {
+	ARP_ASK,      /* where is addr? */
+	ARP_PROBE,    /* is anybody addr? */
+	ARP_ANNOUNCE, /* we are addr */
+};
+void arp_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint64_t now);
+/* Send a request from local address index local about addr, to the MAC dst or, if NULL, to all. */
+void arp_send(struct net *n, uint32_t local, uint32_t addr, const uint8_t *dst,
+	      enum arp_purpose why);
+
+/* neighbor.c */
+void neighbor_layout(struct net *n, struct layout *l);
+void neighbor_init(struct net *n);
+void neighbor_fini(struct net *n);
+/* The path to next_hop on port, or -1. mac of REFLECT entries, else NULL. */
+int32_t neighbor_find(const struct net *n, uint16_t port, uint32_t next_hop, const uint8_t *mac);
+/* Make one, evicting an unused one if need be; -1: no room. */
+int32_t neighbor_add(struct net *n, const struct net_port_conf *port, uint32_t next_hop,
+		     const uint8_t *mac, uint32_t local);
+/* The next hop has this MAC address. */
+void neighbor_resolved(struct net *n, uint32_t i, const uint8_t *mac, uint64_t now);
+/* An entry is about to be used: it is not the longest unused, and its age is looked after. */
+void neighbor_watch(struct net *n, uint32_t i, uint64_t now);
+void neighbor_tick(struct net *n, uint64_t now);
+uint64_t neighbor_next(const struct net *n);
+
+/* icmp.c */
+void icmp_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint64_t now);
+void udp_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint64_t now);
+/*
+ * Answer m, a datagram for one of our addresses from a possible source, with an ICMP error. Takes m
+ * and counts it under reason.
+ */
+void icmp_refuse(struct net *n, struct rte_mbuf *m, uint16_t l3_off, uint16_t port, uint8_t type,
+		 uint8_t code, enum counter reason, uint64_t now);
+
+/* frag.c */
+bool frag_conf_ok(const struct net_conf *c);
+void frag_layout(struct net *n, struct layout *l);
+void frag_init(struct net *n);
+void frag_fini(struct net *n);
+void frag_tick(struct net *n, uint64_t now);
+uint64_t frag_next(const struct net *n);
+
+#endif

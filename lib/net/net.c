@@ -1,0 +1,139 @@
+/*
+ * The whole of net: its memory, the way of a packet to its protocol, and the clock.
+ */
+#include "internal.h"
+
+static bool conf_ok(const struct net_conf *c)
+{
+	return c->n_ports >= 1 && c->n_ports <= NET_PORTS_MAX && c->paths > c->n_ports &&
+	       c->paths < NET_PATH_MAX && c->pool && c->emit && addr_conf_ok(c) && frag_conf_ok(c);
+}
+
+static void layout_all(struct net *n, struct layout *l)
+{
+	n->limits = layout_take(l, sizeof(*n->limits));
+	addr_layout(n, l);
+	neighbor_layout(n, l);
+	frag_layout(n, l);
+}
+
+size_t net_bytes(const struct net_conf *conf)
+{
+	struct net n = { .conf = *conf };
+	struct layout l = { 0 };
+
+	if (!conf_ok(conf))
+		return 0;
+	layout_all(&n, &l);
+	return l.used;
+}
+
+bool net_init(struct net *n, const struct net_conf *conf, struct counters *counters, void *mem,
+	      uint64_t now)
+{
+	struct layout l = { .base = mem };
+
+	if (!conf_ok(conf))
+		return false;
+	memset(n, 0, sizeof(*n));
+	n->conf = *conf;
+	n->counters = counters;
+	n->n_ports = conf->n_ports;
+	memcpy(n->ports, conf->ports, conf->n_ports * sizeof(*conf->ports));
+	layout_all(n, &l);
+	bucket_init(&n->limits->icmp, conf->icmp_rate, conf->icmp_burst);
+	bucket_init(&n->limits->echo, conf->echo_rate, conf->echo_burst);
+	addr_init(n, now);
+	neighbor_init(n);
+	frag_init(n);
+	n->conf.ports = n->ports;
+	n->conf.addrs = NULL; /* the caller's; n->addrs has what is needed */
+	return true;
+}
+
+void net_fini(struct net *n)
+{
+	neighbor_fini(n);
+	frag_fini(n);
+}
+
+const struct net_port_conf *net_port(const struct net *n, uint16_t id)
+{
+	for (uint32_t i = 0; i < n->n_ports; i++)
+		if (n->ports[i].id == id)
+			return &n->ports[i];
+	return NULL;
+}
+
+void net_drop(struct net *n, struct rte_mbuf *m, enum counter reason)
+{
+	count(n->counters, reason);
+	pkt_recycle(n->conf.pool, m);
+}
+
+void net_emit(struct net *n, uint16_t port, struct rte_mbuf *m)
+{
+	if (!pkt_pad(m)) {
+		net_drop(n, m, CTR_TX_NO_MBUF);
+		return;
+	}
+	n->conf.emit(n->conf.arg, port, m);
+}
+
+struct rte_mbuf *net_answer(struct net *n, struct rte_mbuf *m, uint16_t len)
+{
+	bool own = RTE_MBUF_DIRECT(m) && m->nb_segs == 1 && rte_mbuf_refcnt_read(m) == 1 &&
+		   m->buf_len >= RTE_PKTMBUF_HEADROOM + max_of(len, ETH_MIN_FRAME);
+
+	if (unlikely(!own)) {
+		pkt_recycle(n->conf.pool, m);
+		m = pkt_alloc(n->conf.pool);
+		if (!m) {
+			count(n->counters, CTR_TX_NO_MBUF);
+			return NULL;
+		}
+	}
+	rte_pktmbuf_reset(m);
+	m->data_len = len;
+	m->pkt_len = len;
+	return m;
+}
+
+void net_input(struct net *n, struct rte_mbuf *m, struct pkt_facts *f, uint64_t now)
+{
+	if (f->kind == PKT_ARP) {
+		arp_input(n, m, f, now);
+		return;
+	}
+	if (!net_accept(n, f)) {
+		net_drop(n, m, f->reason);
+		return;
+	}
+	switch (f->kind) {
+	case PKT_ICMP:
+		icmp_input(n, m, f, now);
+		break;
+	case PKT_UDP:
+		udp_input(n, m, f, now);
+		break;
+	default:
+		icmp_refuse(n, m, f->l3_off, f->port, ICMP_UNREACHABLE, ICMP_UNREACH_PROTO,
+			    CTR_RX_PROTO_UNKNOWN, now);
+		break;
+	}
+}
+
+void net_tick(struct net *n, uint64_t now)
+{
+	addr_tick(n, now);
+	neighbor_tick(n, now);
+	frag_tick(n, now);
+}
+
+uint64_t net_next(const struct net *n)
+{
+	uint64_t next = min_of(addr_next(n), neighbor_next(n));
+	uint64_t frags = frag_next(n);
+
+	return min_of(next, frags);
+}

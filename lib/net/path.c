@@ -1,0 +1,88 @@
+/*
+ * Paths as the transport sees them: which next hop, who uses it, and what waits for it.
+ */
+#include "neighbor.h"
+
+/*
+ * RFC 1122 section 3.3.1.1: on-link if a prefix of the port says so, else the gateway; 0: no route.
+ */
+static uint32_t next_hop_for(const struct net *n, const struct net_port_conf *port, uint32_t local,
+			     uint32_t remote)
+{
+	const struct net_addr *own = &n->addrs[local];
+
+	if (((remote ^ own->addr) & own->mask) == 0 || addr_on_link(n, port->id, remote))
+		return remote;
+	return port->gateway;
+}
+
+int32_t net_path_for(struct net *n, uint16_t port, uint32_t local, const uint8_t remote[16],
+		     const uint8_t src_mac[6], uint64_t now)
+{
+	const struct net_port_conf *pc = net_port(n, port);
+	const uint8_t *mac = NULL;
+	uint32_t next_hop = 0;
+	int32_t i;
+
+	if (!pc)
+		return -1;
+	if (pc->neighbor == NET_REFLECT && src_mac) {
+		if (eth_is_group(src_mac))
+			return -1;
+		mac = src_mac;
+	} else {
+		next_hop = next_hop_for(n, pc, local, net_v4_of(remote));
+		if (next_hop == 0)
+			return -1;
+	}
+	i = neighbor_find(n, port, next_hop, mac);
+	if (i < 0)
+		i = neighbor_add(n, pc, next_hop, mac, local);
+	if (i >= 0)
+		neighbor_watch(n, (uint32_t)i, now);
+	return i;
+}
+
+void net_path_get(struct net *n, uint32_t path)
+{
+	if (n->paths[path].users++ == 0)
+		link_out(n->neighbors->unused, path);
+}
+
+void net_path_put(struct net *n, uint32_t path)
+{
+	if (--n->paths[path].users == 0)
+		link_tail(n->neighbors->unused, n->n_paths, path);
+}
+
+void net_hold(struct net *n, uint32_t path, struct rte_mbuf *m, uint64_t now)
+{
+	struct neighbor *e = &n->neighbors->e[path];
+
+	if (net_path_ready(n, path)) {
+		memcpy(rte_pktmbuf_mtod(m, uint8_t *), n->paths[path].l2, ETH_ADDR_LEN);
+		net_emit(n, n->paths[path].port, m);
+		return;
+	}
+	neighbor_unhold(n, path);
+	if (n->neighbors->n_held >= n->conf.held) {
+		net_drop(n, m, CTR_TX_NO_NEIGHBOR);
+	} else {
+		e->held = m;
+		n->neighbors->n_held++;
+	}
+	if (link_empty(n->neighbors->timer, path))
+		neighbor_ask(n, path, now);
+}
+
+void net_advise(struct net *n, uint32_t path, uint64_t now)
+{
+	struct neighbor *e = &n->neighbors->e[path];
+
+	if (n->paths[path].state == NET_PATH_INCOMPLETE) {
+		if (link_empty(n->neighbors->timer, path))
+			neighbor_ask(n, path, now);
+	} else if (n->paths[path].state == NET_PATH_RESOLVED && !e->polling) {
+		neighbor_poll(n, path, now);
+	}
+}
