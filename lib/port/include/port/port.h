@@ -1,0 +1,163 @@
+/*
+ * Ports: ethdev devices found or created, asked what they can do, configured by a plan that says what
+ * was decided and why, and given back.
+ *
+ * A port belongs to the control thread until port_open returned and again from port_close on. In
+ * between a queue belongs to one worker, and only port_link_poll, by the owner of queue 0, changes
+ * the struct. Errors come as a sentence in err that names the fix.
+ */
+#ifndef PIER_PORT_H
+#define PIER_PORT_H
+
+#include <stdio.h>
+
+#include <rte_ethdev.h>
+#include <rte_mempool.h>
+
+#include "base/option.h"
+#include "pkt/cap.h"
+
+#define PORT_DATA_ROOM  2176 /* RTE_MBUF_DEFAULT_BUF_SIZE: headroom and a frame of MTU 1500 */
+#define PORT_QUEUES_MAX 64
+
+enum port_offload {
+	PORT_OFFLOAD_AUTO, /* use what the device does in hardware */
+	PORT_OFFLOAD_OFF,
+};
+
+/* Section [port N]. Strings are as option.h says: owned by the struct, NULL when not given. */
+struct port_config {
+	char *device;      /* id, device name or PCI address; or a vdev with arguments, to be created */
+	char *ring_pair;   /* NAME: create the connected ring ports NAMEa and NAMEb, if not there */
+	uint32_t mtu;      /* 0: as the device has it */
+	uint32_t rx_desc, tx_desc;
+	uint32_t queues;   /* in each direction; 0: one a worker */
+	uint32_t checksum; /* enum port_offload */
+	uint32_t tso;      /* enum port_offload */
+	char *mac;         /* NULL: the device's, or one made up where it has none of its own */
+};
+
+extern const struct option_table port_option_table; /* section "port" */
+
+/* Why the plan is not what a reader might expect of the device; a bit each in port_plan.notes. */
+enum port_note {
+	PORT_NOTE_CSUM_CONFIG,    /* checksum offload there, switched off by the configuration */
+	PORT_NOTE_CSUM_EMULATED,  /* the driver would compute it in software, with errors */
+	PORT_NOTE_CSUM_UNMARKED,  /* the kernel's unfinished checksums arrive unmarked */
+	PORT_NOTE_TSO_UNUSED,     /* TSO is there; segments are built one by one */
+	PORT_NOTE_RSS_UNBELIEVED, /* claims RSS without an indirection table */
+	PORT_NOTE_QUEUES_CUT,     /* fewer queues than asked for */
+	PORT_NOTE_DESC_CUT,       /* descriptors moved into the device's limits */
+	PORT_NOTE_MAC_SHARED,     /* the kernel end has the device address: pier has another */
+	PORT_NOTE_MAC_MADE_UP,    /* the device has no address */
+	PORT_NOTE_MTU_FIXED,      /* the device cannot set an MTU: the peer's limit counts */
+	PORT_NOTES,
+};
+
+/* What the device will be asked to do. Pure data, made by port_plan from what it says of itself. */
+struct port_plan {
+	uint64_t rx_offloads, tx_offloads; /* RTE_ETH_RX_OFFLOAD_*, RTE_ETH_TX_OFFLOAD_* */
+	uint64_t rss_hf;                   /* RTE_ETH_RSS_*, 0: no RSS */
+	uint16_t queues, rx_desc, tx_desc;
+	uint16_t mtu;                      /* 0: as it is */
+	bool rx_csum, tx_ip_csum, tx_tcp_csum, multi_seg;
+	enum pkt_tx_mode tx_mode;
+	uint32_t notes;                    /* 1 << enum port_note */
+};
+
+/*
+ * Decide. driver is the driver's name ("net_tap"), workers the number of queues wanted where
+ * cfg->queues is 0. Returns false with the reason in err if the configuration is impossible there.
+ */
+bool port_plan(const struct rte_eth_dev_info *info, const char *driver,
+	       const struct port_config *cfg, unsigned int workers, struct port_plan *out, char *err,
+	       size_t errlen);
+
+/* What transmission by this driver does to a buffer; PKT_TX_HOLDS, the careful answer, if unknown. */
+enum pkt_tx_mode port_tx_mode(const char *driver);
+
+/* The mbufs of one NUMA node. */
+struct port_pools {
+	struct rte_mempool *data;     /* received packets and packets built here */
+	struct rte_mempool *indirect; /* no data room: references to payload */
+};
+
+struct port_pools_config {
+	const char *name;
+	unsigned int n_data, n_indirect;
+	uint32_t mtu; /* the largest in use; decides the data room */
+	int socket;   /* or SOCKET_ID_ANY */
+};
+
+/* Create both pools, or neither. */
+bool port_pools_create(const struct port_pools_config *cfg, struct port_pools *out, char *err,
+		       size_t errlen);
+
+/* Every mbuf must be back; returns how many were not, and frees the pools all the same. */
+unsigned int port_pools_destroy(struct port_pools *p);
+
+/* mbufs that are not in the pools now. */
+unsigned int port_pools_in_use(const struct port_pools *p);
+
+/* Bytes of memory one mbuf of the data pool takes at this MTU. */
+uint32_t port_mbuf_bytes(uint32_t mtu);
+
+struct port {
+	struct pkt_port cap; /* what the layers below see; cap.mac is the address pier answers to */
+	uint16_t id;         /* DPDK port id */
+	int node;            /* NUMA node, SOCKET_ID_ANY if the device has none */
+	char name[RTE_ETH_NAME_MAX_LEN];
+	char driver[32];
+	char ring_pair[32];  /* "" unless an end of a ring pair */
+	struct port_plan plan;
+	bool created;        /* by port_open: port_close removes it */
+	bool rx_intr;        /* a queue's descriptor to wait on is there, see port_rx_fd */
+	bool up;             /* as of the last port_link_poll */
+};
+
+/*
+ * Things that go wrong quietly with the virtual device that `device` describes: a TAP interface that
+ * exists (a second process would join it and take half of its packets), a memif socket in a folder
+ * that is not there. For a device in EAL's --vdev call it before rte_eal_init. True if nothing is
+ * wrong, or it describes no such device.
+ */
+bool port_preflight(const char *device, char *err, size_t errlen);
+
+/*
+ * Find or create the device, decide, configure, set up queues 0..plan.queues-1 in both directions,
+ * start. want_intr: try to have descriptors to sleep on. On failure nothing is left behind and err
+ * says what was expected. pools must outlive the port.
+ */
+bool port_open(const struct port_config *cfg, unsigned int workers, bool want_intr,
+	       const struct port_pools *pools, struct port *out, char *err, size_t errlen);
+
+/* Stop and close; what port_open created is removed. No worker may use the port any more. */
+void port_close(struct port *p);
+
+/* One line: what was decided, and why. */
+void port_plan_print(const struct port *p, FILE *f);
+
+/* The link as last polled. Any thread. */
+static inline bool port_link_up(const struct port *p)
+{
+	return __atomic_load_n(&p->up, __ATOMIC_RELAXED);
+}
+
+/* Ask the device, which may take a system call: some times a second, by the owner of queue 0. */
+void port_link_poll(struct port *p);
+
+/*
+ * A descriptor that polls readable when queue has received something, or -1. Use it edge-triggered:
+ * nobody reads it. Some devices signal only between port_rx_arm(p, queue, true) and (.., false); poll
+ * the queue once more after arming it, before sleeping.
+ */
+int port_rx_fd(const struct port *p, uint16_t queue);
+void port_rx_arm(const struct port *p, uint16_t queue, bool on);
+
+/*
+ * net_tap announces packets by a real-time signal. Call it first in each thread that is not a worker
+ * (and before creating such threads), so that the signals interrupt workers only.
+ */
+void port_block_signals(void);
+
+#endif

@@ -1,0 +1,175 @@
+/*
+ * The capability plan: from what a device claims and what its driver is known to do, to what it will
+ * be asked to do. A claim is not believed where the driver is known to fulfil it badly; each such
+ * decision is a note, and port_plan_print says it in words.
+ *
+ * port_plan is pure.
+ */
+#include <string.h>
+
+#include "room.h"
+
+#define RX_CSUM                                                                                    \
+	(RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
+#define TX_CSUM (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
+#define RSS_TCP (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP)
+
+/* What is known of drivers beyond what they say of themselves. */
+static const struct driver {
+	const char *name;
+	enum pkt_tx_mode tx_mode;
+	bool csum_emulated; /* offloads are loops in the driver */
+	bool csum_unmarked; /* received packets may carry an unfinished checksum without a flag */
+	bool shared_mac;    /* its MAC address is that of the kernel's end */
+	bool mtu_fixed;
+} drivers[] = {
+	{"net_tap", PKT_TX_COPIES, .csum_emulated = true, .shared_mac = true},
+	{"net_memif", PKT_TX_COPIES, .mtu_fixed = true},
+	{"net_af_packet", PKT_TX_COPIES, .csum_unmarked = true},
+	{"net_pcap", PKT_TX_COPIES},
+	{"net_vhost", PKT_TX_COPIES},
+	{"net_null", PKT_TX_COPIES},
+	{"net_ring", PKT_TX_GIVES_AWAY, .mtu_fixed = true},
+	/* net_af_xdp, net_virtio_user and all NICs: the default. */
+	{NULL, PKT_TX_HOLDS},
+};
+
+static const struct driver *driver_find(const char *name)
+{
+	const struct driver *d = drivers;
+
+	while (d->name && strcmp(d->name, name))
+		d++;
+	return d;
+}
+
+enum pkt_tx_mode port_tx_mode(const char *driver)
+{
+	return driver_find(driver)->tx_mode;
+}
+
+static void note(struct port_plan *p, enum port_note n)
+{
+	p->notes |= 1u << n;
+}
+
+static void plan_offloads(const struct rte_eth_dev_info *info, const struct driver *d,
+			  const struct port_config *cfg, struct port_plan *p)
+{
+	uint64_t rx = info->rx_offload_capa & RX_CSUM;
+	uint64_t tx = info->tx_offload_capa & TX_CSUM;
+
+	if ((rx || tx) && (d->csum_emulated || cfg->checksum == PORT_OFFLOAD_OFF)) {
+		note(p, d->csum_emulated ? PORT_NOTE_CSUM_EMULATED : PORT_NOTE_CSUM_CONFIG);
+		rx = tx = 0;
+	}
+	if (d->csum_unmarked)
+		note(p, PORT_NOTE_CSUM_UNMARKED);
+	if (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_TSO && cfg->tso == PORT_OFFLOAD_AUTO)
+		note(p, PORT_NOTE_TSO_UNUSED);
+	p->rx_csum = rx & RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
+	p->tx_ip_csum = tx & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
+	p->tx_tcp_csum = tx & RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
+	p->multi_seg = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	/* Never MBUF_FAST_FREE: queues keep references to what is sent. */
+	p->rx_offloads = rx;
+	p->tx_offloads = tx | (p->multi_seg ? RTE_ETH_TX_OFFLOAD_MULTI_SEGS : 0);
+}
+
+static uint16_t plan_desc(uint32_t want, const struct rte_eth_desc_lim *lim, struct port_plan *p)
+{
+	uint32_t n = want;
+
+	if (lim->nb_align > 1)
+		n = (n + lim->nb_align - 1) / lim->nb_align * lim->nb_align;
+	if (lim->nb_max && n > lim->nb_max)
+		n = lim->nb_max;
+	if (n < lim->nb_min)
+		n = lim->nb_min;
+	if (n != want)
+		note(p, PORT_NOTE_DESC_CUT);
+	return n;
+}
+
+static void plan_queues(const struct rte_eth_dev_info *info, const struct port_config *cfg,
+			unsigned int workers, struct port_plan *p)
+{
+	const uint32_t want = cfg->queues ? cfg->queues : workers;
+	uint32_t n = min_of(want, (uint32_t)PORT_QUEUES_MAX);
+
+	n = min_of(n, (uint32_t)info->max_rx_queues);
+	n = min_of(n, (uint32_t)info->max_tx_queues);
+	if (n < want)
+		note(p, PORT_NOTE_QUEUES_CUT);
+	p->queues = n;
+	if (n < 2 || !(info->flow_type_rss_offloads & RSS_TCP))
+		return;
+	/* An indirection table says how many entries it has: without it, flows land anywhere. */
+	if (info->reta_size == 0)
+		note(p, PORT_NOTE_RSS_UNBELIEVED);
+	else
+		p->rss_hf = info->flow_type_rss_offloads & RSS_TCP;
+}
+
+bool port_plan(const struct rte_eth_dev_info *info, const char *driver,
+	       const struct port_config *cfg, unsigned int workers, struct port_plan *out, char *err,
+	       size_t errlen)
+{
+	const struct driver *d = driver_find(driver);
+
+	memset(out, 0, sizeof(*out));
+	out->tx_mode = d->tx_mode;
+	if (info->max_rx_queues == 0 || info->max_tx_queues == 0)
+		return port_fail(err, errlen, "%s has no queues in both directions", driver);
+	if (cfg->mtu && cfg->mtu < 576)
+		return port_fail(err, errlen, "mtu %u: IPv4 hosts take 576 at least", cfg->mtu);
+	if (cfg->mtu && info->max_mtu && cfg->mtu > info->max_mtu)
+		return port_fail(err, errlen, "mtu %u: %s takes %u at most", cfg->mtu, driver,
+				 info->max_mtu);
+	out->mtu = cfg->mtu;
+	plan_offloads(info, d, cfg, out);
+	plan_queues(info, cfg, workers, out);
+	out->rx_desc = plan_desc(cfg->rx_desc, &info->rx_desc_lim, out);
+	out->tx_desc = plan_desc(cfg->tx_desc, &info->tx_desc_lim, out);
+	if (d->shared_mac)
+		note(out, PORT_NOTE_MAC_SHARED);
+	if (d->mtu_fixed && cfg->mtu)
+		note(out, PORT_NOTE_MTU_FIXED);
+	return true;
+}
+
+static const char *const note_text[PORT_NOTES] = {
+	[PORT_NOTE_CSUM_CONFIG] = "checksum offload is there and switched off",
+	[PORT_NOTE_CSUM_EMULATED] = "the driver's offloads are software: not used",
+	[PORT_NOTE_CSUM_UNMARKED] = "unfinished checksums are dropped as rx_csum_partial "
+				    "(on the sending host: ethtool -K DEVICE tx off)",
+	[PORT_NOTE_TSO_UNUSED] = "TSO is there, not used",
+	[PORT_NOTE_RSS_UNBELIEVED] = "claims RSS without an indirection table: not believed",
+	[PORT_NOTE_QUEUES_CUT] = "fewer queues than asked for",
+	[PORT_NOTE_DESC_CUT] = "descriptors adjusted to the device's limits",
+	[PORT_NOTE_MAC_SHARED] = "the MAC address is not the device's, which the kernel's end has",
+	[PORT_NOTE_MAC_MADE_UP] = "the device has no MAC address: made up",
+	[PORT_NOTE_MTU_FIXED] = "the device does not set an MTU: the peer's buffers must hold it",
+};
+
+void port_plan_print(const struct port *p, FILE *f)
+{
+	static const char *const modes[] = {
+		[PKT_TX_COPIES] = "copies", [PKT_TX_HOLDS] = "holds", [PKT_TX_GIVES_AWAY] = "gives away"};
+	const struct port_plan *pl = &p->plan;
+	const uint8_t *m = p->cap.mac;
+
+	fprintf(f, "port %u %s (%s): mac %02x:%02x:%02x:%02x:%02x:%02x, mtu %u, ", p->id, p->name,
+		p->driver, m[0], m[1], m[2], m[3], m[4], m[5], p->cap.mtu);
+	fprintf(f, "%u queue%s, steering %s, checksums rx %s tx ip %s tcp %s, %s, tx %s buffers%s",
+		pl->queues, pl->queues == 1 ? "" : "s",
+		pl->rss_hf ? "RSS" : pl->queues > 1 ? "in software" : "not needed",
+		pl->rx_csum ? "port" : "software", pl->tx_ip_csum ? "port" : "software",
+		pl->tx_tcp_csum ? "port" : "software",
+		pl->multi_seg ? "chained packets" : "linear packets", modes[pl->tx_mode],
+		p->rx_intr ? ", can sleep on its queues" : "");
+	for (int i = 0; i < PORT_NOTES; i++)
+		if (pl->notes & 1u << i)
+			fprintf(f, "; %s", note_text[i]);
+	fputc('\n', f);
+}

@@ -1,0 +1,24 @@
+/*
+ * What the room's files share: devices by name, and the sentence of an error.
+ */
+#ifndef PIER_PORT_ROOM_H
+#define PIER_PORT_ROOM_H
+
+#include <stdarg.h>
+
+#include "port/port.h"
+
+/* Write the sentence, return false: "return port_fail(err, errlen, ...)". */
+bool port_fail(char *err, size_t errlen, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/*
+ * Find or create the device of cfg and own it; fills id, name, ring_pair and created of p. On failure
+ * there is nothing to put back.
+ */
+bool device_get(const struct port_config *cfg, unsigned int queues, struct port *p, char *err,
+		size_t errlen);
+
+/* The opposite: close the device, remove what device_get created. */
+void device_put(struct port *p);
+
+#endif

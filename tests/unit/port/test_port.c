@@ -1,0 +1,314 @@
+/*
+ * Ports: the plan on made-up device descriptions, and real virtual devices that need no privileges:
+ * net_null, and a pair of rings with packets through it. Every test ends with the pools full.
+ */
+#include "kit.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "port/port.h"
+
+static char err[256];
+
+static struct rte_eth_dev_info nic(void)
+{
+	return (struct rte_eth_dev_info){
+		.max_mtu = 9000,
+		.max_rx_queues = 8,
+		.max_tx_queues = 4,
+		.rx_offload_capa = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM |
+				   RTE_ETH_RX_OFFLOAD_SCATTER,
+		.tx_offload_capa = RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
+				   RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_TCP_TSO |
+				   RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE,
+		.reta_size = 128,
+		.flow_type_rss_offloads = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP,
+		.rx_desc_lim = {.nb_max = 4096, .nb_min = 64, .nb_align = 32},
+		.tx_desc_lim = {.nb_max = 512, .nb_min = 64, .nb_align = 1},
+	};
+}
+
+static struct port_config defaults(void)
+{
+	struct port_config c;
+
+	option_defaults(&port_option_table, &c);
+	return c;
+}
+
+static bool noted(const struct port_plan *p, enum port_note n)
+{
+	return p->notes & 1u << n;
+}
+
+static void plan_of_a_nic(void **state)
+{
+	const struct rte_eth_dev_info info = nic();
+	struct port_config c = defaults();
+	struct port_plan p;
+
+	assert_true(port_plan(&info, "net_ixgbe", &c, 2, &p, err, sizeof(err)));
+	assert_true(p.rx_csum && p.tx_ip_csum && p.tx_tcp_csum && p.multi_seg);
+	assert_int_equal(p.tx_mode, PKT_TX_HOLDS);
+	assert_int_equal(p.queues, 2);
+	assert_true(p.rss_hf & RTE_ETH_RSS_NONFRAG_IPV4_TCP);
+	assert_int_equal(p.rx_desc, 1024);
+	assert_int_equal(p.tx_desc, 512);
+	assert_int_equal(p.rx_offloads,
+			 RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM);
+	assert_int_equal(p.tx_offloads, RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
+						RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
+	assert_int_equal(p.notes, 1 << PORT_NOTE_TSO_UNUSED | 1 << PORT_NOTE_DESC_CUT);
+
+	assert_true(port_plan(&info, "net_ixgbe", &c, 1, &p, err, sizeof(err)));
+	assert_int_equal(p.rss_hf, 0); /* one queue */
+	assert_true(port_plan(&info, "net_ixgbe", &c, 6, &p, err, sizeof(err)));
+	assert_int_equal(p.queues, 4); /* the tx queues there are */
+	assert_true(noted(&p, PORT_NOTE_QUEUES_CUT));
+	c.queues = 3;
+	c.rx_desc = 33;
+	assert_true(port_plan(&info, "net_ixgbe", &c, 1, &p, err, sizeof(err)));
+	assert_int_equal(p.queues, 3);
+	assert_int_equal(p.rx_desc, 64); /* aligned */
+}
+
+static void plan_without_offloads(void **state)
+{
+	struct rte_eth_dev_info info = nic();
+	struct port_config c = defaults();
+	struct port_plan p;
+
+	c.checksum = c.tso = PORT_OFFLOAD_OFF;
+	assert_true(port_plan(&info, "net_ixgbe", &c, 2, &p, err, sizeof(err)));
+	assert_false(p.rx_csum || p.tx_ip_csum || p.tx_tcp_csum);
+	assert_int_equal(p.rx_offloads, 0);
+	assert_int_equal(p.tx_offloads, RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
+	assert_true(noted(&p, PORT_NOTE_CSUM_CONFIG));
+	assert_false(noted(&p, PORT_NOTE_TSO_UNUSED));
+
+	info.rx_offload_capa = info.tx_offload_capa = 0;
+	assert_true(port_plan(&info, "net_ixgbe", &c, 2, &p, err, sizeof(err)));
+	assert_false(noted(&p, PORT_NOTE_CSUM_CONFIG)); /* there was nothing to switch off */
+	assert_false(p.multi_seg);
+}
+
+static void plan_of_drivers_known(void **state)
+{
+	struct rte_eth_dev_info info = nic();
+	struct port_config c = defaults();
+	struct port_plan p;
+
+	info.reta_size = 0;
+	assert_true(port_plan(&info, "net_tap", &c, 2, &p, err, sizeof(err)));
+	assert_false(p.rx_csum || p.tx_ip_csum || p.tx_tcp_csum);
+	assert_true(p.multi_seg);
+	assert_int_equal(p.rss_hf, 0);
+	assert_int_equal(p.tx_mode, PKT_TX_COPIES);
+	assert_true(noted(&p, PORT_NOTE_CSUM_EMULATED));
+	assert_true(noted(&p, PORT_NOTE_RSS_UNBELIEVED));
+	assert_true(noted(&p, PORT_NOTE_MAC_SHARED));
+
+	c.mtu = 1500;
+	assert_true(port_plan(&info, "net_ring", &c, 1, &p, err, sizeof(err)));
+	assert_int_equal(p.tx_mode, PKT_TX_GIVES_AWAY);
+	assert_true(noted(&p, PORT_NOTE_MTU_FIXED));
+	assert_true(port_plan(&info, "net_af_packet", &c, 1, &p, err, sizeof(err)));
+	assert_int_equal(p.tx_mode, PKT_TX_COPIES);
+	assert_true(noted(&p, PORT_NOTE_CSUM_UNMARKED));
+	assert_int_equal(port_tx_mode("net_memif"), PKT_TX_COPIES);
+	assert_int_equal(port_tx_mode("net_virtio_user"), PKT_TX_HOLDS);
+	assert_int_equal(port_tx_mode("net_af_xdp"), PKT_TX_HOLDS);
+}
+
+static void plan_refused(void **state)
+{
+	struct rte_eth_dev_info info = nic();
+	struct port_config c = defaults();
+	struct port_plan p;
+
+	c.mtu = 9001;
+	assert_false(port_plan(&info, "net_ixgbe", &c, 1, &p, err, sizeof(err)));
+	assert_non_null(strstr(err, "9000"));
+	c.mtu = 575;
+	assert_false(port_plan(&info, "net_ixgbe", &c, 1, &p, err, sizeof(err)));
+	c.mtu = 0;
+	info.max_rx_queues = 0;
+	assert_false(port_plan(&info, "net_ixgbe", &c, 1, &p, err, sizeof(err)));
+}
+
+static void preflight(void **state)
+{
+	char folder[] = "/tmp/test_port.XXXXXX", device[128];
+
+	assert_true(port_preflight("0000:03:00.0", err, sizeof(err)));
+	assert_true(port_preflight("net_memif0,socket=/tmp/none/x.sock", err, sizeof(err)));
+	assert_false(port_preflight("net_memif0,socket-abstract=no,socket=x.sock", err, sizeof(err)));
+	assert_non_null(strstr(err, "absolute"));
+	assert_non_null(mkdtemp(folder));
+	snprintf(device, sizeof(device), "net_memif0,socket=%s/x,socket-abstract=no", folder);
+	assert_true(port_preflight(device, err, sizeof(err)));
+	assert_int_equal(rmdir(folder), 0);
+	assert_false(port_preflight(device, err, sizeof(err)));
+	assert_non_null(strstr(err, "mkdir -p"));
+	if (access("/dev/net/tun", R_OK | W_OK)) {
+		assert_false(port_preflight("net_tap0", err, sizeof(err)));
+		assert_non_null(strstr(err, "modprobe"));
+		return;
+	}
+	assert_true(port_preflight("net_tap0,iface=test_port_none", err, sizeof(err)));
+	assert_false(port_preflight("net_tap0,mac=fixed,iface=lo", err, sizeof(err)));
+	assert_non_null(strstr(err, "ip link delete lo"));
+	assert_false(port_preflight("net_tap0,iface=sixteen_is_beyond", err, sizeof(err)));
+	assert_non_null(strstr(err, "15 characters"));
+}
+
+static struct port_pools pools(void)
+{
+	const struct port_pools_config cfg = {"test", 2047, 511, 1500, SOCKET_ID_ANY};
+	struct port_pools p;
+
+	assert_true(port_pools_create(&cfg, &p, err, sizeof(err)));
+	return p;
+}
+
+static void pools_count(void **state)
+{
+	struct port_pools_config cfg = {"big", 100000000, 511, 1500, SOCKET_ID_ANY};
+	struct port_pools p = pools(), q;
+	struct rte_mbuf *m = rte_pktmbuf_alloc(p.data), *r = rte_pktmbuf_alloc(p.indirect);
+
+	assert_true(rte_pktmbuf_data_room_size(p.data) >= PORT_DATA_ROOM);
+	assert_int_equal(rte_pktmbuf_data_room_size(p.indirect), 0);
+	assert_true(port_mbuf_bytes(9000) >= 9000 + port_mbuf_bytes(1500) - PORT_DATA_ROOM);
+	assert_int_equal(port_pools_in_use(&p), 2);
+	rte_pktmbuf_free(m);
+	assert_int_equal(port_pools_in_use(&p), 1);
+	rte_pktmbuf_free(r);
+	assert_false(port_pools_create(&cfg, &q, err, sizeof(err)));
+	assert_non_null(strstr(err, "100000000"));
+	assert_int_equal(port_pools_destroy(&p), 0);
+}
+
+static void null_port(void **state)
+{
+	struct port_config c = defaults();
+	struct port_pools p = pools();
+	char device[] = "net_null0,copy=1", mac[] = "02:00:00:00:00:77", bad[] = "01:00:00:00:00:00";
+	struct port port;
+	struct rte_mbuf *m[32];
+	uint16_t n;
+	FILE *f = tmpfile();
+
+	c.device = device;
+	c.mac = bad;
+	assert_false(port_open(&c, 1, true, &p, &port, err, sizeof(err)));
+	assert_non_null(strstr(err, "mac = 01"));
+	assert_int_equal(rte_eth_dev_count_total(), 0); /* nothing left behind */
+
+	c.mac = mac;
+	assert_true(port_open(&c, 1, true, &p, &port, err, sizeof(err)));
+	assert_int_equal(port.cap.mac[5], 0x77);
+	assert_int_equal(port.cap.mtu, 1500);
+	assert_int_equal(port.cap.tx_mode, PKT_TX_COPIES);
+	assert_int_equal(port.cap.id, port.id);
+	assert_true(port_link_up(&port));
+	port_plan_print(&port, f);
+	assert_true(ftell(f) > 100);
+	fclose(f);
+	n = rte_eth_rx_burst(port.id, 0, m, 32);
+	assert_int_equal(n, 32);
+	assert_int_equal(rte_eth_tx_burst(port.id, 0, m, n), 32);
+	port_close(&port);
+	assert_int_equal(rte_eth_dev_count_total(), 0);
+	assert_int_equal(port_pools_destroy(&p), 0);
+}
+
+static void selection(void **state)
+{
+	struct port_config c = defaults();
+	struct port_pools p = pools();
+	char none[] = "net_nothing0,x=1", id[] = "0", name[] = "net_null3", args[] = "net_null3,copy=1";
+	struct port port, again;
+
+	assert_false(port_open(&c, 1, false, &p, &port, err, sizeof(err)));
+	assert_non_null(strstr(err, "neither"));
+	c.device = none;
+	assert_false(port_open(&c, 1, false, &p, &port, err, sizeof(err)));
+	c.device = id;
+	assert_false(port_open(&c, 1, false, &p, &port, err, sizeof(err)));
+	assert_non_null(strstr(err, "0 ports"));
+	c.device = name;
+	assert_true(port_open(&c, 1, false, &p, &port, err, sizeof(err)));
+	c.device = args;
+	assert_false(port_open(&c, 1, false, &p, &again, err, sizeof(err)));
+	assert_non_null(strstr(err, "no effect"));
+	c.device = id;
+	assert_false(port_open(&c, 1, false, &p, &again, err, sizeof(err)));
+	assert_non_null(strstr(err, "in use"));
+	assert_true(rte_eth_dev_is_valid_port(port.id)); /* it was not theirs to close */
+	port_close(&port);
+	assert_int_equal(port_pools_destroy(&p), 0);
+}
+
+static void ring_pair(void **state)
+{
+	struct port_config c = defaults();
+	struct port_pools p = pools();
+	char pair[] = "wire", b_end[] = "wireb", wrong[] = "wirec", jumbo[] = "jumbo";
+	struct port a, b;
+	struct rte_mbuf *m, *got[4];
+
+	c.ring_pair = pair;
+	c.device = wrong;
+	assert_false(port_open(&c, 1, false, &p, &a, err, sizeof(err)));
+	c.device = NULL;
+	assert_true(port_open(&c, 1, false, &p, &a, err, sizeof(err)));
+	c.device = b_end;
+	assert_true(port_open(&c, 1, false, &p, &b, err, sizeof(err)));
+	assert_int_equal(rte_eth_dev_count_total(), 2);
+	assert_int_equal(a.cap.tx_mode, PKT_TX_GIVES_AWAY);
+	assert_int_equal(a.cap.mac[0] & 3, 2); /* made up: unicast, locally administered */
+	assert_memory_not_equal(a.cap.mac, b.cap.mac, 6);
+
+	m = rte_pktmbuf_alloc(p.data);
+	assert_int_equal(rte_eth_tx_burst(a.id, 0, &m, 1), 1);
+	assert_int_equal(rte_eth_rx_burst(a.id, 0, got, 4), 0);
+	assert_int_equal(rte_eth_rx_burst(b.id, 0, got, 4), 1);
+	assert_ptr_equal(got[0], m); /* the very mbuf */
+	assert_int_equal(rte_eth_tx_burst(b.id, 0, got, 1), 1);
+	/* It stays in the ring, also when its sender is gone, until both ends are. */
+	port_close(&b);
+	assert_int_equal(rte_eth_rx_burst(a.id, 0, got, 4), 1);
+	assert_int_equal(rte_eth_tx_burst(a.id, 0, got, 1), 1);
+	port_close(&a);
+	assert_int_equal(rte_eth_dev_count_total(), 0);
+	assert_null(rte_ring_lookup("wire_a_0"));
+
+	/* An end that was never opened goes with the one that was. */
+	c.device = NULL;
+	c.ring_pair = jumbo;
+	c.mtu = 9000;
+	assert_false(port_open(&c, 1, false, &p, &a, err, sizeof(err)));
+	assert_non_null(strstr(err, "does not fit"));
+	assert_int_equal(rte_eth_dev_count_total(), 0);
+	assert_null(rte_ring_lookup("jumbo_b_0"));
+	assert_int_equal(port_pools_destroy(&p), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(plan_of_a_nic), cmocka_unit_test(plan_without_offloads),
+		cmocka_unit_test(plan_of_drivers_known), cmocka_unit_test(plan_refused),
+		cmocka_unit_test(preflight), cmocka_unit_test(pools_count),
+		cmocka_unit_test(null_port), cmocka_unit_test(selection),
+		cmocka_unit_test(ring_pair),
+	};
+
+	return cmocka_run_group_tests(tests, kit_eal, kit_eal_end);
+}
