@@ -14,6 +14,7 @@
  * How it works. Every state has a step function, which reads at least one byte or leaves the state,
  * and returns where it stopped. Names and words are compared while they pass: the first byte picks
  * the only candidate, each further byte confirms it or drops it. A byte that fails is not read.
+ * Where what is usual is there in one piece (HTTP/1.1, CRLF), one step takes all of it.
  */
 #include "handlers/http_parse.h"
 
@@ -146,8 +147,10 @@ static const uint8_t *find_below(const uint8_t *at, const uint8_t *end, uint8_t 
 
 /* The end of a line that may end in CRLF or LF. */
 static const uint8_t *want_eol(struct http_parser *p, enum state lf, enum state next,
-			       const uint8_t *at)
+			       const uint8_t *at, const uint8_t *end)
 {
+	if (*at == '\r' && end - at >= 2 && at[1] == '\n')
+		return move(p, next, at + 2);
 	if (*at == '\r')
 		return move(p, lf, at + 1);
 	return *at == '\n' ? move(p, next, at + 1) : fail(p, 400, at);
@@ -158,10 +161,10 @@ static const uint8_t *want_lf(struct http_parser *p, enum state next, const uint
 	return *at == '\n' ? move(p, next, at + 1) : fail(p, 400, at);
 }
 
-static const uint8_t *step_start(struct http_parser *p, const uint8_t *at)
+static const uint8_t *step_start(struct http_parser *p, const uint8_t *at, const uint8_t *end)
 {
 	if (!is_class(*at, TOKEN))
-		return want_eol(p, S_START_LF, S_START, at);
+		return want_eol(p, S_START_LF, S_START, at, end);
 	p->method = *at == 'G' ? HTTP_GET : *at == 'H' ? HTTP_HEAD : HTTP_OTHER;
 	p->pos = 1;
 	return move(p, S_METHOD, at + 1);
@@ -226,11 +229,16 @@ static const uint8_t *step_target_rest(struct http_parser *p, const uint8_t *at,
 	return move(p, S_VERSION, at + 1);
 }
 
-static const uint8_t *step_version(struct http_parser *p, const uint8_t *at)
+static const uint8_t *step_version(struct http_parser *p, const uint8_t *at, const uint8_t *end)
 {
 	static const char text[] = "HTTP/d.d";
 	uint8_t want = (uint8_t)text[p->pos];
 
+	if (p->pos == 0 && end - at >= 8 && !memcmp(at, "HTTP/1.1", 8)) {
+		p->minor = 1;
+		p->pos = 8;
+		return move(p, S_VERSION_END, at + 8);
+	}
 	if (want == 'd' ? !is_digit(*at) : *at != want)
 		return fail(p, 400, at);
 	if (p->pos == 5)
@@ -444,7 +452,7 @@ static const uint8_t *step_value(struct http_parser *p, const uint8_t *at, const
 	if (p->field == F_LENGTH && p->pos == ITEM_BEFORE)
 		return fail(p, 400, at);
 	end_word(p);
-	return want_eol(p, S_VALUE_LF, S_FIELD, at);
+	return want_eol(p, S_VALUE_LF, S_FIELD, at, end);
 }
 
 static int hex_value(uint8_t c)
@@ -506,7 +514,7 @@ static const uint8_t *step(struct http_parser *p, const uint8_t *at, const uint8
 			   enum http_event *event)
 {
 	switch ((enum state)p->state) {
-	case S_START: return step_start(p, at);
+	case S_START: return step_start(p, at, end);
 	case S_START_LF: return want_lf(p, S_START, at);
 	case S_METHOD: return step_method(p, at, end);
 	case S_TARGET: return step_target(p, at);
@@ -515,8 +523,8 @@ static const uint8_t *step(struct http_parser *p, const uint8_t *at, const uint8
 	case S_SLASH2:
 	case S_AUTHORITY: return step_absolute(p, at);
 	case S_TARGET_REST: return step_target_rest(p, at, end);
-	case S_VERSION: return step_version(p, at);
-	case S_VERSION_END: return want_eol(p, S_VERSION_LF, S_FIELD, at);
+	case S_VERSION: return step_version(p, at, end);
+	case S_VERSION_END: return want_eol(p, S_VERSION_LF, S_FIELD, at, end);
 	case S_VERSION_LF: return want_lf(p, S_FIELD, at);
 	case S_FIELD: return step_field(p, at, event);
 	case S_NAME: return step_name(p, at, end);
