@@ -259,6 +259,28 @@ static void advice(void **state)
 	kit_stop(&k);
 }
 
+/* One request a second, whatever the reason to ask. */
+static void never_twice_a_second(void **state)
+{
+	struct kit k;
+	int32_t i;
+
+	kit_conf(&k);
+	kit_start(&k);
+	i = path_to(&k, PEER);
+	net_path_get(&k.net, i);
+	net_hold(&k.net, i, segment(&k, i, PEER, 1), k.now);
+	kit_in(&k, kit_arp(ARP_OP_REPLY, peer_mac, PEER, OUR));
+	assert_int_equal(k.n_out, 2);
+	k.now += SEC - 1;
+	net_advise(&k.net, i, k.now);
+	assert_int_equal(k.n_out, 2);
+	kit_run(&k, k.now + SEC);
+	assert_int_equal(k.n_out, 3);
+	net_path_put(&k.net, i);
+	kit_stop(&k);
+}
+
 static void flood(void **state)
 {
 	struct kit k;
@@ -324,6 +346,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(ageing),
 		cmocka_unit_test(progress_confirms),
 		cmocka_unit_test(advice),
+		cmocka_unit_test(never_twice_a_second),
 		cmocka_unit_test(flood),
 		cmocka_unit_test(all_in_use),
 	};
