@@ -2,12 +2,15 @@
  * The Internet checksum in bulk.
  *
  * 32-bit words are added into 64-bit lanes, where 2^32 of them fit before anything is lost, so the
- * inner loop has no carries and is as wide as the machine's vectors. The compiler's vector type is
- * split into what the target has.
+ * inner loop has no carries and is as wide as the machine's vectors.
  */
 #include "wire/sum.h"
 
+#ifdef __AVX2__
 #define LANES 4
+#else
+#define LANES 2
+#endif
 
 typedef uint64_t vec __attribute__((vector_size(8 * LANES)));
 

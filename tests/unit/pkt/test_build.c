@@ -102,6 +102,7 @@ static void check_bytes(const struct rte_mbuf *m, const uint8_t *want, uint32_t 
 	assert_true(RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1);
 	for (const struct rte_mbuf *s = m; s; s = s->next, segs++) {
 		assert_memory_equal(rte_pktmbuf_mtod(s, uint8_t *), want + at, s->data_len);
+		assert_int_equal(s->ol_flags & ~RTE_MBUF_F_INDIRECT, 0);
 		at += s->data_len;
 	}
 	assert_int_equal(at, len);
@@ -211,7 +212,7 @@ static void test_copy_or_reference(void **state)
 	}
 }
 
-/* The first segment and the one behind a reference take small slices together: WND-16's few bytes. */
+/* Small slices are copied together, before a reference and behind it (WND-16's few bytes). */
 static void test_small_slices_share(void **state)
 {
 	static struct queue q;

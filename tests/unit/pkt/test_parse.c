@@ -134,7 +134,7 @@ static void same_facts(const struct pkt_facts *a, const struct pkt_facts *b)
 	assert_memory_equal(a, b, sizeof(*a));
 }
 
-/* HDR-10: a segment with IP options, timestamps and SACK, cut at every offset and pair of offsets. */
+/* HDR-10: IP options, timestamps and SACK, cut at every offset and pair of offsets. */
 static void test_split(void **state)
 {
 	static const uint8_t ip_opt[8] = {148, 4, 0, 0, 1, 1, 1, 0};
