@@ -141,8 +141,7 @@ bool port_plan(const struct rte_eth_dev_info *info, const char *driver,
 static const char *const note_text[PORT_NOTES] = {
 	[PORT_NOTE_CSUM_CONFIG] = "checksum offload is there and switched off",
 	[PORT_NOTE_CSUM_EMULATED] = "the driver's offloads are software: not used",
-	[PORT_NOTE_CSUM_UNMARKED] = "unfinished checksums are dropped as rx_csum_partial "
-				    "(on the sending host: ethtool -K DEVICE tx off)",
+	[PORT_NOTE_CSUM_UNMARKED] = "unfinished checksums are dropped: see rx_csum_partial",
 	[PORT_NOTE_TSO_UNUSED] = "TSO is there, not used",
 	[PORT_NOTE_RSS_UNBELIEVED] = "claims RSS without an indirection table: not believed",
 	[PORT_NOTE_QUEUES_CUT] = "fewer queues than asked for",

@@ -26,6 +26,11 @@ uint32_t port_mbuf_bytes(uint32_t mtu)
 	return rte_mempool_calc_obj_size(object, 0, NULL);
 }
 
+uint32_t port_ref_bytes(void)
+{
+	return rte_mempool_calc_obj_size(sizeof(struct rte_mbuf), 0, NULL);
+}
+
 /* A cache may hold half as much again as its size: it must not hold a small pool's all. */
 static unsigned int cache_size(unsigned int n)
 {

@@ -99,8 +99,9 @@ unsigned int port_pools_destroy(struct port_pools *p);
 /* mbufs that are not in the pools now. */
 unsigned int port_pools_in_use(const struct port_pools *p);
 
-/* Bytes of memory one mbuf of the data pool takes at this MTU. */
+/* Bytes of memory that one mbuf of the data pool takes at this MTU, and one for references. */
 uint32_t port_mbuf_bytes(uint32_t mtu);
+uint32_t port_ref_bytes(void);
 
 struct port {
 	struct pkt_port cap; /* what the layers below see; cap.mac is the address pier answers to */

@@ -1,0 +1,97 @@
+/*
+ * The worker: one thread, one engine, and the loop that moves packets between ports and engine.
+ *
+ * A turn receives a burst from each of its queues, parses it, gives it to the engine, pulls what the
+ * engine has to send and sends it. What a port does not take stays with the worker, one burst and
+ * not more, so that the engine knows of it only as missing room. Between turns: due timers, bounded;
+ * every few turns requests from the control thread. Nothing else writes what a worker owns.
+ *
+ * Thread: worker_create, worker_destroy and worker_request belong to one control thread,
+ * worker_snapshot to any, worker_run to the worker's.
+ */
+#ifndef PIER_WORKER_H
+#define PIER_WORKER_H
+
+#include "engine/engine.h"
+#include "port/port.h"
+#include "worker/memory.h"
+
+#define WORKER_BURST          32
+#define WORKER_REFUSED_TURNS  1000 /* default: 1 ms and more of a port that takes nothing */
+#define WORKER_PRESSURE_TURNS 4096 /* default: 131,072 packets without a pause */
+
+struct worker;
+
+enum worker_idle {
+	WORKER_POLL,  /* spin: shortest latency, a whole core */
+	WORKER_SLEEP, /* wait for packets; up to 1 ms late where a port cannot wake the worker */
+};
+
+struct worker_port {
+	struct port *port; /* outlives the worker; the owner of queue 0 polls its link */
+	uint16_t rxq, txq;
+};
+
+struct worker_config {
+	uint16_t id;
+	int node;                   /* NUMA node for its memory, or -1 */
+	enum worker_idle idle;
+	const struct worker_port *ports; /* copied; at most ENGINE_PORTS_MAX */
+	unsigned int n_ports;
+	uint32_t refused_turns;     /* a packet refused so often in a row is dropped; 0: default */
+	uint32_t pressure_turns;    /* full bursts in a row that mean overload; 0: default */
+	struct engine_config engine; /* worker, counters, alloc and alloc_arg are filled here */
+};
+
+/* NULL on failure with the reason in err. The worker does not run yet. */
+struct worker *worker_create(const struct worker_config *cfg, char *err, size_t errlen);
+
+/*
+ * The loop: an lcore function, arg is the worker. Returns 0 after WORKER_OP_STOP, when what the engine
+ * had to send by then was sent, in a bounded time.
+ */
+int worker_run(void *arg);
+
+/* One turn without sleeping, for a caller that is the loop itself. Returns packets moved. */
+unsigned int worker_turn(struct worker *w);
+
+/* Destroy the engine and free all it held. Not while worker_run runs. */
+void worker_destroy(struct worker *w);
+
+enum worker_op {
+	WORKER_OP_LISTEN,   /* listener: in. version: out, -1 if the table is full */
+	WORKER_OP_UNLISTEN, /* version: in */
+	WORKER_OP_USERS,    /* version: in. users: out; 0: the listener may be freed */
+	WORKER_OP_DRAIN,    /* refuse the new, close the rest in order */
+	WORKER_OP_ABORT,    /* reset what is left */
+	WORKER_OP_USAGE,    /* usage: out */
+	WORKER_OP_AUDIT,    /* audit: out, NULL or what is wrong */
+	WORKER_OP_STOP,
+};
+
+struct worker_msg {
+	uint32_t op; /* enum worker_op */
+	int32_t version;
+	uint64_t seq; /* the worker's own */
+	const struct listener *listener;
+	uint64_t users;
+	const char *audit;
+	struct engine_usage usage;
+};
+
+static_assert(sizeof(struct worker_msg) % 4 == 0, "messages travel by value in an rte_ring");
+
+/*
+ * Have the worker carry out msg, at the end of one of its turns, and wait for the answer in msg, two
+ * seconds at most. A worker that does not run is served by the caller's thread. False: no answer
+ * in time; msg is untouched, the request may still be carried out.
+ */
+bool worker_request(struct worker *w, struct worker_msg *msg);
+
+/* Copy its counters: each whole, a turn old at most. */
+void worker_snapshot(const struct worker *w, struct counters *out);
+
+bool worker_running(const struct worker *w);
+const struct worker_memory *worker_memory(const struct worker *w);
+
+#endif

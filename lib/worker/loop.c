@@ -1,0 +1,157 @@
+/*
+ * The poll loop, and what a packet meets between port and engine.
+ */
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_pause.h>
+
+#include "base/units.h"
+#include "room.h"
+
+#define TICK_BUDGET   256 /* timers a turn */
+#define CONTROL_TURNS 64
+#define LINK_US       (100 * US_PER_MS)
+#define FLUSH_TURNS   256 /* to send the last resets with */
+
+/* A port that has more for us each time we ask is not being kept up with. */
+static void pressure(struct worker *w, bool full)
+{
+	w->full_turns = full ? w->full_turns + 1 : 0;
+	w->calm_turns = full ? 0 : w->calm_turns + 1;
+	if (unlikely(w->pressure == 0 && w->full_turns >= w->pressure_turns))
+		engine_pressure(w->engine, w->pressure = 1);
+	else if (unlikely(w->pressure && w->calm_turns >= w->pressure_turns / 16))
+		engine_pressure(w->engine, w->pressure = 0);
+}
+
+static uint64_t length(struct rte_mbuf *const *pkts, unsigned int n)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		bytes += pkts[i]->pkt_len;
+	return bytes;
+}
+
+/* One burst from port to engine. With more workers, steering stands between parsing and input. */
+static unsigned int receive(struct worker *w, struct worker_queue *q)
+{
+	struct rte_mbuf *pkts[WORKER_BURST];
+	const unsigned int n = rte_eth_rx_burst(q->port->id, q->rxq, pkts, WORKER_BURST);
+
+	if (n == 0)
+		return 0;
+	pkt_parse_burst(pkts, w->facts, n, q->port->id, &q->port->cap);
+	count_add(&w->counters, CTR_RX_PACKETS, n);
+	count_add(&w->counters, CTR_RX_BYTES, length(pkts, n));
+	engine_input(w->engine, pkts, w->facts, n, w->now);
+	return n;
+}
+
+/* The first n packets of the queue left it, to the port or to nowhere. */
+static void forget(struct worker_queue *q, unsigned int n)
+{
+	q->n -= n;
+	q->refused = 0;
+	memmove(q->pkts, q->pkts + n, q->n * sizeof(q->pkts[0]));
+}
+
+static void drop(struct worker *w, struct worker_queue *q, unsigned int n, enum counter why)
+{
+	rte_pktmbuf_free_bulk(q->pkts, n);
+	count_add(&w->counters, why, n);
+	forget(q, n);
+}
+
+/* Fill the room in the queue from the engine, then offer the queue to the port. Returns what left. */
+static unsigned int transmit(struct worker *w, struct worker_queue *q)
+{
+	unsigned int n = q->n, sent;
+	uint64_t bytes;
+
+	n += engine_output(w->engine, q->port->id, q->pkts + n, WORKER_BURST - n, w->now);
+	q->n = n;
+	if (n == 0)
+		return 0;
+	if (unlikely(!port_link_up(q->port))) {
+		drop(w, q, n, CTR_TX_LINK_DOWN);
+		return n;
+	}
+	bytes = length(q->pkts, n);
+	sent = rte_eth_tx_burst(q->port->id, q->txq, q->pkts, n);
+	if (likely(sent)) {
+		count_add(&w->counters, CTR_TX_PACKETS, sent);
+		count_add(&w->counters, CTR_TX_BYTES, bytes - length(q->pkts + sent, n - sent));
+		forget(q, sent);
+	} else if (++q->refused >= w->refused_turns) {
+		drop(w, q, 1, CTR_TX_REFUSED);
+	}
+	return sent;
+}
+
+static void control(struct worker *w)
+{
+	worker_serve(w);
+	if (w->now < w->link_at)
+		return;
+	w->link_at = w->now + LINK_US;
+	for (unsigned int i = 0; i < w->n_queues; i++)
+		if (w->queues[i].rxq == 0)
+			port_link_poll(w->queues[i].port);
+}
+
+unsigned int worker_turn(struct worker *w)
+{
+	unsigned int n, moved = 0;
+	bool full = false;
+
+	w->now = worker_clock_us(&w->clock, rte_rdtsc());
+	for (unsigned int i = 0; i < w->n_queues; i++) {
+		n = receive(w, &w->queues[i]);
+		full |= n == WORKER_BURST;
+		moved += n;
+	}
+	pressure(w, full);
+	for (unsigned int i = 0; i < w->n_queues; i++)
+		moved += transmit(w, &w->queues[i]);
+	engine_tick(w->engine, w->now, TICK_BUDGET);
+	if (w->turns++ % CONTROL_TURNS == 0)
+		control(w);
+	return moved;
+}
+
+static void flush(struct worker *w)
+{
+	for (unsigned int t = 0; t < FLUSH_TURNS; t++)
+		for (unsigned int i = 0; i < w->n_queues; i++)
+			transmit(w, &w->queues[i]);
+}
+
+static void enter(struct worker *w)
+{
+	int from = WORKER_STOPPED;
+
+	while (!__atomic_compare_exchange_n(&w->state, &from, WORKER_RUNNING, false, __ATOMIC_ACQUIRE,
+					    __ATOMIC_RELAXED)) {
+		from = WORKER_STOPPED;
+		rte_pause();
+	}
+}
+
+int worker_run(void *arg)
+{
+	struct worker *w = arg;
+
+	enter(w);
+	while (!w->stop) {
+		if (worker_turn(w))
+			worker_woke(w);
+		else
+			worker_rest(w);
+	}
+	flush(w);
+	w->stop = false;
+	__atomic_store_n(&w->state, WORKER_STOPPED, __ATOMIC_RELEASE);
+	return 0;
+}

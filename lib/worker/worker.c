@@ -1,0 +1,94 @@
+/*
+ * A worker's life: its memory, its engine, its end; and reading its counters.
+ */
+#include <string.h>
+
+#include <rte_cycles.h>
+#include <rte_malloc.h>
+
+#include "room.h"
+
+static void fill(struct worker *w, const struct worker_config *cfg)
+{
+	w->id = cfg->id;
+	w->memory.node = cfg->node;
+	w->refused_turns = cfg->refused_turns ? cfg->refused_turns : WORKER_REFUSED_TURNS;
+	w->pressure_turns = cfg->pressure_turns ? cfg->pressure_turns : WORKER_PRESSURE_TURNS;
+	w->n_queues = cfg->n_ports;
+	w->sleep.epoll = w->sleep.wake = -1;
+	for (unsigned int i = 0; i < cfg->n_ports; i++) {
+		w->queues[i].port = cfg->ports[i].port;
+		w->queues[i].rxq = cfg->ports[i].rxq;
+		w->queues[i].txq = cfg->ports[i].txq;
+	}
+	worker_clock_init(&w->clock, rte_get_tsc_hz(), rte_rdtsc());
+}
+
+static bool create_engine(struct worker *w, const struct worker_config *cfg, char *err,
+			  size_t errlen)
+{
+	struct engine_config e = cfg->engine;
+
+	e.worker = cfg->id;
+	e.counters = &w->counters;
+	e.alloc = worker_alloc;
+	e.alloc_arg = &w->memory;
+	w->engine = engine_create(&e, w->now, err, errlen);
+	return w->engine;
+}
+
+static void release(struct worker *w)
+{
+	worker_rings_free(w);
+	worker_sleep_free(w);
+	worker_memory_free(&w->memory);
+	rte_free(w);
+}
+
+struct worker *worker_create(const struct worker_config *cfg, char *err, size_t errlen)
+{
+	struct worker *w;
+
+	if (cfg->n_ports > ENGINE_PORTS_MAX) {
+		snprintf(err, errlen, "worker %u: %u ports, at most %u are possible", cfg->id,
+			 cfg->n_ports, ENGINE_PORTS_MAX);
+		return NULL;
+	}
+	w = rte_zmalloc_socket("worker", sizeof(*w), CACHE_LINE, cfg->node);
+	if (!w) {
+		snprintf(err, errlen, "worker %u: EAL has no memory on node %d left", cfg->id,
+			 cfg->node);
+		return NULL;
+	}
+	fill(w, cfg);
+	if (worker_rings_create(w, err, errlen) &&
+	    worker_sleep_init(w, cfg->idle == WORKER_SLEEP, err, errlen) &&
+	    create_engine(w, cfg, err, errlen))
+		return w;
+	release(w);
+	return NULL;
+}
+
+void worker_destroy(struct worker *w)
+{
+	engine_destroy(w->engine, w->now);
+	for (unsigned int i = 0; i < w->n_queues; i++)
+		rte_pktmbuf_free_bulk(w->queues[i].pkts, w->queues[i].n);
+	release(w);
+}
+
+void worker_snapshot(const struct worker *w, struct counters *out)
+{
+	for (unsigned int i = 0; i < CTR_MAX; i++)
+		out->v[i] = __atomic_load_n(&w->counters.v[i], __ATOMIC_RELAXED);
+}
+
+bool worker_running(const struct worker *w)
+{
+	return __atomic_load_n(&w->state, __ATOMIC_ACQUIRE) == WORKER_RUNNING;
+}
+
+const struct worker_memory *worker_memory(const struct worker *w)
+{
+	return &w->memory;
+}

@@ -1,0 +1,111 @@
+/*
+ * See fake_engine.h. Packets to send are empty frames of 60 bytes, their number in the first bytes.
+ */
+#include "fake_engine.h"
+
+#include <string.h>
+
+struct fake_engine fake;
+
+static void see(uint64_t now)
+{
+	fake.went_back |= now < fake.now;
+	fake.now = now;
+}
+
+void engine_size(const struct engine_config *cfg, struct engine_contract *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->total = fake.size;
+	out->per_idle_connection = 139.5;
+}
+
+struct engine *engine_create(const struct engine_config *cfg, uint64_t now, char *err, size_t errlen)
+{
+	fake.cfg = *cfg;
+	return cfg->alloc(cfg->alloc_arg, 3 << 20, "records") ? (struct engine *)&fake : NULL;
+}
+
+void engine_destroy(struct engine *e, uint64_t now)
+{
+	fake.destroyed++;
+}
+
+int engine_listen(struct engine *e, const struct listener *l)
+{
+	return 40 + ++fake.listens;
+}
+
+void engine_unlisten(struct engine *e, int version)
+{
+	fake.unlistened = version;
+}
+
+uint64_t engine_listener_users(const struct engine *e, int version)
+{
+	return version * 2;
+}
+
+void engine_input(struct engine *e, struct rte_mbuf **pkts, struct pkt_facts *facts, unsigned int n,
+		  uint64_t now)
+{
+	see(now);
+	fake.received += n;
+	rte_pktmbuf_free_bulk(pkts, n);
+}
+
+unsigned int engine_output(struct engine *e, uint16_t port, struct rte_mbuf **pkts,
+			   unsigned int max, uint64_t now)
+{
+	unsigned int n = 0;
+
+	see(now);
+	fake.max = max;
+	while (n < max && fake.to_send) {
+		pkts[n] = rte_pktmbuf_alloc(fake.cfg.pool);
+		memcpy(rte_pktmbuf_append(pkts[n], 60), &fake.sent, sizeof(fake.sent));
+		fake.to_send--;
+		fake.sent++;
+		n++;
+	}
+	return n;
+}
+
+void engine_tick(struct engine *e, uint64_t now, unsigned int budget)
+{
+	see(now);
+	fake.ticks++;
+}
+
+uint64_t engine_next(const struct engine *e, uint64_t now)
+{
+	return fake.next;
+}
+
+void engine_pressure(struct engine *e, unsigned int level)
+{
+	fake.level = level;
+	fake.levels++;
+}
+
+void engine_drain(struct engine *e, uint64_t now)
+{
+	fake.drains++;
+}
+
+void engine_usage(const struct engine *e, struct engine_usage *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->connections = 77;
+}
+
+void engine_abort_all(struct engine *e, uint64_t now)
+{
+	fake.aborts++;
+	fake.to_send += 3;
+}
+
+const char *engine_audit(const struct engine *e)
+{
+	return NULL;
+}

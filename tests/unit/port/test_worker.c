@@ -1,0 +1,334 @@
+/*
+ * The worker's loop between a counting engine and a pair of ring ports, whose other end the test
+ * holds: what is moved and counted, what a full or dead port leads to, requests, and the end.
+ */
+#include "kit.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "fake_engine.h"
+#include "worker/clock.h"
+#include "worker/worker.h"
+
+#define RING 32 /* packets between the ends */
+
+static char err[256];
+static struct port_pools pools;
+static struct port a, b;
+static struct worker_port queue = {&a, 0, 0};
+static struct worker *w;
+
+static int set_up(void **state)
+{
+	const struct port_pools_config cfg = {"test", 2047, 511, 1500, SOCKET_ID_ANY};
+	struct worker_config wc = {
+		.id = 5, .node = -1, .idle = WORKER_SLEEP, .ports = &queue, .n_ports = 1,
+		.refused_turns = 10, .pressure_turns = 32,
+	};
+	char pair[] = "wire", b_end[] = "wireb";
+	struct port_config c;
+
+	memset(&fake, 0, sizeof(fake));
+	fake.next = UINT64_MAX;
+	option_defaults(&port_option_table, &c);
+	c.ring_pair = pair;
+	c.rx_desc = RING;
+	assert_true(port_pools_create(&cfg, &pools, err, sizeof(err)));
+	assert_true(port_open(&c, 1, true, &pools, &a, err, sizeof(err)));
+	c.device = b_end;
+	assert_true(port_open(&c, 1, false, &pools, &b, err, sizeof(err)));
+	wc.engine.pool = pools.data;
+	w = worker_create(&wc, err, sizeof(err));
+	assert_non_null(w);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	worker_destroy(w);
+	assert_int_equal(fake.destroyed, 1);
+	assert_false(fake.went_back);
+	port_close(&a);
+	port_close(&b);
+	assert_int_equal(port_pools_destroy(&pools), 0);
+	return 0;
+}
+
+static uint64_t counted(enum counter c)
+{
+	struct counters now;
+
+	worker_snapshot(w, &now);
+	return now.v[c];
+}
+
+static void offer(unsigned int n)
+{
+	struct rte_mbuf *m;
+
+	for (unsigned int i = 0; i < n; i++) {
+		m = rte_pktmbuf_alloc(pools.data);
+		memset(rte_pktmbuf_append(m, 100), 0, 100);
+		assert_int_equal(rte_eth_tx_burst(b.id, 0, &m, 1), 1);
+	}
+}
+
+/* Take at most max packets from the wire; they are numbered from *first on, which moves along. */
+static unsigned int take(unsigned int max, uint64_t *first)
+{
+	struct rte_mbuf *m[RING];
+	const unsigned int n = rte_eth_rx_burst(b.id, 0, m, max);
+
+	for (unsigned int i = 0; i < n; i++, (*first)++)
+		assert_memory_equal(rte_pktmbuf_mtod(m[i], void *), first, sizeof(*first));
+	rte_pktmbuf_free_bulk(m, n);
+	return n;
+}
+
+static void clock_conversion(void **state)
+{
+	struct worker_clock c;
+
+	worker_clock_init(&c, 2500000000, 1000);
+	assert_int_equal(worker_clock_us(&c, 1000), 0);
+	assert_int_equal(worker_clock_us(&c, 1000 + 2499), 0);
+	assert_int_equal(worker_clock_us(&c, 1000 + 2500 * 7 + 1), 7);
+	assert_int_equal(worker_clock_us(&c, 1000 + 2500 * 3), 7); /* a step back is none */
+	assert_int_equal(worker_clock_us(&c, 1), 7);               /* nor one before the start */
+	/* A year: 128 bits hold it, and the factor's error stays far below a millisecond. */
+	assert_in_range(worker_clock_us(&c, 1000 + 2500000000ull * 31536000), 31536000000000 - 10,
+			31536000000000);
+}
+
+static void moves_and_counts(void **state)
+{
+	uint64_t first = 0;
+
+	assert_int_equal(fake.cfg.worker, 5);
+	assert_int_equal(worker_turn(w), 0);
+	offer(3);
+	fake.to_send = 4;
+	assert_int_equal(worker_turn(w), 7);
+	assert_int_equal(fake.received, 3);
+	assert_int_equal(counted(CTR_RX_PACKETS), 3);
+	assert_int_equal(counted(CTR_RX_BYTES), 300);
+	assert_int_equal(counted(CTR_TX_PACKETS), 4);
+	assert_int_equal(counted(CTR_TX_BYTES), 240);
+	assert_int_equal(take(RING, &first), 4);
+	assert_int_equal(fake.ticks, 2);
+}
+
+static void shortfall_waits_in_order(void **state)
+{
+	uint64_t first = 0;
+	unsigned int got = 0;
+
+	fake.to_send = 1000;
+	assert_int_equal(worker_turn(w), RING);
+	assert_int_equal(fake.sent, WORKER_BURST);
+	assert_int_equal(worker_turn(w), 0); /* the wire is full: one burst is held */
+	assert_int_equal(fake.sent, 2 * WORKER_BURST);
+	assert_int_equal(worker_turn(w), 0); /* and not more */
+	assert_int_equal(fake.max, 0);
+	assert_int_equal(fake.sent, 2 * WORKER_BURST);
+	got += take(10, &first);
+	assert_int_equal(worker_turn(w), 10);
+	assert_int_equal(worker_turn(w), 0);
+	assert_int_equal(fake.max, 10); /* the room that became free */
+	assert_int_equal(fake.sent, 2 * WORKER_BURST + 10);
+	while (got < 1000) {
+		got += take(7, &first);
+		worker_turn(w);
+	}
+	assert_int_equal(got, 1000);
+	assert_int_equal(counted(CTR_TX_PACKETS), 1000);
+	assert_int_equal(counted(CTR_TX_BYTES), 60000);
+	assert_int_equal(counted(CTR_TX_REFUSED), 0);
+}
+
+static void refused_head_is_dropped(void **state)
+{
+	uint64_t first = 0;
+
+	fake.to_send = RING + 2;
+	worker_turn(w);
+	for (int i = 0; i < 9; i++)
+		worker_turn(w);
+	assert_int_equal(counted(CTR_TX_REFUSED), 0);
+	worker_turn(w); /* the tenth refusal */
+	assert_int_equal(counted(CTR_TX_REFUSED), 1);
+	assert_int_equal(take(1, &first), 1);
+	worker_turn(w); /* something moves: counting begins anew */
+	assert_int_equal(take(RING - 1, &first), RING - 1);
+	first++;        /* the one that was dropped */
+	assert_int_equal(take(RING, &first), 1);
+	assert_int_equal(counted(CTR_TX_PACKETS), RING + 1);
+
+	fake.to_send = RING + 5; /* what is held at the end is freed, see tear_down */
+	worker_turn(w);
+	worker_turn(w);
+}
+
+static void link_down_drops_at_once(void **state)
+{
+	uint64_t first = 5;
+
+	assert_int_equal(rte_eth_dev_set_link_down(a.id), 0);
+	assert_true(port_link_up(&a)); /* as last polled */
+	port_link_poll(&a);
+	assert_false(port_link_up(&a));
+	fake.to_send = 5;
+	worker_turn(w);
+	assert_int_equal(counted(CTR_TX_LINK_DOWN), 5);
+	assert_int_equal(counted(CTR_TX_PACKETS), 0);
+	assert_int_equal(rte_eth_dev_set_link_up(a.id), 0);
+	port_link_poll(&a);
+	fake.to_send = 1;
+	worker_turn(w);
+	assert_int_equal(take(RING, &first), 1);
+}
+
+static void pressure_has_hysteresis(void **state)
+{
+	for (int i = 0; i < 31; i++) {
+		offer(WORKER_BURST);
+		worker_turn(w);
+	}
+	offer(WORKER_BURST - 1);
+	worker_turn(w); /* a pause */
+	for (int i = 0; i < 31; i++) {
+		offer(WORKER_BURST);
+		worker_turn(w);
+	}
+	assert_int_equal(fake.levels, 0);
+	offer(WORKER_BURST);
+	worker_turn(w);
+	assert_int_equal(fake.level, 1);
+	worker_turn(w);
+	offer(WORKER_BURST);
+	worker_turn(w);
+	worker_turn(w);
+	assert_int_equal(fake.level, 1); /* one calm turn at a time is not calm */
+	worker_turn(w);
+	assert_int_equal(fake.level, 0);
+	assert_int_equal(fake.levels, 2);
+}
+
+static void *run(void *arg)
+{
+	return (void *)(intptr_t)worker_run(arg);
+}
+
+static void requests_while_it_runs(void **state)
+{
+	struct worker_msg m = {.op = WORKER_OP_LISTEN};
+	uint64_t first = 0;
+	pthread_t thread;
+	void *rc;
+
+	assert_true(worker_request(w, &m)); /* not running: carried out here */
+	assert_int_equal(m.version, 41);
+	assert_int_equal(pthread_create(&thread, NULL, run, w), 0);
+	while (!worker_running(w))
+		sched_yield();
+	for (int i = 0; i < 100; i++) {
+		m = (struct worker_msg){.op = WORKER_OP_USERS, .version = i};
+		assert_true(worker_request(w, &m));
+		assert_int_equal(m.users, 2 * i);
+	}
+	m = (struct worker_msg){.op = WORKER_OP_USAGE};
+	assert_true(worker_request(w, &m));
+	assert_int_equal(m.usage.connections, 77);
+	m = (struct worker_msg){.op = WORKER_OP_UNLISTEN, .version = 41};
+	assert_true(worker_request(w, &m));
+	assert_int_equal(fake.unlistened, 41);
+	assert_true(worker_running(w));
+	m.op = WORKER_OP_DRAIN;
+	assert_true(worker_request(w, &m));
+	m.op = WORKER_OP_ABORT;
+	assert_true(worker_request(w, &m));
+	m.op = WORKER_OP_STOP;
+	assert_true(worker_request(w, &m));
+	assert_int_equal(pthread_join(thread, &rc), 0);
+	assert_null(rc);
+	assert_false(worker_running(w));
+	assert_int_equal(fake.drains, 1);
+	assert_int_equal(fake.aborts, 1);
+	assert_int_equal(take(RING, &first), 3); /* what the abort sent left before the end */
+}
+
+static void wakes_for_what_is_due(void **state)
+{
+	struct worker_msg m = {.op = WORKER_OP_STOP};
+	pthread_t thread;
+
+	fake.next = 0; /* always due: it never sleeps, and still hears requests */
+	assert_int_equal(pthread_create(&thread, NULL, run, w), 0);
+	while (!worker_running(w))
+		sched_yield();
+	offer(9);
+	while (__atomic_load_n(&fake.received, __ATOMIC_RELAXED) < 9)
+		sched_yield();
+	assert_true(worker_request(w, &m));
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(counted(CTR_RX_PACKETS), 9);
+}
+
+static void memory(void **state)
+{
+	struct worker_memory m = {.node = -1};
+	uint8_t *p = worker_alloc(&m, 5 << 20, "large"), *q = worker_alloc(&m, 100, "small");
+
+	assert_non_null(p);
+	assert_non_null(q);
+	assert_int_equal((uintptr_t)p % (2 << 20), 0);
+	assert_int_equal((uintptr_t)q % CACHE_LINE, 0);
+	assert_int_equal(p[0] | p[(5 << 20) - 1] | q[99], 0);
+	p[0] = p[(5 << 20) - 1] = q[99] = 1;
+	assert_true(m.bytes >= (5 << 20) + 100);
+	assert_null(worker_alloc(&m, SIZE_MAX - 1, "impossible"));
+	assert_null(worker_alloc(&m, 0, "nothing"));
+	while (worker_alloc(&m, 1, "many"))
+		assert_true(m.n <= WORKER_REGIONS_MAX);
+	assert_int_equal(m.n, WORKER_REGIONS_MAX);
+	worker_memory_free(&m);
+	assert_int_equal(m.n + m.bytes, 0);
+	assert_true(worker_memory(w)->bytes >= 3 << 20); /* the engine's */
+}
+
+static void contract(void **state)
+{
+	const struct engine_config cfg = {.max_connections = 1000000};
+	const struct port_pools_config pc = {"x", 1000, 500, 1500, 0};
+	char text[512] = "";
+	FILE *f = fmemopen(text, sizeof(text), "w");
+
+	fake.size = 300 * MIB;
+	assert_true(worker_contract_fits(&cfg, 2, 600 * MIB, err, sizeof(err)));
+	assert_true(worker_contract_fits(&cfg, 2, 0, err, sizeof(err)));
+	assert_false(worker_contract_fits(&cfg, 2, 300 * MIB, err, sizeof(err)));
+	assert_non_null(strstr(err, "500000")); /* the fix: what would fit */
+	assert_true(worker_memory_available() > MIB);
+	worker_contract_print(f, &cfg, &pc, 0);
+	fclose(f);
+	assert_non_null(strstr(text, "139.5 bytes"));
+	assert_non_null(strstr(text, "1000 mbufs"));
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(clock_conversion), TEST(moves_and_counts),
+		TEST(shortfall_waits_in_order), TEST(refused_head_is_dropped),
+		TEST(link_down_drops_at_once), TEST(pressure_has_hysteresis),
+		TEST(requests_while_it_runs), TEST(wakes_for_what_is_due), TEST(memory),
+		cmocka_unit_test(contract),
+	};
+
+	return cmocka_run_group_tests(tests, kit_eal, kit_eal_end);
+}
