@@ -51,16 +51,21 @@ static bool preflight_tap(const char *device, char *err, size_t errlen)
 	char iface[64];
 
 	if (access("/dev/net/tun", R_OK | W_OK))
-		return port_fail(err, errlen, "cannot open /dev/net/tun (%s): modprobe tun; in a "
-				 "container, --device /dev/net/tun", strerror(errno));
+		return port_fail(err, errlen,
+				 "cannot open /dev/net/tun (%s): modprobe tun; in a "
+				 "container, --device /dev/net/tun",
+				 strerror(errno));
 	if (!device_arg(device, "iface", iface, sizeof(iface)))
 		return true;
 	if (strlen(iface) >= IFNAMSIZ)
-		return port_fail(err, errlen, "iface=%s: at most %d characters", iface, IFNAMSIZ - 1);
+		return port_fail(err, errlen, "iface=%s: at most %d characters", iface,
+				 IFNAMSIZ - 1);
 	if (if_nametoindex(iface))
-		return port_fail(err, errlen, "iface=%s: the interface exists, and joining it would "
+		return port_fail(err, errlen,
+				 "iface=%s: the interface exists, and joining it would "
 				 "share its packets with who made it: choose another name, or "
-				 "ip link delete %s", iface, iface);
+				 "ip link delete %s",
+				 iface, iface);
 	return true;
 }
 
@@ -80,8 +85,9 @@ static bool preflight_memif(const char *device, char *err, size_t errlen)
 	slash = strrchr(path, '/');
 	slash[slash == path] = '\0';
 	if (access(path, R_OK | W_OK | X_OK))
-		return port_fail(err, errlen, "socket: folder %s: %s: mkdir -p %s, or choose another",
-				 path, strerror(errno), path);
+		return port_fail(err, errlen,
+				 "socket: folder %s: %s: mkdir -p %s, or choose another", path,
+				 strerror(errno), path);
 	return true;
 }
 
@@ -96,7 +102,8 @@ bool port_preflight(const char *device, char *err, size_t errlen)
 
 #define PAIR_NAME_MAX 12 /* what fits into a ring's name with the rest of it */
 
-/* The rings of one direction of a pair are called NAME_FROM_QUEUE, FROM being the sender's letter. */
+/* The rings of one direction of a pair are called NAME_FROM_QUEUE, FROM being the sender's letter.
+ */
 static void ring_name(char *buf, size_t len, const char *pair, char from, uint8_t q)
 {
 	snprintf(buf, len, "%.*s_%c_%u", PAIR_NAME_MAX, pair, from, q);
@@ -180,8 +187,10 @@ static bool ring_pair_get(const struct port_config *cfg, unsigned int queues, st
 		end = cfg->device[strlen(cfg->device) - 1];
 		if (strncmp(cfg->device, pair, len) || strlen(cfg->device) != len + 1 ||
 		    (end != 'a' && end != 'b'))
-			return port_fail(err, errlen, "device = %s: with ring-pair = %s it is %sa or "
-					 "%sb", cfg->device, pair, pair, pair);
+			return port_fail(err, errlen,
+					 "device = %s: with ring-pair = %s it is %sa or "
+					 "%sb",
+					 cfg->device, pair, pair, pair);
 	}
 	ring_port_name(p->name, sizeof(p->name), pair, end);
 	snprintf(p->ring_pair, sizeof(p->ring_pair), "%s", pair);
@@ -204,8 +213,10 @@ static bool device_by_id(const char *device, struct port *p, char *err, size_t e
 	const unsigned long id = strtoul(device, NULL, 10);
 
 	if (id >= RTE_MAX_ETHPORTS || !rte_eth_dev_is_valid_port(id))
-		return port_fail(err, errlen, "device = %s: there are %u ports; give EAL the device "
-				 "(-a, --vdev)", device, rte_eth_dev_count_total());
+		return port_fail(err, errlen,
+				 "device = %s: there are %u ports; give EAL the device "
+				 "(-a, --vdev)",
+				 device, rte_eth_dev_count_total());
 	p->id = id;
 	return rte_eth_dev_get_name_by_port(p->id, p->name) == 0 ||
 	       port_fail(err, errlen, "device = %s: has no name", device);
@@ -223,12 +234,16 @@ static bool device_create(const char *device, struct port *p, char *err, size_t 
 	else
 		rc = rte_dev_probe(device);
 	if (rc)
-		return port_fail(err, errlen, "device = %s: no such device, or its driver refused it "
-				 "(%s)", device, rte_strerror(-rc));
+		return port_fail(err, errlen,
+				 "device = %s: no such device, or its driver refused it "
+				 "(%s)",
+				 device, rte_strerror(-rc));
 	p->created = true;
 	return rte_eth_dev_get_port_by_name(p->name, &p->id) == 0 ||
-	       port_fail(err, errlen, "device = %s: it is there, but not as an Ethernet port; is it "
-			 "bound to vfio-pci?", device);
+	       port_fail(err, errlen,
+			 "device = %s: it is there, but not as an Ethernet port; is it "
+			 "bound to vfio-pci?",
+			 device);
 }
 
 static bool device_find(const struct port_config *cfg, unsigned int queues, struct port *p,
@@ -246,8 +261,10 @@ static bool device_find(const struct port_config *cfg, unsigned int queues, stru
 	if (rte_eth_dev_get_port_by_name(p->name, &p->id))
 		return device_create(d, p, err, errlen);
 	if (strchr(d, ','))
-		return port_fail(err, errlen, "device = %s: %s exists, so the arguments would have no "
-				 "effect: give the name alone", d, p->name);
+		return port_fail(err, errlen,
+				 "device = %s: %s exists, so the arguments would have no "
+				 "effect: give the name alone",
+				 d, p->name);
 	return true;
 }
 
@@ -262,8 +279,10 @@ bool device_get(const struct port_config *cfg, unsigned int queues, struct port 
 		return false;
 	}
 	if (rte_eth_dev_owner_new(&owner.id) || rte_eth_dev_owner_set(p->id, &owner))
-		return port_fail(err, errlen, "%s is in use already, by another section or another "
-				 "device", p->name);
+		return port_fail(err, errlen,
+				 "%s is in use already, by another section or another "
+				 "device",
+				 p->name);
 	return true;
 }
 

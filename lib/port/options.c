@@ -4,7 +4,9 @@
 #include "port/port.h"
 
 #define O(k, t, f, lo, hi, n, d, h)                                                                \
-	{k, OPTION_##t, offsetof(struct port_config, f), lo, hi, n, d, h}
+	{                                                                                          \
+		k, OPTION_##t, offsetof(struct port_config, f), lo, hi, n, d, h                    \
+	}
 
 static const char *const offload[] = {"auto", "off", NULL};
 

@@ -1,7 +1,7 @@
 /*
- * The capability plan: from what a device claims and what its driver is known to do, to what it will
- * be asked to do. A claim is not believed where the driver is known to fulfil it badly; each such
- * decision is a note, and port_plan_print says it in words.
+ * The capability plan: from what a device claims and what its driver is known to do, to what it
+ * will be asked to do. A claim is not believed where the driver is known to fulfil it badly; each
+ * such decision is a note, and port_plan_print says it in words.
  *
  * port_plan is pure.
  */
@@ -10,7 +10,8 @@
 #include "room.h"
 
 #define RX_CSUM                                                                                    \
-	(RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
+	(RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM |                            \
+	 RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
 #define TX_CSUM (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
 #define RSS_TCP (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP)
 
@@ -112,8 +113,8 @@ static void plan_queues(const struct rte_eth_dev_info *info, const struct port_c
 }
 
 bool port_plan(const struct rte_eth_dev_info *info, const char *driver,
-	       const struct port_config *cfg, unsigned int workers, struct port_plan *out, char *err,
-	       size_t errlen)
+	       const struct port_config *cfg, unsigned int workers, struct port_plan *out,
+	       char *err, size_t errlen)
 {
 	const struct driver *d = driver_find(driver);
 
@@ -153,8 +154,9 @@ static const char *const note_text[PORT_NOTES] = {
 
 void port_plan_print(const struct port *p, FILE *f)
 {
-	static const char *const modes[] = {
-		[PKT_TX_COPIES] = "copies", [PKT_TX_HOLDS] = "holds", [PKT_TX_GIVES_AWAY] = "gives away"};
+	static const char *const modes[] = {[PKT_TX_COPIES] = "copies",
+					    [PKT_TX_HOLDS] = "holds",
+					    [PKT_TX_GIVES_AWAY] = "gives away"};
 	const struct port_plan *pl = &p->plan;
 	const uint8_t *m = p->cap.mac;
 
@@ -162,7 +164,9 @@ void port_plan_print(const struct port *p, FILE *f)
 		p->driver, m[0], m[1], m[2], m[3], m[4], m[5], p->cap.mtu);
 	fprintf(f, "%u queue%s, steering %s, checksums rx %s tx ip %s tcp %s, %s, tx %s buffers%s",
 		pl->queues, pl->queues == 1 ? "" : "s",
-		pl->rss_hf ? "RSS" : pl->queues > 1 ? "in software" : "not needed",
+		pl->rss_hf	 ? "RSS"
+		: pl->queues > 1 ? "in software"
+				 : "not needed",
 		pl->rx_csum ? "port" : "software", pl->tx_ip_csum ? "port" : "software",
 		pl->tx_tcp_csum ? "port" : "software",
 		pl->multi_seg ? "chained packets" : "linear packets", modes[pl->tx_mode],

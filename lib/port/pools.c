@@ -48,17 +48,18 @@ bool port_pools_create(const struct port_pools_config *cfg, struct port_pools *o
 	if (!out->data)
 		return port_fail(err, errlen,
 				 "no memory for %u mbufs of %u bytes (%s): give EAL more (-m, "
-				 "hugepages) or ask for fewer", cfg->n_data,
-				 port_mbuf_bytes(cfg->mtu), rte_strerror(rte_errno));
+				 "hugepages) or ask for fewer",
+				 cfg->n_data, port_mbuf_bytes(cfg->mtu), rte_strerror(rte_errno));
 	snprintf(name, sizeof(name), "%.20s_ref", cfg->name);
-	out->indirect = rte_pktmbuf_pool_create(name, cfg->n_indirect, cache_size(cfg->n_indirect), 0,
-						0, cfg->socket);
+	out->indirect = rte_pktmbuf_pool_create(name, cfg->n_indirect, cache_size(cfg->n_indirect),
+						0, 0, cfg->socket);
 	if (!out->indirect) {
 		rte_mempool_free(out->data);
 		out->data = NULL;
-		return port_fail(err, errlen, "no memory for %u mbufs for references (%s): give EAL "
-				 "more (-m, hugepages) or ask for fewer", cfg->n_indirect,
-				 rte_strerror(rte_errno));
+		return port_fail(err, errlen,
+				 "no memory for %u mbufs for references (%s): give EAL "
+				 "more (-m, hugepages) or ask for fewer",
+				 cfg->n_indirect, rte_strerror(rte_errno));
 	}
 	return true;
 }

@@ -32,15 +32,20 @@ static bool choose_mac(struct port *p, const struct port_config *cfg, char *err,
 	struct rte_ether_addr mac;
 
 	if (cfg->mac) {
-		if (rte_ether_unformat_addr(cfg->mac, &mac) || !rte_is_valid_assigned_ether_addr(&mac))
-			return port_fail(err, errlen, "mac = %s: expected a unicast address such as "
-					 "02:00:00:00:00:01", cfg->mac);
+		if (rte_ether_unformat_addr(cfg->mac, &mac) ||
+		    !rte_is_valid_assigned_ether_addr(&mac))
+			return port_fail(err, errlen,
+					 "mac = %s: expected a unicast address such as "
+					 "02:00:00:00:00:01",
+					 cfg->mac);
 		memcpy(p->cap.mac, &mac, 6);
 		return p->plan.notes & 1u << PORT_NOTE_MAC_SHARED ||
 		       rte_eth_dev_default_mac_addr_set(p->id, &mac) == 0 ||
 		       rte_eth_promiscuous_enable(p->id) == 0 ||
-		       port_fail(err, errlen, "mac = %s: the device neither sets it nor listens to "
-				 "all addresses", cfg->mac);
+		       port_fail(err, errlen,
+				 "mac = %s: the device neither sets it nor listens to "
+				 "all addresses",
+				 cfg->mac);
 	}
 	if (rte_eth_macaddr_get(p->id, &mac) || rte_is_zero_ether_addr(&mac)) {
 		mac_from_name(p->name, p->cap.mac);
@@ -80,8 +85,8 @@ static bool configure(struct port *p, bool intr, char *err, size_t errlen)
 	if (pl->mtu) {
 		rc = rte_eth_dev_set_mtu(p->id, pl->mtu);
 		if (rc && rc != -ENOTSUP)
-			return port_fail(err, errlen, "%s: cannot set mtu %u (%s)", p->name, pl->mtu,
-					 rte_strerror(-rc));
+			return port_fail(err, errlen, "%s: cannot set mtu %u (%s)", p->name,
+					 pl->mtu, rte_strerror(-rc));
 	}
 	return true;
 }
@@ -99,9 +104,10 @@ static bool setup_queues(struct port *p, const struct rte_eth_dev_info *info,
 		rc = rte_eth_rx_queue_setup(p->id, q, p->plan.rx_desc, p->node, &rx, pools->data);
 	for (uint16_t q = 0; q < p->plan.queues && rc == 0; q++)
 		rc = rte_eth_tx_queue_setup(p->id, q, p->plan.tx_desc, p->node, &tx);
-	return rc == 0 || port_fail(err, errlen, "%s: cannot set up queues of %u and %u descriptors "
-				    "(%s)", p->name, p->plan.rx_desc, p->plan.tx_desc,
-				    rte_strerror(-rc));
+	return rc == 0 || port_fail(err, errlen,
+				    "%s: cannot set up queues of %u and %u descriptors "
+				    "(%s)",
+				    p->name, p->plan.rx_desc, p->plan.tx_desc, rte_strerror(-rc));
 }
 
 static bool start(struct port *p, const struct rte_eth_dev_info *info, bool intr,
@@ -112,7 +118,8 @@ static bool start(struct port *p, const struct rte_eth_dev_info *info, bool intr
 	if (!configure(p, intr, err, errlen) || !setup_queues(p, info, pools, err, errlen))
 		return false;
 	rc = rte_eth_dev_start(p->id);
-	return rc == 0 || port_fail(err, errlen, "%s: cannot start (%s)", p->name, rte_strerror(-rc));
+	return rc == 0 ||
+	       port_fail(err, errlen, "%s: cannot start (%s)", p->name, rte_strerror(-rc));
 }
 
 /* Interrupts are a wish: a device that does not start with them starts without. */
@@ -137,8 +144,10 @@ static bool check_room(const struct port *p, const struct port_pools *pools, cha
 
 	if (frame <= room)
 		return true;
-	return port_fail(err, errlen, "%s: a frame of mtu %u does not fit into mbufs of %u bytes: set "
-			 "mtu in its section", p->name, p->cap.mtu, room);
+	return port_fail(err, errlen,
+			 "%s: a frame of mtu %u does not fit into mbufs of %u bytes: set "
+			 "mtu in its section",
+			 p->name, p->cap.mtu, room);
 }
 
 static void fill_cap(struct port *p)
@@ -148,7 +157,8 @@ static void fill_cap(struct port *p)
 	p->cap.id = p->id;
 	p->cap.copy_below = PKT_COPY_BELOW;
 	p->cap.tx_mode = pl->tx_mode;
-	p->cap.flags = (pl->tx_ip_csum ? PKT_TX_IP_CSUM : 0) | (pl->tx_tcp_csum ? PKT_TX_TCP_CSUM : 0) |
+	p->cap.flags = (pl->tx_ip_csum ? PKT_TX_IP_CSUM : 0) |
+		       (pl->tx_tcp_csum ? PKT_TX_TCP_CSUM : 0) |
 		       (pl->multi_seg ? PKT_TX_MULTI_SEG : 0);
 	if (rte_eth_dev_get_mtu(p->id, &p->cap.mtu))
 		p->cap.mtu = pl->mtu ? pl->mtu : RTE_ETHER_MTU;

@@ -9,11 +9,12 @@
 #include "port/port.h"
 
 /* Write the sentence, return false: "return port_fail(err, errlen, ...)". */
-bool port_fail(char *err, size_t errlen, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+bool port_fail(char *err, size_t errlen, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /*
- * Find or create the device of cfg and own it; fills id, name, ring_pair and created of p. On failure
- * there is nothing to put back.
+ * Find or create the device of cfg and own it; fills id, name, ring_pair and created of p. On
+ * failure there is nothing to put back.
  */
 bool device_get(const struct port_config *cfg, unsigned int queues, struct port *p, char *err,
 		size_t errlen);

@@ -11,7 +11,7 @@
 
 #define TICK_BUDGET   256 /* timers a turn */
 #define CONTROL_TURNS 64
-#define LINK_US       (100 * US_PER_MS)
+#define LINK_US	      (100 * US_PER_MS)
 #define FLUSH_TURNS   256 /* to send the last resets with */
 
 /* A port that has more for us each time we ask is not being kept up with. */
@@ -64,7 +64,8 @@ static void drop(struct worker *w, struct worker_queue *q, unsigned int n, enum 
 	forget(q, n);
 }
 
-/* Fill the room in the queue from the engine, then offer the queue to the port. Returns what left. */
+/* Fill the room in the queue from the engine, then offer the queue to the port. Returns what left.
+ */
 static unsigned int transmit(struct worker *w, struct worker_queue *q)
 {
 	unsigned int n = q->n, sent;
@@ -132,8 +133,8 @@ static void enter(struct worker *w)
 {
 	int from = WORKER_STOPPED;
 
-	while (!__atomic_compare_exchange_n(&w->state, &from, WORKER_RUNNING, false, __ATOMIC_ACQUIRE,
-					    __ATOMIC_RELAXED)) {
+	while (!__atomic_compare_exchange_n(&w->state, &from, WORKER_RUNNING, false,
+					    __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)) {
 		from = WORKER_STOPPED;
 		rte_pause();
 	}

@@ -1,7 +1,7 @@
 /*
- * Memory for records, blocks and tables. Touched at random, it wants huge pages: reserved ones if the
- * node has enough free, else 4 KB pages that the kernel may join. Its own mapping, because EAL's
- * memory without hugepages is never joined.
+ * Memory for records, blocks and tables. Touched at random, it wants huge pages: reserved ones if
+ * the node has enough free, else 4 KB pages that the kernel may join. Its own mapping, because
+ * EAL's memory without hugepages is never joined.
  */
 #include <numa.h>
 #include <stdlib.h>
@@ -54,7 +54,8 @@ uint64_t worker_memory_available(void)
 
 static void *map(size_t bytes, int flags)
 {
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1,
+		       0);
 
 	return p == MAP_FAILED ? NULL : p;
 }
@@ -127,9 +128,11 @@ void worker_contract_print(FILE *f, const struct engine_config *cfg,
 		cfg->max_connections, c.per_idle_connection);
 	fprintf(f, "%u half-open, %u in TIME-WAIT at %.1f bytes, %u blocks of %u bytes; ",
 		cfg->max_half_open, cfg->max_time_wait, c.per_time_wait, c.max_blocks, c.block);
-	fprintf(f, "%.1f MiB (records %.1f, small %.1f, table %.1f, wheel %.1f, blocks %.1f, other "
-		"%.1f); ", mib(c.total), mib(c.records), mib(c.small_records), mib(c.table),
-		mib(c.wheel), mib(c.blocks), mib(c.fixed));
+	fprintf(f,
+		"%.1f MiB (records %.1f, small %.1f, table %.1f, wheel %.1f, blocks %.1f, other "
+		"%.1f); ",
+		mib(c.total), mib(c.records), mib(c.small_records), mib(c.table), mib(c.wheel),
+		mib(c.blocks), mib(c.fixed));
 	fprintf(f, "%u mbufs of %u bytes and %u references of %u: %.1f MiB of EAL's memory\n",
 		pools->n_data, port_mbuf_bytes(pools->mtu), pools->n_indirect, port_ref_bytes(),
 		mib((uint64_t)pools->n_data * port_mbuf_bytes(pools->mtu) +
@@ -146,10 +149,12 @@ bool worker_contract_fits(const struct engine_config *cfg, unsigned int n, uint6
 	need = c.total * n;
 	if (available == 0 || need <= available)
 		return true;
-	snprintf(err, errlen, "the memory contract does not fit: %u worker%s need %.0f MiB for %u "
-		 "connections each, %.0f MiB are available: ask for at most about %.0f connections a "
-		 "worker with blocks to match, or add memory", n, n == 1 ? "" : "s", mib(need),
-		 cfg->max_connections, mib(available),
+	snprintf(err, errlen,
+		 "the memory contract does not fit: %u worker%s need %.0f MiB for %u "
+		 "connections each, %.0f MiB are available: ask for at most about %.0f connections "
+		 "a "
+		 "worker with blocks to match, or add memory",
+		 n, n == 1 ? "" : "s", mib(need), cfg->max_connections, mib(available),
 		 (double)cfg->max_connections * available / need);
 	return false;
 }

@@ -1,7 +1,7 @@
 /*
- * Requests from the control thread: messages by value over a pair of single-producer rings. A request
- * that was given up on leaves nothing dangling: its answer, come too late, has a number nobody
- * waits for.
+ * Requests from the control thread: messages by value over a pair of single-producer rings. A
+ * request that was given up on leaves nothing dangling: its answer, come too late, has a number
+ * nobody waits for.
  */
 #include <time.h>
 #include <unistd.h>
@@ -14,7 +14,7 @@
 #include "room.h"
 
 #define RING_SIZE  16
-#define WAIT_NS    50000
+#define WAIT_NS	   50000
 #define WAIT_TURNS 40000 /* of WAIT_NS: two seconds */
 
 static void carry_out(struct worker *w, struct worker_msg *m)

@@ -1,11 +1,12 @@
 /*
  * What a worker does when there is nothing to do, for idle = sleep.
  *
- * It spins for a while after the last packet, since a wake-up costs tens of microseconds on hardware
- * and hundreds in a virtual machine, then waits for the ports' descriptors, a request, or time. Each wait that ends
- * without work doubles the next, up to a bound: 100 ms if every port can wake the worker, 1 ms if one
- * cannot. The first ones are short because readiness may come before the packet can be had: net_tap's
- * receive function waits for a signal, which another thread may be late to handle.
+ * It spins for a while after the last packet, since a wake-up costs tens of microseconds on
+ * hardware and hundreds in a virtual machine, then waits for the ports' descriptors, a request, or
+ * time. Each wait that ends without work doubles the next, up to a bound: 100 ms if every port can
+ * wake the worker, 1 ms if one cannot. The first ones are short because readiness may come before
+ * the packet can be had: net_tap's receive function waits for a signal, which another thread may be
+ * late to handle.
  */
 #include <errno.h>
 #include <poll.h>
@@ -18,7 +19,7 @@
 #include "room.h"
 
 /* Microseconds. */
-#define SPIN        200
+#define SPIN	    200
 #define SLEEP_MIN   50
 #define SLEEP_BLIND US_PER_MS
 #define SLEEP_WAKED (100 * US_PER_MS)

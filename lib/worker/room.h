@@ -18,19 +18,19 @@ enum worker_state {
 struct worker_queue {
 	struct port *port;
 	uint16_t rxq, txq;
-	uint16_t n;       /* packets waiting in pkts, oldest first */
+	uint16_t n;	  /* packets waiting in pkts, oldest first */
 	uint32_t refused; /* turns in which the port took nothing */
 	struct rte_mbuf *pkts[WORKER_BURST];
 };
 
 struct worker_sleep {
 	bool wanted;
-	bool armed;        /* the ports were asked to signal packets */
-	bool idle;         /* the last turn moved nothing */
-	bool wakeable;     /* every port has a descriptor to wait on */
-	int epoll, wake;   /* wake: eventfd, a request is there */
-	uint64_t since;    /* when it became idle */
-	uint64_t us;       /* the next sleep's bound */
+	bool armed;	 /* the ports were asked to signal packets */
+	bool idle;	 /* the last turn moved nothing */
+	bool wakeable;	 /* every port has a descriptor to wait on */
+	int epoll, wake; /* wake: eventfd, a request is there */
+	uint64_t since;	 /* when it became idle */
+	uint64_t us;	 /* the next sleep's bound */
 };
 
 struct worker {

@@ -20,7 +20,8 @@ void engine_size(const struct engine_config *cfg, struct engine_contract *out)
 	out->per_idle_connection = 139.5;
 }
 
-struct engine *engine_create(const struct engine_config *cfg, uint64_t now, char *err, size_t errlen)
+struct engine *engine_create(const struct engine_config *cfg, uint64_t now, char *err,
+			     size_t errlen)
 {
 	fake.cfg = *cfg;
 	return cfg->alloc(cfg->alloc_arg, 3 << 20, "records") ? (struct engine *)&fake : NULL;

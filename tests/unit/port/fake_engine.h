@@ -9,15 +9,15 @@
 struct fake_engine {
 	struct engine_config cfg;
 	uint64_t received, ticks, now;
-	uint64_t to_send;    /* packets it would like to send */
-	uint64_t sent;       /* packets it has given away */
-	unsigned int max;    /* the last engine_output's room */
+	uint64_t to_send;	    /* packets it would like to send */
+	uint64_t sent;		    /* packets it has given away */
+	unsigned int max;	    /* the last engine_output's room */
 	unsigned int level, levels; /* of pressure, and how often it was set */
 	unsigned int listens, drains, aborts, destroyed;
 	int unlistened;
-	bool went_back;      /* now did */
+	bool went_back; /* now did */
 	uint64_t next;
-	uint64_t size;       /* of all memory: what engine_size answers */
+	uint64_t size; /* of all memory: what engine_size answers */
 };
 
 extern struct fake_engine fake;

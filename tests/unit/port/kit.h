@@ -16,8 +16,8 @@
 
 static inline int kit_eal(void **state)
 {
-	static char args[][24] = {"test", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry",
-				  "-m", "128"};
+	static char args[][24] = {"test",	    "--no-huge", "--no-pci", "--no-shconf",
+				  "--no-telemetry", "-m",	 "128"};
 	char *argv[ARRAY_SIZE(args) + 1] = {NULL};
 
 	for (size_t i = 0; i < ARRAY_SIZE(args); i++)

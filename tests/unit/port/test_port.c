@@ -61,7 +61,8 @@ static void plan_of_a_nic(void **state)
 	assert_int_equal(p.tx_desc, 512);
 	assert_int_equal(p.rx_offloads,
 			 RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM);
-	assert_int_equal(p.tx_offloads, RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
+	assert_int_equal(p.tx_offloads, RTE_ETH_TX_OFFLOAD_IPV4_CKSUM |
+						RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
 						RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
 	assert_int_equal(p.notes, 1 << PORT_NOTE_TSO_UNUSED | 1 << PORT_NOTE_DESC_CUT);
 
@@ -147,7 +148,8 @@ static void preflight(void **state)
 
 	assert_true(port_preflight("0000:03:00.0", err, sizeof(err)));
 	assert_true(port_preflight("net_memif0,socket=/tmp/none/x.sock", err, sizeof(err)));
-	assert_false(port_preflight("net_memif0,socket-abstract=no,socket=x.sock", err, sizeof(err)));
+	assert_false(
+		port_preflight("net_memif0,socket-abstract=no,socket=x.sock", err, sizeof(err)));
 	assert_non_null(strstr(err, "absolute"));
 	assert_non_null(mkdtemp(folder));
 	snprintf(device, sizeof(device), "net_memif0,socket=%s/x,socket-abstract=no", folder);
@@ -198,7 +200,8 @@ static void null_port(void **state)
 {
 	struct port_config c = defaults();
 	struct port_pools p = pools();
-	char device[] = "net_null0,copy=1", mac[] = "02:00:00:00:00:77", bad[] = "01:00:00:00:00:00";
+	char device[] = "net_null0,copy=1", mac[] = "02:00:00:00:00:77",
+	     bad[] = "01:00:00:00:00:00";
 	struct port port;
 	struct rte_mbuf *m[32];
 	uint16_t n;
@@ -232,7 +235,8 @@ static void selection(void **state)
 {
 	struct port_config c = defaults();
 	struct port_pools p = pools();
-	char none[] = "net_nothing0,x=1", id[] = "0", name[] = "net_null3", args[] = "net_null3,copy=1";
+	char none[] = "net_nothing0,x=1", id[] = "0", name[] = "net_null3",
+	     args[] = "net_null3,copy=1";
 	struct port port, again;
 
 	assert_false(port_open(&c, 1, false, &p, &port, err, sizeof(err)));
@@ -303,10 +307,14 @@ static void ring_pair(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(plan_of_a_nic), cmocka_unit_test(plan_without_offloads),
-		cmocka_unit_test(plan_of_drivers_known), cmocka_unit_test(plan_refused),
-		cmocka_unit_test(preflight), cmocka_unit_test(pools_count),
-		cmocka_unit_test(null_port), cmocka_unit_test(selection),
+		cmocka_unit_test(plan_of_a_nic),
+		cmocka_unit_test(plan_without_offloads),
+		cmocka_unit_test(plan_of_drivers_known),
+		cmocka_unit_test(plan_refused),
+		cmocka_unit_test(preflight),
+		cmocka_unit_test(pools_count),
+		cmocka_unit_test(null_port),
+		cmocka_unit_test(selection),
 		cmocka_unit_test(ring_pair),
 	};
 

@@ -25,8 +25,13 @@ static int set_up(void **state)
 {
 	const struct port_pools_config cfg = {"test", 2047, 511, 1500, SOCKET_ID_ANY};
 	struct worker_config wc = {
-		.id = 5, .node = -1, .idle = WORKER_SLEEP, .ports = &queue, .n_ports = 1,
-		.refused_turns = 10, .pressure_turns = 32,
+		.id = 5,
+		.node = -1,
+		.idle = WORKER_SLEEP,
+		.ports = &queue,
+		.n_ports = 1,
+		.refused_turns = 10,
+		.pressure_turns = 32,
 	};
 	char pair[] = "wire", b_end[] = "wireb";
 	struct port_config c;
@@ -97,7 +102,7 @@ static void clock_conversion(void **state)
 	assert_int_equal(worker_clock_us(&c, 1000 + 2499), 0);
 	assert_int_equal(worker_clock_us(&c, 1000 + 2500 * 7 + 1), 7);
 	assert_int_equal(worker_clock_us(&c, 1000 + 2500 * 3), 7); /* a step back is none */
-	assert_int_equal(worker_clock_us(&c, 1), 7);               /* nor one before the start */
+	assert_int_equal(worker_clock_us(&c, 1), 7);		   /* nor one before the start */
 	/* A year: 128 bits hold it, and the factor's error stays far below a millisecond. */
 	assert_in_range(worker_clock_us(&c, 1000 + 2500000000ull * 31536000), 31536000000000 - 10,
 			31536000000000);
@@ -163,7 +168,7 @@ static void refused_head_is_dropped(void **state)
 	assert_int_equal(take(1, &first), 1);
 	worker_turn(w); /* something moves: counting begins anew */
 	assert_int_equal(take(RING - 1, &first), RING - 1);
-	first++;        /* the one that was dropped */
+	first++; /* the one that was dropped */
 	assert_int_equal(take(RING, &first), 1);
 	assert_int_equal(counted(CTR_TX_PACKETS), RING + 1);
 
@@ -323,10 +328,15 @@ static void contract(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(clock_conversion), TEST(moves_and_counts),
-		TEST(shortfall_waits_in_order), TEST(refused_head_is_dropped),
-		TEST(link_down_drops_at_once), TEST(pressure_has_hysteresis),
-		TEST(requests_while_it_runs), TEST(wakes_for_what_is_due), TEST(memory),
+		cmocka_unit_test(clock_conversion),
+		TEST(moves_and_counts),
+		TEST(shortfall_waits_in_order),
+		TEST(refused_head_is_dropped),
+		TEST(link_down_drops_at_once),
+		TEST(pressure_has_hysteresis),
+		TEST(requests_while_it_runs),
+		TEST(wakes_for_what_is_due),
+		TEST(memory),
 		cmocka_unit_test(contract),
 	};
 

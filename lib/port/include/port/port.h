@@ -1,6 +1,6 @@
 /*
- * Ports: ethdev devices found or created, asked what they can do, configured by a plan that says what
- * was decided and why, and given back.
+ * Ports: ethdev devices found or created, asked what they can do, configured by a plan that says
+ * what was decided and why, and given back.
  *
  * A port belongs to the control thread until port_open returned and again from port_close on. In
  * between a queue belongs to one worker, and only port_link_poll, by the owner of queue 0, changes
@@ -17,7 +17,7 @@
 #include "base/option.h"
 #include "pkt/cap.h"
 
-#define PORT_DATA_ROOM  2176 /* RTE_MBUF_DEFAULT_BUF_SIZE: headroom and a frame of MTU 1500 */
+#define PORT_DATA_ROOM	2176 /* RTE_MBUF_DEFAULT_BUF_SIZE: headroom and a frame of MTU 1500 */
 #define PORT_QUEUES_MAX 64
 
 enum port_offload {
@@ -27,42 +27,42 @@ enum port_offload {
 
 /* Section [port N]. Strings are as option.h says: owned by the struct, NULL when not given. */
 struct port_config {
-	char *device;      /* id, device name or PCI address; or a vdev with arguments, to be created */
-	char *ring_pair;   /* NAME: create the connected ring ports NAMEa and NAMEb, if not there */
-	uint32_t mtu;      /* 0: as the device has it */
+	char *device; /* id, device name or PCI address; or a vdev with arguments, to be created */
+	char *ring_pair; /* NAME: create the connected ring ports NAMEa and NAMEb, if not there */
+	uint32_t mtu;	 /* 0: as the device has it */
 	uint32_t rx_desc, tx_desc;
 	uint32_t queues;   /* in each direction; 0: one a worker */
 	uint32_t checksum; /* enum port_offload */
-	uint32_t tso;      /* enum port_offload */
-	char *mac;         /* NULL: the device's, or one made up where it has none of its own */
+	uint32_t tso;	   /* enum port_offload */
+	char *mac;	   /* NULL: the device's, or one made up where it has none of its own */
 };
 
 extern const struct option_table port_option_table; /* section "port" */
 
 /* Why the plan is not what a reader might expect of the device; a bit each in port_plan.notes. */
 enum port_note {
-	PORT_NOTE_CSUM_CONFIG,    /* checksum offload there, switched off by the configuration */
+	PORT_NOTE_CSUM_CONFIG,	  /* checksum offload there, switched off by the configuration */
 	PORT_NOTE_CSUM_EMULATED,  /* the driver would compute it in software, with errors */
 	PORT_NOTE_CSUM_UNMARKED,  /* the kernel's unfinished checksums arrive unmarked */
-	PORT_NOTE_TSO_UNUSED,     /* TSO is there; segments are built one by one */
+	PORT_NOTE_TSO_UNUSED,	  /* TSO is there; segments are built one by one */
 	PORT_NOTE_RSS_UNBELIEVED, /* claims RSS without an indirection table */
-	PORT_NOTE_QUEUES_CUT,     /* fewer queues than asked for */
-	PORT_NOTE_DESC_CUT,       /* descriptors moved into the device's limits */
-	PORT_NOTE_MAC_SHARED,     /* the kernel end has the device address: pier has another */
-	PORT_NOTE_MAC_MADE_UP,    /* the device has no address */
-	PORT_NOTE_MTU_FIXED,      /* the device cannot set an MTU: the peer's limit counts */
+	PORT_NOTE_QUEUES_CUT,	  /* fewer queues than asked for */
+	PORT_NOTE_DESC_CUT,	  /* descriptors moved into the device's limits */
+	PORT_NOTE_MAC_SHARED,	  /* the kernel end has the device address: pier has another */
+	PORT_NOTE_MAC_MADE_UP,	  /* the device has no address */
+	PORT_NOTE_MTU_FIXED,	  /* the device cannot set an MTU: the peer's limit counts */
 	PORT_NOTES,
 };
 
 /* What the device will be asked to do. Pure data, made by port_plan from what it says of itself. */
 struct port_plan {
 	uint64_t rx_offloads, tx_offloads; /* RTE_ETH_RX_OFFLOAD_*, RTE_ETH_TX_OFFLOAD_* */
-	uint64_t rss_hf;                   /* RTE_ETH_RSS_*, 0: no RSS */
+	uint64_t rss_hf;		   /* RTE_ETH_RSS_*, 0: no RSS */
 	uint16_t queues, rx_desc, tx_desc;
-	uint16_t mtu;                      /* 0: as it is */
+	uint16_t mtu; /* 0: as it is */
 	bool rx_csum, tx_ip_csum, tx_tcp_csum, multi_seg;
 	enum pkt_tx_mode tx_mode;
-	uint32_t notes;                    /* 1 << enum port_note */
+	uint32_t notes; /* 1 << enum port_note */
 };
 
 /*
@@ -70,10 +70,11 @@ struct port_plan {
  * cfg->queues is 0. Returns false with the reason in err if the configuration is impossible there.
  */
 bool port_plan(const struct rte_eth_dev_info *info, const char *driver,
-	       const struct port_config *cfg, unsigned int workers, struct port_plan *out, char *err,
-	       size_t errlen);
+	       const struct port_config *cfg, unsigned int workers, struct port_plan *out,
+	       char *err, size_t errlen);
 
-/* What transmission by this driver does to a buffer; PKT_TX_HOLDS, the careful answer, if unknown. */
+/* What transmission by this driver does to a buffer; PKT_TX_HOLDS, the careful answer, if unknown.
+ */
 enum pkt_tx_mode port_tx_mode(const char *driver);
 
 /* The mbufs of one NUMA node. */
@@ -105,22 +106,22 @@ uint32_t port_ref_bytes(void);
 
 struct port {
 	struct pkt_port cap; /* what the layers below see; cap.mac is the address pier answers to */
-	uint16_t id;         /* DPDK port id */
-	int node;            /* NUMA node, SOCKET_ID_ANY if the device has none */
+	uint16_t id;	     /* DPDK port id */
+	int node;	     /* NUMA node, SOCKET_ID_ANY if the device has none */
 	char name[RTE_ETH_NAME_MAX_LEN];
 	char driver[32];
-	char ring_pair[32];  /* "" unless an end of a ring pair */
+	char ring_pair[32]; /* "" unless an end of a ring pair */
 	struct port_plan plan;
-	bool created;        /* by port_open: port_close removes it */
-	bool rx_intr;        /* a queue's descriptor to wait on is there, see port_rx_fd */
-	bool up;             /* as of the last port_link_poll */
+	bool created; /* by port_open: port_close removes it */
+	bool rx_intr; /* a queue's descriptor to wait on is there, see port_rx_fd */
+	bool up;      /* as of the last port_link_poll */
 };
 
 /*
- * Things that go wrong quietly with the virtual device that `device` describes: a TAP interface that
- * exists (a second process would join it and take half of its packets), a memif socket in a folder
- * that is not there. For a device in EAL's --vdev call it before rte_eal_init. True if nothing is
- * wrong, or it describes no such device.
+ * Things that go wrong quietly with the virtual device that `device` describes: a TAP interface
+ * that exists (a second process would join it and take half of its packets), a memif socket in a
+ * folder that is not there. For a device in EAL's --vdev call it before rte_eal_init. True if
+ * nothing is wrong, or it describes no such device.
  */
 bool port_preflight(const char *device, char *err, size_t errlen);
 
@@ -149,15 +150,15 @@ void port_link_poll(struct port *p);
 
 /*
  * A descriptor that polls readable when queue has received something, or -1. Use it edge-triggered:
- * nobody reads it. Some devices signal only between port_rx_arm(p, queue, true) and (.., false); poll
- * the queue once more after arming it, before sleeping.
+ * nobody reads it. Some devices signal only between port_rx_arm(p, queue, true) and (.., false);
+ * poll the queue once more after arming it, before sleeping.
  */
 int port_rx_fd(const struct port *p, uint16_t queue);
 void port_rx_arm(const struct port *p, uint16_t queue, bool on);
 
 /*
- * net_tap announces packets by a real-time signal. Call it first in each thread that is not a worker
- * (and before creating such threads), so that the signals interrupt workers only.
+ * net_tap announces packets by a real-time signal. Call it first in each thread that is not a
+ * worker (and before creating such threads), so that the signals interrupt workers only.
  */
 void port_block_signals(void);
 

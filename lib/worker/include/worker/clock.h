@@ -10,9 +10,9 @@
 #include "base/compiler.h"
 
 struct worker_clock {
-	uint64_t start;  /* counter value at 0 */
+	uint64_t start;	 /* counter value at 0 */
 	uint64_t factor; /* microseconds a tick, in units of 2^-64 */
-	uint64_t last;   /* what was returned last */
+	uint64_t last;	 /* what was returned last */
 };
 
 /* hz: ticks a second, above 1 MHz. tsc: the counter now, which becomes time 0. */

@@ -19,7 +19,7 @@ struct worker_region {
 
 /* Zeroed but for node before the first use. */
 struct worker_memory {
-	int node;             /* NUMA node, or -1 */
+	int node; /* NUMA node, or -1 */
 	unsigned int n;
 	uint64_t bytes, huge; /* mapped, and of that in reserved huge pages */
 	struct worker_region regions[WORKER_REGIONS_MAX];

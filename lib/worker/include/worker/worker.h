@@ -1,10 +1,11 @@
 /*
  * The worker: one thread, one engine, and the loop that moves packets between ports and engine.
  *
- * A turn receives a burst from each of its queues, parses it, gives it to the engine, pulls what the
- * engine has to send and sends it. What a port does not take stays with the worker, one burst and
- * not more, so that the engine knows of it only as missing room. Between turns: due timers, bounded;
- * every few turns requests from the control thread. Nothing else writes what a worker owns.
+ * A turn receives a burst from each of its queues, parses it, gives it to the engine, pulls what
+ * the engine has to send and sends it. What a port does not take stays with the worker, one burst
+ * and not more, so that the engine knows of it only as missing room. Between turns: due timers,
+ * bounded; every few turns requests from the control thread. Nothing else writes what a worker
+ * owns.
  *
  * Thread: worker_create, worker_destroy and worker_request belong to one control thread,
  * worker_snapshot to any, worker_run to the worker's.
@@ -16,7 +17,7 @@
 #include "port/port.h"
 #include "worker/memory.h"
 
-#define WORKER_BURST          32
+#define WORKER_BURST	      32
 #define WORKER_REFUSED_TURNS  1000 /* default: 1 ms and more of a port that takes nothing */
 #define WORKER_PRESSURE_TURNS 4096 /* default: 131,072 packets without a pause */
 
@@ -34,12 +35,12 @@ struct worker_port {
 
 struct worker_config {
 	uint16_t id;
-	int node;                   /* NUMA node for its memory, or -1 */
+	int node; /* NUMA node for its memory, or -1 */
 	enum worker_idle idle;
 	const struct worker_port *ports; /* copied; at most ENGINE_PORTS_MAX */
 	unsigned int n_ports;
-	uint32_t refused_turns;     /* a packet refused so often in a row is dropped; 0: default */
-	uint32_t pressure_turns;    /* full bursts in a row that mean overload; 0: default */
+	uint32_t refused_turns;	     /* a packet refused so often in a row is dropped; 0: default */
+	uint32_t pressure_turns;     /* full bursts in a row that mean overload; 0: default */
 	struct engine_config engine; /* worker, counters, alloc and alloc_arg are filled here */
 };
 
@@ -47,8 +48,8 @@ struct worker_config {
 struct worker *worker_create(const struct worker_config *cfg, char *err, size_t errlen);
 
 /*
- * The loop: an lcore function, arg is the worker. Returns 0 after WORKER_OP_STOP, when what the engine
- * had to send by then was sent, in a bounded time.
+ * The loop: an lcore function, arg is the worker. Returns 0 after WORKER_OP_STOP, when what the
+ * engine had to send by then was sent, in a bounded time.
  */
 int worker_run(void *arg);
 
@@ -82,9 +83,9 @@ struct worker_msg {
 static_assert(sizeof(struct worker_msg) % 4 == 0, "messages travel by value in an rte_ring");
 
 /*
- * Have the worker carry out msg, at the end of one of its turns, and wait for the answer in msg, two
- * seconds at most. A worker that does not run is served by the caller's thread. False: no answer
- * in time; msg is untouched, the request may still be carried out.
+ * Have the worker carry out msg, at the end of one of its turns, and wait for the answer in msg,
+ * two seconds at most. A worker that does not run is served by the caller's thread. False: no
+ * answer in time; msg is untouched, the request may still be carried out.
  */
 bool worker_request(struct worker *w, struct worker_msg *msg);
 
