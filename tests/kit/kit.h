@@ -1,0 +1,279 @@
+/*
+ * The kit: an engine with a fake clock, a scripted peer that speaks in segments, and a scripted
+ * handler that stands for the application. What the tests in wire/ and sim/ are written in.
+ *
+ * A test gets a fresh struct kit (KIT_TEST), may change its configuration, and starts it with the
+ * first kit_peer. Sequence numbers are relative to the two ISNs: the peer's SYN is 0 and its first
+ * byte 1; so it is for the engine, once its SYN-ACK was seen. Payload is a fixed pattern of the
+ * stream's offset, both ways, so that every byte is checked without a test saying so.
+ *
+ * Every frame the engine sends is checked in full (addresses, lengths, both checksums, DF, padding,
+ * options where they are allowed) and then waits in a queue for kit_expect. Time stands still but in
+ * kit_advance. After each test everything is reset, time runs until TIME-WAIT is over, and then no
+ * record, block, mbuf or unpaired open callback may be left.
+ *
+ * KIT_PCAP=file writes all frames of a run to file.
+ */
+#ifndef PIER_TESTS_KIT_H
+#define PIER_TESTS_KIT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/units.h"
+#include "engine/engine.h"
+#include "pkt/parse.h"
+#include "wire/arp.h"
+#include "wire/eth.h"
+#include "wire/icmp.h"
+#include "wire/ip4.h"
+#include "wire/sum.h"
+#include "wire/tcp.h"
+#include "wire/tcp_opt.h"
+
+#define V4(a, b, c, d) BE32((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
+
+#define KIT_SERVER V4(198, 18, 0, 2)
+#define KIT_SECOND V4(198, 18, 0, 3) /* the engine's other address */
+#define KIT_CLIENT V4(198, 18, 0, 1)
+#define KIT_T0     (1000 * US_PER_SEC)
+#define KIT_PEERS  64
+#define KIT_MBUFS  8191
+#define KIT_PORT   80 /* where kit_start listens */
+
+#define MS US_PER_MS
+#define SEC US_PER_SEC
+
+/* Short names, as they read well in a script. */
+enum {
+	FIN = TCP_FIN,
+	SYN = TCP_SYN,
+	RST = TCP_RST,
+	PSH = TCP_PSH,
+	ACK = TCP_ACK,
+	URG = TCP_URG,
+	ECE = TCP_ECE,
+	CWR = TCP_CWR,
+};
+
+extern const uint8_t kit_mac[6], kit_peer_mac[6];
+extern struct rte_mempool *kit_mp, *kit_indirect;
+
+struct kit;
+struct kit_peer;
+
+/*
+ * The application's side of one peer's connections. The first part is set by the test, before the
+ * event it concerns; the second is what happened.
+ */
+struct kit_app {
+	struct kit *k;
+	bool echo;             /* send back what arrives */
+	bool half_open_on_eof; /* do nothing at EOF; otherwise pier_close */
+	bool statics;          /* send with pier_send_static (below KIT_STATIC bytes) */
+	uint64_t take;         /* bytes that may still be consumed; UINT64_MAX: all */
+	uint64_t on_open;      /* bytes to send at open */
+	uint64_t on_data;      /* bytes to send for each data callback */
+	uint64_t on_eof;
+	bool close_on_open, abort_on_open, close_on_data, abort_on_data, shutdown_on_open;
+	uint64_t timer_on_open; /* us */
+
+	uint64_t id;
+	bool at_eof;
+	unsigned int opens, closes, eofs, timers, datas, writables;
+	enum pier_close_reason why;
+	uint64_t rx;           /* bytes consumed */
+	uint64_t waiting;      /* offered and not consumed, at the last callback */
+	uint64_t want, tx;     /* bytes to send, and accepted so far */
+};
+
+#define KIT_STATIC (1u << 20)
+
+/* A segment, sent or received. Numbers relative; len bytes of the pattern are its payload. */
+struct seg {
+	uint8_t flags;
+	uint32_t seq, ack, len;
+	uint16_t win; /* of a received segment, as on the wire */
+
+	/* To be sent; received: what opts says. */
+	struct tcp_opts opts;
+	struct tcp_sack_block sack[TCP_SACK_MAX];
+
+	/* Only to be sent. */
+	uint32_t tsval, tsecr;   /* 0: the peer's clock, and the last TSval it saw */
+	bool no_ts;              /* although negotiated */
+	const uint8_t *raw;      /* options as they are, instead of any other; multiple of 4 */
+	unsigned int raw_len;
+	const void *data;        /* payload instead of the pattern */
+	bool bad_sum;
+	uint16_t urg;
+
+	/* Only of received segments. */
+	uint64_t at;             /* when it was sent */
+	uint16_t mss;
+	uint8_t tos, ttl;
+	uint32_t saddr;
+};
+
+enum kit_offer {
+	OFFER_TS = 1 << 0,
+	OFFER_SACK = 1 << 1,
+	OFFER_WS = 1 << 2,
+	OFFER_ALL = 7,
+	OFFER_NO_MSS = 1 << 3,
+};
+
+/* The other end of one 4-tuple. */
+struct kit_peer {
+	struct kit *k;
+	uint32_t addr, server; /* network order */
+	uint16_t port, dport;  /* host order */
+	uint32_t isn, iss;     /* iss: the engine's, once known */
+	bool iss_known;
+	unsigned int offer;    /* enum kit_offer, for kit_syn */
+	uint16_t mss;
+	uint8_t ws;            /* shift offered */
+	uint16_t win;          /* window field of what is sent */
+	bool ts;               /* timestamps agreed on */
+	bool sack_agreed, ws_agreed;
+	uint8_t peer_ws;       /* the engine's shift */
+	uint32_t ts_base, ts_recent;
+	struct kit_app app;
+};
+
+/* A frame that the engine sent. */
+struct kit_frame {
+	uint64_t at;
+	uint16_t port;
+	uint32_t len;
+	uint8_t *bytes;
+};
+
+struct kit {
+	struct engine *e;
+	struct engine_config conf;
+	struct engine_port ports[2];
+	struct pkt_port cap[2];
+	struct engine_address addrs[4];
+	struct tcp_options tcp; /* of the listeners made after a change */
+	struct counters ctr;
+	uint64_t now;
+
+	struct listener listeners[8];
+	int versions[8];
+	unsigned int n_listeners;
+	struct kit_peer *peers[KIT_PEERS];
+	unsigned int n_peers;
+
+	struct kit_frame *queue;
+	uint32_t q_head, q_tail, q_size;
+	/* Instead of the queue, if set: frames of TCP go here. */
+	void (*sink)(void *arg, struct kit_frame *f);
+	void *sink_arg;
+
+	struct rte_mbuf *burst[ENGINE_BURST_MAX];
+	unsigned int n_burst;
+	bool bursting;
+	uint64_t injected;
+
+	struct kit_peer *ctl;   /* a connection by whose callbacks kit_app_* act */
+	struct kit_peer *target;
+	void (*op)(struct pier_conn *c, struct kit_app *a, uint64_t arg);
+	uint64_t op_arg;
+
+	void *mem[64];
+	unsigned int n_mem;
+};
+
+/* ---- life (kit.c) ---- */
+
+int kit_main_start(void); /* EAL and pools; 0 or -1 */
+int kit_group_setup(void **state);
+int kit_setup(void **state);
+int kit_teardown(void **state);
+
+#define KIT_TEST(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
+#define KIT_MAIN(tests) \
+	int main(void) { return cmocka_run_group_tests(tests, kit_group_setup, NULL); }
+
+struct kit *kit_new(void);
+/* Create the engine and listen on KIT_PORT of any address, unless it was done. */
+void kit_start(struct kit *k);
+/* Listen with k->tcp; local is an address index or LISTENER_ANY. Returns the version. */
+int kit_listen(struct kit *k, uint16_t port, uint32_t local);
+/* Reset everything, let time pass, check that nothing is left, free. */
+void kit_close(struct kit *k);
+
+/* ---- time and frames ---- */
+
+/* Input what is pending, and run the engine until it has nothing to do at this time. */
+void kit_turn(struct kit *k);
+/* Let time pass, with a turn whenever the engine wants one. */
+void kit_advance(struct kit *k, uint64_t us);
+void kit_advance_to(struct kit *k, uint64_t at);
+/* A whole frame arrives; in a burst it waits for the end of it, else a turn runs. */
+void kit_inject(struct kit *k, const void *frame, uint32_t len);
+void kit_burst_begin(struct kit *k);
+void kit_burst_end(struct kit *k);
+/* The oldest frame not taken yet, NULL: none. Valid until the next call; the queue loses it. */
+struct kit_frame *kit_frame_next(struct kit *k);
+void kit_quiet(struct kit *k);                  /* assert that no frame waits */
+void kit_silence(struct kit *k, uint64_t us);   /* none now, and none for that long */
+void kit_drain(struct kit *k);                  /* forget what waits */
+uint64_t kit_ctr(const struct kit *k, enum counter c);
+struct engine_usage kit_usage(const struct kit *k);
+
+/* ---- segments (seg.c) ---- */
+
+uint8_t kit_pattern(uint64_t offset);
+/* A new peer with a port and ISN of its own, to KIT_PORT of KIT_SERVER. */
+struct kit_peer *kit_peer(struct kit *k);
+/* The frame of a segment; returns its length. buf has 10000 bytes. */
+uint32_t kit_build(struct kit_peer *p, const struct seg *s, uint8_t *buf);
+/* Recompute both checksums of a frame of IPv4 and TCP. */
+void kit_sums(uint8_t *frame);
+/* Check and take apart a frame; the payload must be the pattern if iss is known. */
+struct seg kit_parse(struct kit_peer *p, const struct kit_frame *f);
+void kit_send_seg(struct kit_peer *p, const struct seg *s);
+struct seg kit_expect_seg(struct kit_peer *p, const struct seg *want, const char *file, int line);
+/* The next segment, whatever it is. */
+struct seg kit_take(struct kit_peer *p);
+bool kit_has(struct kit *k);
+
+#define send_seg(p, ...) kit_send_seg(p, &(struct seg){__VA_ARGS__})
+/* The next frame is this segment: flags, seq, ack and len. PSH only matters if asked for. */
+#define expect(p, ...) kit_expect_seg(p, &(struct seg){__VA_ARGS__}, __FILE__, __LINE__)
+
+/* SYN with what p offers. */
+void kit_syn(struct kit_peer *p);
+/* SYN-ACK checked and learnt from. */
+struct seg kit_synack(struct kit_peer *p);
+/* Handshake: the application has seen open, nothing waits. */
+void kit_open(struct kit_peer *p);
+/* A peer without options but MSS, or with all of them; open. */
+struct kit_peer *kit_plain(struct kit *k);
+struct kit_peer *kit_est(struct kit *k);
+
+/* ---- the application (app.c) ---- */
+
+extern const struct pier_handler kit_handler;
+void kit_app_send(struct kit_peer *p, uint64_t n);
+void kit_app_close(struct kit_peer *p);
+void kit_app_shutdown(struct kit_peer *p);
+void kit_app_abort(struct kit_peer *p);
+void kit_app_read(struct kit_peer *p, uint64_t n);
+void kit_app_nodelay(struct kit_peer *p, bool on);
+void kit_app_timer(struct kit_peer *p, uint64_t us);
+void kit_app_init(struct kit_app *a, struct kit *k);
+
+/* ---- pcap (pcap.c) ---- */
+
+void kit_pcap_open(const char *file);
+void kit_pcap_write(uint64_t at, const uint8_t *frame, uint32_t len);
+
+#endif
