@@ -1,0 +1,259 @@
+/*
+ * The handler API's calls, on top of TCP's queues. A handle is valid while a callback runs; the
+ * connection behind it may already be CLOSED (an abort earlier in the same callback), in which case
+ * the calls do nothing.
+ */
+#include <string.h>
+
+#include "engine_priv.h"
+
+static struct engine *engine_of(const struct pier_conn *pc)
+{
+	return pc->host;
+}
+
+static struct tcp_conn *conn_of(const struct pier_conn *pc)
+{
+	return &engine_of(pc)->tcp.conn[(uint32_t)pc->id];
+}
+
+/* The connection and its block if it can still send; NULL otherwise. */
+static struct tcp_work *sender(struct pier_conn *pc, struct tcp_conn **c)
+{
+	*c = conn_of(pc);
+	if ((*c)->state == TCP_CLOSED || (*c)->flags & TCP_F_FIN_QUEUED)
+		return NULL;
+	return tcp_attach(&engine_of(pc)->tcp, *c);
+}
+
+/* After a send: room may be short, and the connection has something to do. */
+static size_t sent(struct pier_conn *pc, struct tcp_conn *c, struct tcp_work *w, size_t done,
+		   size_t asked)
+{
+	if (done < asked)
+		c->flags |= TCP_F_WANT_WRITABLE;
+	if (done)
+		tcp_ready(&engine_of(pc)->tcp, c, w, 0);
+	return done;
+}
+
+static size_t call_send(struct pier_conn *pc, const void *data, size_t len)
+{
+	struct tcp_conn *c;
+	struct tcp_work *w = sender(pc, &c);
+
+	return w ? sent(pc, c, w, tcp_send_copy(&engine_of(pc)->tcp, c, w, data, len), len) : 0;
+}
+
+static size_t call_send_static(struct pier_conn *pc, const void *data, size_t len)
+{
+	struct tcp_conn *c;
+	struct tcp_work *w = sender(pc, &c);
+
+	return w ? sent(pc, c, w, tcp_send_static(&engine_of(pc)->tcp, c, w, data, len), len) : 0;
+}
+
+/* A handler's slice as one of ours; with its sum if it is exactly one that was received. */
+static struct slice own_slice(const struct engine *e, const struct pier_slice *s)
+{
+	struct slice out = {.data = s->data, .len = s->len, .owner = s->owner,
+			    .kind = SLICE_MBUF};
+
+	for (unsigned int i = 0; i < e->n_shown; i++) {
+		const struct slice *q = &e->shown[i];
+
+		if (q->data == s->data && q->len == s->len && q->owner == s->owner) {
+			out.sum = q->sum;
+			out.flags = q->flags;
+			break;
+		}
+	}
+	return out;
+}
+
+static size_t call_send_slices(struct pier_conn *pc, const struct pier_slice *s, unsigned int n)
+{
+	struct engine *e = engine_of(pc);
+	struct tcp_conn *c;
+	struct tcp_work *w = sender(pc, &c);
+	size_t done = 0, took;
+
+	if (!w)
+		return 0;
+	for (unsigned int i = 0; i < n; i++) {
+		struct slice own = own_slice(e, &s[i]);
+
+		took = tcp_send_slice(&e->tcp, c, w, &own);
+		done += took;
+		if (took < s[i].len) {
+			c->flags |= TCP_F_WANT_WRITABLE;
+			break;
+		}
+	}
+	return sent(pc, c, w, done, done);
+}
+
+static size_t call_room(struct pier_conn *pc)
+{
+	struct tcp_conn *c;
+	struct tcp_work *w = sender(pc, &c);
+
+	return w ? tcp_send_room(&engine_of(pc)->tcp, c, w) : 0;
+}
+
+static void call_want_writable(struct pier_conn *pc)
+{
+	struct tcp_conn *c;
+	struct tcp_work *w = sender(pc, &c);
+
+	if (!w)
+		return;
+	c->flags |= TCP_F_WANT_WRITABLE;
+	if (tcp_send_room(&engine_of(pc)->tcp, c, w))
+		tcp_ready(&engine_of(pc)->tcp, c, w, TCP_EV_WRITABLE);
+}
+
+static void call_resume(struct pier_conn *pc)
+{
+	struct tcp_conn *c = conn_of(pc);
+	struct tcp_work *w = c->state == TCP_CLOSED ? NULL : tcp_attach(&engine_of(pc)->tcp, c);
+
+	if (w)
+		tcp_ready(&engine_of(pc)->tcp, c, w, TCP_EV_DATA);
+}
+
+/* RFC 9293 section 3.10.4: FIN behind everything that was accepted. */
+static void call_shutdown(struct pier_conn *pc)
+{
+	struct tcp_conn *c;
+	struct tcp_work *w = sender(pc, &c);
+
+	if (!w)
+		return;
+	c->flags |= TCP_F_FIN_QUEUED;
+	c->flags &= ~(uint32_t)TCP_F_WANT_WRITABLE;
+	c->state = c->state == TCP_CLOSE_WAIT ? TCP_LAST_ACK : TCP_FIN_WAIT_1;
+	tcp_ready(&engine_of(pc)->tcp, c, w, 0);
+}
+
+static void call_close(struct pier_conn *pc)
+{
+	struct tcp_conn *c = conn_of(pc);
+	struct tcp_work *w;
+
+	if (c->state == TCP_CLOSED || c->flags & TCP_F_ORPHAN)
+		return;
+	call_shutdown(pc);
+	c->flags |= TCP_F_ORPHAN;
+	c->flags &= ~(uint32_t)TCP_F_TIMER;
+	w = tcp_attach(&engine_of(pc)->tcp, c);
+	if (w)
+		tcp_ready(&engine_of(pc)->tcp, c, w, 0);
+}
+
+static void call_abort(struct pier_conn *pc)
+{
+	struct tcp *t = &engine_of(pc)->tcp;
+	struct tcp_conn *c = conn_of(pc);
+	struct tcp_work *w = c->state == TCP_CLOSED ? NULL : tcp_attach(t, c);
+
+	if (!w)
+		return;
+	count(t->ctr, CTR_HANDLER_ERRORS);
+	tcp_send_reset(t, c, w);
+	tcp_close_now(t, c, PIER_CLOSE_ABORT);
+}
+
+static void call_set_timer(struct pier_conn *pc, uint64_t delay_us)
+{
+	struct tcp *t = &engine_of(pc)->tcp;
+	struct tcp_conn *c = conn_of(pc);
+
+	if (c->state == TCP_CLOSED || c->flags & TCP_F_ORPHAN)
+		return;
+	c->flags &= ~(uint32_t)TCP_F_TIMER;
+	if (delay_us) {
+		c->flags |= TCP_F_TIMER;
+		c->handler_deadline = t->now_ms + 1 + ms_of(delay_us);
+	}
+	tcp_timer_update(t, c, c->block ? tcp_work_of(t, c) : NULL);
+}
+
+static void call_hold(void *owner)
+{
+	if (owner)
+		rte_mbuf_refcnt_update(owner, 1);
+}
+
+static void call_release(void *owner)
+{
+	if (owner)
+		rte_pktmbuf_free_seg(owner);
+}
+
+static void call_info(struct pier_conn *pc, struct pier_info *info)
+{
+	struct engine *e = engine_of(pc);
+	const struct tcp_conn *c = conn_of(pc);
+
+	memcpy(info->remote_addr, c->tuple.remote, 16);
+	flow_addr_v4(info->local_addr, e->net.addrs[c->tuple.local].addr);
+	info->remote_port = be16(c->tuple.remote_port);
+	info->local_port = be16(c->tuple.local_port);
+	info->srtt_us = rtt_unpack(c->srtt);
+}
+
+static bool call_get(struct pier_conn *from, uint64_t id, struct pier_conn *pc)
+{
+	struct engine *e = engine_of(from);
+	struct tcp_conn *c = tcp_conn_of_id(&e->tcp, id);
+
+	if (!c)
+		return false;
+	engine_conn_handle(e, c, pc);
+	return true;
+}
+
+static void call_set_nodelay(struct pier_conn *pc, bool on)
+{
+	struct tcp_conn *c;
+	struct tcp_work *w = sender(pc, &c);
+
+	if (!w)
+		return;
+	if (on)
+		c->flags &= ~(uint32_t)TCP_F_NAGLE;
+	else
+		c->flags |= TCP_F_NAGLE;
+	tcp_ready(&engine_of(pc)->tcp, c, w, 0);
+}
+
+const struct pier_calls engine_calls = {
+	.send = call_send,
+	.send_static = call_send_static,
+	.send_slices = call_send_slices,
+	.room = call_room,
+	.want_writable = call_want_writable,
+	.resume = call_resume,
+	.shutdown = call_shutdown,
+	.close = call_close,
+	.abort = call_abort,
+	.set_timer = call_set_timer,
+	.hold = call_hold,
+	.release = call_release,
+	.info = call_info,
+	.get = call_get,
+	.set_nodelay = call_set_nodelay,
+};
+
+void engine_conn_handle(struct engine *e, struct tcp_conn *c, struct pier_conn *pc)
+{
+	*pc = (struct pier_conn){
+		.calls = &engine_calls,
+		.host = e,
+		.id = tcp_conn_id(&e->tcp, c),
+		.ctx = tcp_ctx(&e->tcp, c),
+		.settings = e->tcp.version[c->version].listener->settings,
+		.now = e->tcp.now,
+	};
+}

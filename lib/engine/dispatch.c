@@ -1,0 +1,161 @@
+/*
+ * The ready pass: after a burst went through TCP, every connection with news has its handler's
+ * callbacks run once, and is then left in order: output asked for, timer set, block returned if
+ * the connection came to rest, record freed if it is over.
+ *
+ * What a callback causes for its own connection (resume, writable) runs in the next pass, so a pass
+ * ends.
+ */
+#include "engine_priv.h"
+
+#define SHOW_MAX 64 /* slices in one data callback */
+
+static const struct pier_handler *handler_of(const struct engine *e, const struct tcp_conn *c)
+{
+	return e->tcp.version[c->version].listener->handler;
+}
+
+static bool open_for(const struct tcp_conn *c)
+{
+	return c->flags & TCP_F_OPEN && !(c->flags & TCP_F_ORPHAN) && c->state != TCP_CLOSED;
+}
+
+void engine_detach_handler(struct engine *e, struct tcp_conn *c, enum pier_close_reason why)
+{
+	const struct pier_handler *h = handler_of(e, c);
+	struct pier_conn pc;
+
+	if (!(c->flags & TCP_F_OPEN))
+		return;
+	c->flags &= ~(uint32_t)(TCP_F_OPEN | TCP_F_TIMER | TCP_F_WANT_WRITABLE);
+	c->flags |= TCP_F_ORPHAN;
+	if (!h->close)
+		return;
+	engine_conn_handle(e, c, &pc);
+	h->close(&pc, why);
+}
+
+void engine_reap(struct engine *e, struct tcp_conn *c)
+{
+	struct tcp_work *w = tcp_work_of(&e->tcp, c);
+
+	engine_detach_handler(e, c, w->close_reason);
+	if (!w->on_ready && !w->on_out)
+		tcp_conn_free(&e->tcp, c);
+}
+
+/* One data callback; returns whether all that was shown was consumed and there is more. */
+static bool show(struct engine *e, struct tcp_conn *c, struct tcp_work *w,
+		 const struct pier_handler *h, struct pier_conn *pc)
+{
+	struct pier_slice s[SHOW_MAX];
+	unsigned int n = min_of(w->rcvq.n, (uint32_t)SHOW_MAX);
+	size_t total = 0, used;
+
+	e->shown = vec_at(&w->rcvq, &e->tcp.slab, w->rcvq_inline, sizeof(struct slice), 0);
+	e->n_shown = n;
+	for (unsigned int i = 0; i < n; i++) {
+		s[i] = (struct pier_slice){e->shown[i].data, e->shown[i].len, e->shown[i].owner};
+		total += s[i].len;
+	}
+	used = h->data ? min_of(h->data(pc, s, n), total) : total;
+	e->n_shown = 0;
+	if (c->state == TCP_CLOSED)
+		return false;
+	tcp_rcvq_consume(&e->tcp, w, used);
+	return used == total && w->rcvq.n;
+}
+
+static void run_data(struct engine *e, struct tcp_conn *c, struct tcp_work *w,
+		     const struct pier_handler *h, struct pier_conn *pc)
+{
+	while (open_for(c) && w->rcvq.n && show(e, c, w, h, pc))
+		;
+	if (c->state != TCP_CLOSED && !(c->flags & TCP_F_ORPHAN))
+		tcp_window_update(&e->tcp, c, w);
+}
+
+static void run_eof(struct engine *e, struct tcp_conn *c, const struct pier_handler *h,
+		    struct pier_conn *pc)
+{
+	c->flags |= TCP_F_EOF_TOLD;
+	if (h->eof)
+		h->eof(pc);
+	else
+		pier_close(pc);
+}
+
+static void run_events(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
+{
+	const struct pier_handler *h = handler_of(e, c);
+	unsigned int events = w->events;
+	struct pier_conn pc;
+
+	w->events = 0;
+	engine_conn_handle(e, c, &pc);
+	if (events & TCP_EV_OPEN && c->state != TCP_CLOSED) {
+		c->flags |= TCP_F_OPEN;
+		if (h->open)
+			h->open(&pc);
+	}
+	if (events & TCP_EV_DATA && open_for(c))
+		run_data(e, c, w, h, &pc);
+	if (events & TCP_EV_WRITABLE && open_for(c) && c->flags & TCP_F_WANT_WRITABLE) {
+		c->flags &= ~(uint32_t)TCP_F_WANT_WRITABLE;
+		if (h->writable)
+			h->writable(&pc, tcp_send_room(&e->tcp, c, w));
+	}
+	if (events & TCP_EV_TIMER && open_for(c) && h->timer)
+		h->timer(&pc);
+	if (open_for(c) && c->flags & TCP_F_FIN_RECEIVED && !(c->flags & TCP_F_EOF_TOLD) &&
+	    !w->rcvq.n)
+		run_eof(e, c, h, &pc);
+}
+
+/* RFC 9293 section 3.6.1: closed with data unread, or more to come behind it. */
+static void close_unread(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
+{
+	if (!(c->flags & TCP_F_ORPHAN) || !w->rcvq.n)
+		return;
+	c->state = c->state == TCP_LAST_ACK ? TCP_CLOSE_WAIT : c->state;
+	tcp_send_reset(&e->tcp, c, w);
+	tcp_close_now(&e->tcp, c, PIER_CLOSE_ABORT);
+}
+
+static void leave(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
+{
+	struct tcp *t = &e->tcp;
+
+	w->burst_acks = 0;
+	if (c->state != TCP_CLOSED && c->flags & TCP_F_OPEN && c->flags & TCP_F_ORPHAN)
+		engine_detach_handler(e, c, PIER_CLOSE_NORMAL);
+	if (c->state != TCP_CLOSED)
+		close_unread(e, c, w);
+	if (c->state != TCP_CLOSED)
+		tcp_finish(t, c, w);
+	if (c->state == TCP_CLOSED) {
+		engine_reap(e, c);
+		return;
+	}
+	if (tcp_output_due(t, c, w))
+		tcp_want_output(t, c, w);
+	else if (!w->on_out)
+		tcp_timer_rearm(t, c, w, false);
+	tcp_settle(t, c);
+}
+
+void engine_run_ready(struct engine *e)
+{
+	struct tcp *t = &e->tcp;
+	struct tcp_list run = t->ready;
+	struct tcp_conn *c;
+
+	t->ready = (struct tcp_list){TCP_LIST_END, TCP_LIST_END};
+	while ((c = tcp_list_pop(t, &run, true))) {
+		struct tcp_work *w = tcp_work_of(t, c);
+
+		if (w->events)
+			run_events(e, c, w);
+		leave(e, c, w);
+	}
+}

@@ -1,0 +1,323 @@
+/*
+ * Making an engine: its memory laid out by the contract, its rooms initialised, its listeners.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "engine_priv.h"
+
+#define LOAD_WHEEL 4 /* entries per record, dead ones included; the region is sparse */
+#define NET_HELD   1024
+#define RST_BURST  1000
+#define ECHO_RATE  100000
+
+static uint32_t table_entries(const struct engine_config *cfg)
+{
+	return cfg->max_connections + cfg->max_half_open + cfg->max_time_wait;
+}
+
+static uint32_t small_records(const struct engine_config *cfg)
+{
+	return cfg->max_half_open + cfg->max_time_wait;
+}
+
+static uint64_t round_up(uint64_t v, uint64_t to)
+{
+	return (v + to - 1) / to * to;
+}
+
+/* The first page of a slab is never handed out. */
+static uint64_t block_region(const struct engine_config *cfg)
+{
+	return round_up(cfg->block_bytes, SLAB_PAGE) + SLAB_PAGE;
+}
+
+static void net_config(const struct engine_config *cfg, struct net_conf *conf,
+		       struct net_port_conf *ports, struct net_addr_conf *addrs)
+{
+	for (unsigned int i = 0; i < cfg->n_ports; i++)
+		ports[i] = (struct net_port_conf){
+			.id = cfg->ports[i].id,
+			.neighbor = cfg->ports[i].neighbor == ENGINE_NEIGHBOR_REFLECT ?
+				NET_REFLECT : NET_RESOLVE,
+			.announce = cfg->ports[i].announce ? NET_ANNOUNCE : NET_ANNOUNCE_OFF,
+			.gateway = cfg->ports[i].gateway,
+			.port = cfg->ports[i].cap,
+		};
+	for (unsigned int i = 0; i < cfg->n_addresses; i++)
+		addrs[i] = (struct net_addr_conf){
+			.port = cfg->addresses[i].port,
+			.prefix = cfg->addresses[i].prefix,
+			.addr = net_v4_of(cfg->addresses[i].addr),
+		};
+	*conf = (struct net_conf){
+		.ports = ports,
+		.n_ports = cfg->n_ports,
+		.addrs = addrs,
+		.n_addrs = cfg->n_addresses,
+		.paths = max_of(cfg->max_paths, cfg->max_neighbors),
+		.held = NET_HELD,
+		.icmp_rate = cfg->icmp_rate,
+		.icmp_burst = cfg->icmp_rate / 2,
+		.echo_rate = ECHO_RATE,
+		.echo_burst = ECHO_RATE / 10,
+		.frag_entries = max_of((uint32_t)(cfg->reassembly_bytes / 16384), 16u),
+		.frag_source_entries = 16,
+		.frag_bytes = cfg->reassembly_bytes,
+		.frag_source_bytes = cfg->reassembly_bytes / 4,
+	};
+}
+
+static uint64_t net_memory(const struct engine_config *cfg)
+{
+	struct net_port_conf ports[ENGINE_PORTS_MAX];
+	struct net_addr_conf addrs[cfg->n_addresses + 1];
+	struct net_conf conf;
+
+	net_config(cfg, &conf, ports, addrs);
+	return net_bytes(&conf);
+}
+
+void engine_size(const struct engine_config *cfg, struct engine_contract *out)
+{
+	uint64_t entries = table_entries(cfg);
+
+	memset(out, 0, sizeof(*out));
+	out->records = (cfg->max_connections + 1ull) * sizeof(struct tcp_conn);
+	out->small_records = (small_records(cfg) + 1ull) * sizeof(union tcp_small);
+	out->table = flow_table_bytes(entries);
+	out->wheel = wheel_bytes(cfg->max_connections + (size_t)cfg->max_half_open);
+	out->blocks = block_region(cfg);
+	out->fixed = sizeof(struct engine) + net_memory(cfg) + slab_bookkeeping(out->blocks) +
+		     ENGINE_LISTENERS_MAX * (sizeof(struct tcp_version) + 4) +
+		     cfg->n_ports * sizeof(struct engine_queue);
+	out->total = out->records + out->small_records + out->table + out->wheel + out->blocks +
+		     out->fixed;
+	out->per_idle_connection = sizeof(struct tcp_conn) + (double)out->table / entries +
+		(double)sizeof(struct wheel_chunk) / WHEEL_CHUNK_ENTRIES / 0.8;
+	out->per_time_wait = sizeof(union tcp_small) + (double)out->table / entries;
+	out->block = SLAB_UNIT << TCP_BLOCK_ORDER;
+	out->max_blocks = (uint32_t)(cfg->block_bytes / out->block);
+}
+
+static bool fail(char *err, size_t errlen, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(err, errlen, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+static void *take(const struct engine_config *cfg, size_t bytes, const char *what, bool *ok,
+		  char *err, size_t errlen)
+{
+	void *p = *ok ? cfg->alloc(cfg->alloc_arg, bytes, what) : NULL;
+
+	if (*ok && !p)
+		*ok = fail(err, errlen, "no memory for %s: %zu bytes", what, bytes);
+	return p;
+}
+
+static void engine_emit(void *arg, uint16_t port, struct rte_mbuf *m)
+{
+	struct engine *e = arg;
+	struct engine_queue *q = e->queue[port];
+
+	if (unlikely(q->tail - q->head == ENGINE_QUEUE)) {
+		count(e->tcp.ctr, CTR_TX_QUEUE_FULL);
+		rte_pktmbuf_free(m);
+		return;
+	}
+	q->pkt[q->tail++ & (ENGINE_QUEUE - 1)] = m;
+}
+
+static bool check(const struct engine_config *cfg, char *err, size_t errlen)
+{
+	if (cfg->n_ports == 0 || cfg->n_ports > ENGINE_PORTS_MAX)
+		return fail(err, errlen, "%u ports: expected 1 to %d", cfg->n_ports,
+			    ENGINE_PORTS_MAX);
+	for (unsigned int i = 0; i < cfg->n_ports; i++)
+		if (cfg->ports[i].id >= ENGINE_PORTS_MAX)
+			return fail(err, errlen, "port id %u: expected less than %d",
+				    cfg->ports[i].id, ENGINE_PORTS_MAX);
+	if (!cfg->max_connections || !cfg->max_half_open ||
+	    (uint64_t)cfg->max_connections + small_records(cfg) >= FLOW_ENTRIES_MAX)
+		return fail(err, errlen, "connection limits out of range");
+	if (cfg->block_bytes < SLAB_PAGE)
+		return fail(err, errlen, "memory for blocks: at least %u bytes", SLAB_PAGE);
+	return true;
+}
+
+/* Each use has a key of its own; the engine's secret only seeds them. */
+static void set_keys(struct tcp *t, struct net_conf *conf, const uint8_t secret[64])
+{
+	struct sip_key seed[4];
+
+	memcpy(seed, secret, sizeof(seed));
+	t->isn_key = seed[0];
+	t->ts_key = seed[1];
+	conf->key = seed[2];
+	for (uint64_t i = 0; i < ARRAY_SIZE(t->flow_key.k); i++)
+		t->flow_key.k[i] = siphash24(&seed[3], &i, sizeof(i));
+}
+
+static bool init_tables(struct engine *e, const struct engine_config *cfg, uint64_t now, char *err,
+			size_t errlen)
+{
+	struct tcp *t = &e->tcp;
+	uint64_t blocks = block_region(cfg);
+	size_t wheel = wheel_bytes(((size_t)cfg->max_connections + cfg->max_half_open) *
+				   LOAD_WHEEL);
+	bool ok = true;
+	void *table, *region, *book, *chunks;
+
+	t->conn = take(cfg, (cfg->max_connections + 1ull) * sizeof(*t->conn), "records", &ok, err,
+		       errlen);
+	t->small = take(cfg, (small_records(cfg) + 1ull) * sizeof(*t->small), "small records", &ok,
+			err, errlen);
+	table = take(cfg, flow_table_bytes(table_entries(cfg)), "connection table", &ok, err,
+		     errlen);
+	region = take(cfg, blocks, "blocks", &ok, err, errlen);
+	book = take(cfg, slab_bookkeeping(blocks), "block bookkeeping", &ok, err, errlen);
+	chunks = take(cfg, wheel, "timing wheel", &ok, err, errlen);
+	t->version = take(cfg, ENGINE_LISTENERS_MAX * sizeof(*t->version), "listeners", &ok, err,
+			  errlen);
+	t->any_port = take(cfg, 65536 * sizeof(*t->any_port), "port map", &ok, err, errlen);
+	t->specific = take(cfg, ENGINE_LISTENERS_MAX * sizeof(*t->specific), "listener list", &ok,
+			   err, errlen);
+	if (!ok)
+		return false;
+	flow_table_init(&t->table, table, table_entries(cfg));
+	slab_init(&t->slab, region, blocks, book);
+	wheel_init(&t->wheel, chunks, wheel, ms_of(now));
+	return true;
+}
+
+static void init_tcp(struct engine *e, const struct engine_config *cfg, uint64_t now)
+{
+	struct tcp *t = &e->tcp;
+
+	t->now = now;
+	t->now_ms = ms_of(now);
+	t->worker = cfg->worker;
+	t->ctr = cfg->counters;
+	t->net = &e->net;
+	t->pool = &e->pool;
+	t->emit = engine_emit;
+	t->emit_arg = e;
+	t->conn_pool.max = cfg->max_connections;
+	t->small_pool.max = small_records(cfg);
+	t->max_half_open = cfg->max_half_open;
+	t->max_time_wait = cfg->max_time_wait;
+	t->time_wait_ms = ms_of(cfg->time_wait_us);
+	t->held_max = cfg->mbuf_share;
+	t->ready = (struct tcp_list){TCP_LIST_END, TCP_LIST_END};
+	for (unsigned int p = 0; p < TCP_PORTS_MAX; p++)
+		t->out[p] = t->ready;
+	for (unsigned int i = 0; i < cfg->n_ports; i++)
+		t->port[cfg->ports[i].id] = cfg->ports[i].cap;
+	bucket_init(&t->rst_bucket, cfg->rst_rate, min_of(cfg->rst_rate, (uint32_t)RST_BURST));
+}
+
+static bool init_net(struct engine *e, const struct engine_config *cfg, uint64_t now, char *err,
+		     size_t errlen)
+{
+	struct net_port_conf ports[ENGINE_PORTS_MAX];
+	struct net_addr_conf addrs[cfg->n_addresses + 1];
+	struct net_conf conf;
+	bool ok = true;
+	void *mem;
+
+	net_config(cfg, &conf, ports, addrs);
+	set_keys(&e->tcp, &conf, cfg->secret);
+	conf.pool = &e->pool;
+	conf.emit = engine_emit;
+	conf.arg = e;
+	if (!net_bytes(&conf))
+		return fail(err, errlen, "network limits out of range");
+	mem = take(cfg, net_bytes(&conf), "paths and addresses", &ok, err, errlen);
+	for (unsigned int i = 0; i < cfg->n_ports; i++)
+		e->queue[cfg->ports[i].id] = take(cfg, sizeof(struct engine_queue),
+						  "answer queue", &ok, err, errlen);
+	if (!ok)
+		return false;
+	if (!net_init(&e->net, &conf, cfg->counters, mem, now))
+		return fail(err, errlen, "network configuration out of range");
+	return true;
+}
+
+struct engine *engine_create(const struct engine_config *cfg, uint64_t now, char *err,
+			     size_t errlen)
+{
+	struct engine *e;
+	bool ok = check(cfg, err, errlen);
+
+	e = take(cfg, sizeof(*e), "engine", &ok, err, errlen);
+	if (!ok)
+		return NULL;
+	pkt_pool_init(&e->pool, cfg->pool, cfg->indirect);
+	init_tcp(e, cfg, now);
+	if (!init_tables(e, cfg, now, err, errlen) || !init_net(e, cfg, now, err, errlen))
+		return NULL;
+	return e;
+}
+
+/* The newest open version of an address and port wins; rebuilt on each change, which is rare. */
+static void map_listeners(struct tcp *t)
+{
+	memset(t->any_port, 0, 65536 * sizeof(*t->any_port));
+	t->n_specific = 0;
+	for (uint32_t v = 0; v < t->n_versions; v++) {
+		const struct listener *l = t->version[v].listener;
+
+		if (!l || !t->version[v].open)
+			continue;
+		if (l->local != LISTENER_ANY)
+			t->specific[t->n_specific++] = v;
+		else
+			for (uint32_t p = l->port_lo; p <= l->port_hi; p++)
+				t->any_port[p] = v + 1;
+	}
+}
+
+static bool same_place(const struct listener *a, const struct listener *b)
+{
+	return a->local == b->local && a->port_lo == b->port_lo && a->port_hi == b->port_hi;
+}
+
+int engine_listen(struct engine *e, const struct listener *l)
+{
+	struct tcp *t = &e->tcp;
+	uint32_t v = 0;
+
+	for (uint32_t i = 0; i < t->n_versions; i++)
+		if (t->version[i].open && same_place(t->version[i].listener, l))
+			t->version[i].open = false;
+	while (v < t->n_versions && t->version[v].listener)
+		v++;
+	if (v == ENGINE_LISTENERS_MAX - 1)
+		return -1;
+	if (v == t->n_versions)
+		t->n_versions++;
+	t->version[v] = (struct tcp_version){.listener = l, .open = true};
+	map_listeners(t);
+	return (int)v;
+}
+
+void engine_unlisten(struct engine *e, int version)
+{
+	struct tcp *t = &e->tcp;
+
+	t->version[version].open = false;
+	if (!t->version[version].users)
+		t->version[version].listener = NULL;
+	map_listeners(t);
+}
+
+uint64_t engine_listener_users(const struct engine *e, int version)
+{
+	return e->tcp.version[version].users;
+}

@@ -1,0 +1,55 @@
+/*
+ * The engine's own struct: TCP, net, the packet pool and the queues of finished packets.
+ */
+#ifndef ENGINE_PRIV_H
+#define ENGINE_PRIV_H
+
+#include "engine/engine.h"
+#include "net/net.h"
+#include "pkt/pool.h"
+#include "tcp/tcp.h"
+
+#define ENGINE_QUEUE 1024 /* stateless answers waiting for a port, a power of two */
+
+/* Packets that are complete: answers to strangers, SYN-ACKs, ARP, ICMP, immediate ACKs. */
+struct engine_queue {
+	struct rte_mbuf *pkt[ENGINE_QUEUE];
+	uint32_t head, tail;
+};
+
+struct engine {
+	struct tcp tcp;
+	struct net net;
+	struct pkt_pool pool;
+	struct engine_queue *queue[ENGINE_PORTS_MAX];
+	/* The receive-queue slices that the running data callback sees: their sums are known. */
+	const struct slice *shown;
+	unsigned int n_shown;
+	uint32_t frag_port; /* of the datagram in reassembly */
+};
+
+/* api.c: what handlers call. */
+extern const struct pier_calls engine_calls;
+
+void engine_conn_handle(struct engine *e, struct tcp_conn *c, struct pier_conn *pc);
+
+/* dispatch.c: run the ready list's callbacks, once per connection. */
+void engine_run_ready(struct engine *e);
+
+/* The connection is closed: tell the handler if it does not know, free it if no list holds it. */
+void engine_reap(struct engine *e, struct tcp_conn *c);
+
+/* The handler is finished with the connection; its close callback runs now. */
+void engine_detach_handler(struct engine *e, struct tcp_conn *c, enum pier_close_reason why);
+
+static inline void engine_set_time(struct engine *e, uint64_t now)
+{
+	struct tcp *t = &e->tcp;
+
+	if (likely(now > t->now)) {
+		t->now = now;
+		t->now_ms = ms_of(now);
+	}
+}
+
+#endif

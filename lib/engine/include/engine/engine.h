@@ -1,0 +1,153 @@
+/*
+ * The engine: one worker's TCP stack as a machine that is handed packets and time and hands packets
+ * back. It does no I/O, reads no clock, has no globals, starts no thread and logs nothing.
+ *
+ * All calls are for the one thread that owns the engine, except engine_size, which is pure. now is
+ * in microseconds, from any origin, and should not go back (a step back is taken as no step).
+ *
+ * A turn of the owner's loop:
+ *      n = rte_eth_rx_burst(); pkt_parse_burst(); engine_input();
+ *      for each port: n = engine_output(); rte_eth_tx_burst();
+ *      engine_tick(); and once in a while the control ring.
+ */
+#ifndef PIER_ENGINE_H
+#define PIER_ENGINE_H
+
+#include <rte_mbuf.h>
+
+#include "base/counter.h"
+#include "pkt/cap.h"
+#include "pkt/facts.h"
+#include "tcp/listener.h"
+
+#define ENGINE_PORTS_MAX     16
+#define ENGINE_BURST_MAX     64    /* packets in one engine_input */
+#define ENGINE_LISTENERS_MAX 65536 /* versions alive at once */
+
+struct engine;
+
+enum engine_neighbor {
+	ENGINE_NEIGHBOR_RESOLVE, /* ARP */
+	ENGINE_NEIGHBOR_REFLECT, /* answer to the frame's source MAC, for peers that answer no ARP */
+};
+
+/* An address of a port. Its place in engine_config.addresses is its "local index". */
+struct engine_address {
+	uint16_t port;      /* DPDK port id */
+	uint8_t prefix;     /* length, 0..32 */
+	uint8_t addr[16];   /* IPv4 as ::ffff:a.b.c.d */
+};
+
+struct engine_port {
+	uint16_t id;                /* DPDK port id, < ENGINE_PORTS_MAX */
+	const struct pkt_port *cap; /* outlives the engine */
+	uint32_t gateway;           /* network order, 0: none */
+	enum engine_neighbor neighbor;
+	bool announce;              /* gratuitous ARP at start */
+};
+
+struct engine_config {
+	uint16_t worker;             /* goes into connection ids */
+	struct counters *counters;   /* this worker's block; outlives the engine */
+	const struct engine_port *ports;
+	unsigned int n_ports;
+	const struct engine_address *addresses;
+	unsigned int n_addresses;
+
+	uint32_t max_connections;    /* established and closing */
+	uint32_t max_half_open;
+	uint32_t max_time_wait;
+	uint64_t time_wait_us;       /* 2 MSL, RFC 9293 section 3.6.1 */
+	uint64_t block_bytes;        /* hot blocks, queues' overflow: a connection at work */
+	uint32_t max_paths, max_neighbors;
+	uint64_t reassembly_bytes;
+	uint32_t rst_rate, icmp_rate; /* per second */
+
+	struct rte_mempool *pool;     /* for packets built here: 2176 bytes of data room or more */
+	struct rte_mempool *indirect; /* mbufs without data room, for references to payload */
+	uint32_t mbuf_share;          /* received mbufs that connections may hold at most; 0: no limit */
+
+	/*
+	 * Memory for the engine's life: zeroed, cache-line aligned, may be committed lazily. Called
+	 * by engine_create only; what names the use ("records"). NULL: engine_create fails.
+	 */
+	void *(*alloc)(void *arg, size_t bytes, const char *what);
+	void *alloc_arg;
+
+	uint8_t secret[64];           /* from the system's random generator; copied */
+};
+
+/* What a configuration costs: the memory contract. Bytes. */
+struct engine_contract {
+	uint64_t records, small_records, table, wheel, blocks, fixed, total;
+	double per_idle_connection;   /* record + table share + wheel share */
+	double per_time_wait;
+	uint32_t block;               /* one hot block */
+	uint32_t max_blocks;
+};
+
+void engine_size(const struct engine_config *cfg, struct engine_contract *out);
+
+/* NULL on failure: err says which part of the configuration cannot be had. */
+struct engine *engine_create(const struct engine_config *cfg, uint64_t now, char *err,
+			     size_t errlen);
+
+/*
+ * Reset what is left without sending, run the outstanding close callbacks, give back every mbuf. The
+ * memory from alloc is the caller's to free.
+ */
+void engine_destroy(struct engine *e, uint64_t now);
+
+/*
+ * Open a listener version for new connections; it replaces one of the same address and ports. l
+ * must stay until engine_listener_users is zero for its version after engine_unlisten.
+ * Returns the version number, or -1 when the table of versions is full.
+ */
+int engine_listen(struct engine *e, const struct listener *l);
+void engine_unlisten(struct engine *e, int version);
+uint64_t engine_listener_users(const struct engine *e, int version);
+
+/* Consumes the n mbufs; facts as pkt_parse_burst filled them, changed freely. Bounded by n. */
+void engine_input(struct engine *e, struct rte_mbuf **pkts, struct pkt_facts *facts,
+		  unsigned int n, uint64_t now);
+
+/*
+ * Build at most max packets for the port and give them away in pkts; returns how many. What is not
+ * pulled stays unsent and unstamped. Bounded by max.
+ */
+unsigned int engine_output(struct engine *e, uint16_t port, struct rte_mbuf **pkts,
+			   unsigned int max, uint64_t now);
+
+/* Run due timers, at most budget of them; the others run in the next call, in order. */
+void engine_tick(struct engine *e, uint64_t now, unsigned int budget);
+
+/*
+ * When engine_tick or engine_output has something to do, in microseconds; now if at once,
+ * UINT64_MAX if nothing is due. For a loop that wants to sleep.
+ */
+uint64_t engine_next(const struct engine *e, uint64_t now);
+
+/* 0: normal; from 1 new connections are refused, counted as rx_syn_pressure. */
+void engine_pressure(struct engine *e, unsigned int level);
+
+/* Refuse new connections and close the established ones as pier_close does. */
+void engine_drain(struct engine *e, uint64_t now);
+
+/* What is in use now. All zero but time_wait and neighbours' packets after a clean drain. */
+struct engine_usage {
+	uint64_t connections, half_open, time_wait;
+	uint64_t block_bytes; /* of slab memory in use */
+	uint64_t timers;      /* entries in the wheel, dead ones included */
+	uint64_t mbufs_held;  /* received mbufs that queues refer to */
+	uint64_t listeners;
+};
+
+void engine_usage(const struct engine *e, struct engine_usage *out);
+
+/* Reset every connection that is left with RST; used when a drain ran out of time. */
+void engine_abort_all(struct engine *e, uint64_t now);
+
+/* Check the books: every record reachable and counted, lists whole. NULL, or what is wrong. */
+const char *engine_audit(const struct engine *e);
+
+#endif

@@ -1,0 +1,194 @@
+/*
+ * The packet passes: a burst in, a burst out, and the timers between.
+ *
+ * Input goes over the whole burst several times, each time touching what the time before prefetched:
+ * addresses and hash; the table's bucket; the record; its hot block; then TCP. A lookup result is a
+ * hint, TCP compares the tuple again: an earlier packet of the burst may have changed the table.
+ */
+#include "engine_priv.h"
+#include "pkt/parse.h"
+
+/* Not TCP, or not for us. True if it became a TCP segment after all (the last fragment). */
+static bool other_input(struct engine *e, struct rte_mbuf **m, struct pkt_facts *f)
+{
+	struct tcp *t = &e->tcp;
+	uint16_t port = f->port;
+
+	if (f->kind == PKT_FRAGMENT) {
+		*m = net_reassemble(&e->net, *m, f, t->now);
+		if (!*m)
+			return false;
+		pkt_parse_one(*m, f, port, t->port[port]);
+		if (f->kind != PKT_DROP && !net_accept(&e->net, f))
+			f->kind = PKT_DROP;
+	}
+	if (f->kind == PKT_TCP)
+		return true;
+	if (f->kind == PKT_DROP) {
+		count(t->ctr, f->reason);
+		pkt_recycle(&e->pool, *m);
+	} else {
+		net_input(&e->net, *m, f, t->now);
+	}
+	return false;
+}
+
+/* Pass one: who it is for. Compacts the burst to its TCP segments; returns how many. */
+static unsigned int sort_out(struct engine *e, struct rte_mbuf **pkts, struct pkt_facts *facts,
+			     struct pkt_facts **seg, unsigned int n)
+{
+	struct tcp *t = &e->tcp;
+	unsigned int k = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		struct pkt_facts *f = &facts[i];
+		struct rte_mbuf *m = pkts[i];
+		struct flow_tuple tuple;
+
+		if (f->kind != PKT_DROP && f->kind != PKT_ARP && unlikely(!net_accept(&e->net, f)))
+			f->kind = PKT_DROP;
+		if (unlikely(f->kind != PKT_TCP) && !other_input(e, &m, f))
+			continue;
+		tcp_tuple_of(f, &tuple);
+		f->hash = flow_hash(&t->flow_key, &tuple);
+		flow_table_prefetch(&t->table, f->hash);
+		pkts[k] = m;
+		seg[k++] = f;
+	}
+	return k;
+}
+
+/* Passes two and three: the first candidate's record, then its block. */
+static void look_ahead(struct engine *e, struct pkt_facts **seg, unsigned int n)
+{
+	struct tcp *t = &e->tcp;
+	struct flow_cursor cur;
+
+	for (unsigned int i = 0; i < n; i++) {
+		uint32_t entry = flow_table_first(&t->table, seg[i]->hash, &cur);
+		uint32_t at = flow_entry_index(entry);
+
+		seg[i]->entry = entry;
+		if (entry == FLOW_NONE)
+			continue;
+		if (flow_entry_type(entry) == FLOW_CONN) {
+			prefetch_write(&t->conn[at]);
+			prefetch_write((char *)&t->conn[at] + CACHE_LINE);
+		} else {
+			prefetch_write(&t->small[at]);
+		}
+	}
+	for (unsigned int i = 0; i < n; i++) {
+		const struct tcp_conn *c;
+
+		if (flow_entry_type(seg[i]->entry) != FLOW_CONN)
+			continue;
+		c = &t->conn[flow_entry_index(seg[i]->entry)];
+		if (c->block)
+			prefetch_write(slab_ptr(&t->slab, c->block));
+	}
+}
+
+void engine_input(struct engine *e, struct rte_mbuf **pkts, struct pkt_facts *facts,
+		  unsigned int n, uint64_t now)
+{
+	struct pkt_facts *seg[ENGINE_BURST_MAX];
+
+	engine_set_time(e, now);
+	n = sort_out(e, pkts, facts, seg, n);
+	look_ahead(e, seg, n);
+	for (unsigned int i = 0; i < n; i++)
+		tcp_input(&e->tcp, pkts[i], seg[i]);
+	engine_run_ready(e);
+}
+
+static unsigned int queue_pull(struct engine_queue *q, struct rte_mbuf **pkts, unsigned int max)
+{
+	unsigned int n = 0;
+
+	while (n < max && q->head != q->tail)
+		pkts[n++] = q->pkt[q->head++ & (ENGINE_QUEUE - 1)];
+	return n;
+}
+
+/* Back to the list's end if it could go on; otherwise at rest, or gone. */
+static void after_output(struct engine *e, struct tcp_conn *c, bool more)
+{
+	struct tcp *t = &e->tcp;
+	struct tcp_work *w = tcp_work_of(t, c);
+
+	if (more)
+		tcp_want_output(t, c, w);
+	else if (c->state == TCP_TIME_WAIT && !w->on_ready)
+		tcp_ready(t, c, w, 0);
+	else
+		tcp_settle(t, c);
+}
+
+unsigned int engine_output(struct engine *e, uint16_t port, struct rte_mbuf **pkts,
+			   unsigned int max, uint64_t now)
+{
+	struct tcp *t = &e->tcp;
+	unsigned int n = queue_pull(e->queue[port], pkts, max);
+	uint32_t last = t->out[port].tail;
+	struct tcp_conn *c;
+	bool more, end = false;
+
+	engine_set_time(e, now);
+	while (n < max && !end && (c = tcp_list_pop(t, &t->out[port], false))) {
+		end = tcp_index(t, c) == last;
+		if (c->state == TCP_CLOSED) {
+			if (!tcp_work_of(t, c)->on_ready)
+				engine_reap(e, c);
+			continue;
+		}
+		n += tcp_output(t, c, tcp_work_of(t, c), pkts + n, max - n, &more);
+		after_output(e, c, more);
+	}
+	return n;
+}
+
+void engine_tick(struct engine *e, uint64_t now, unsigned int budget)
+{
+	struct tcp *t = &e->tcp;
+
+	engine_set_time(e, now);
+	if (net_next(&e->net) <= now)
+		net_tick(&e->net, now);
+	wheel_advance(&t->wheel, t->now_ms, budget, tcp_timer_fire, t);
+	tcp_time_wait_tick(t, budget);
+	if (t->ready.head != TCP_LIST_END)
+		engine_run_ready(e);
+	pkt_pool_trim(&e->pool);
+}
+
+/* The clock at a tick that is not more than half a wrap away. */
+static uint64_t at_tick(uint64_t now, uint32_t now_ms, uint32_t tick)
+{
+	if (seq_leq(tick, now_ms))
+		return now;
+	return now - now % US_PER_MS + (uint64_t)(tick - now_ms) * US_PER_MS;
+}
+
+uint64_t engine_next(const struct engine *e, uint64_t now)
+{
+	const struct tcp *t = &e->tcp;
+	uint64_t next = net_next(&e->net), tick = wheel_next(&t->wheel);
+
+	if (t->ready.head != TCP_LIST_END)
+		return now;
+	for (unsigned int p = 0; p < ENGINE_PORTS_MAX; p++)
+		if (e->queue[p] && (t->out[p].head != TCP_LIST_END ||
+				    e->queue[p]->head != e->queue[p]->tail))
+			return now;
+	if (tick != WHEEL_NONE)
+		next = min_of(next, at_tick(now, ms_of(now), (uint32_t)tick));
+	if (t->tw_head)
+		next = min_of(next, at_tick(now, ms_of(now), t->small[t->tw_head].tw.expiry));
+	return next;
+}
+
+void engine_pressure(struct engine *e, unsigned int level)
+{
+	e->tcp.pressure = level;
+}

@@ -1,0 +1,143 @@
+/*
+ * Stopping, and the books: drain, abort, destroy, usage, audit. None of this is on the data path;
+ * the walks are over the records that were ever used.
+ */
+#include "engine_priv.h"
+
+static void free_half_open(struct tcp *t)
+{
+	for (uint32_t i = 1; i <= t->small_pool.fresh; i++)
+		if (t->small[i].half.kind == FLOW_HALF_OPEN)
+			tcp_half_free(t, &t->small[i].half);
+}
+
+void engine_drain(struct engine *e, uint64_t now)
+{
+	struct tcp *t = &e->tcp;
+
+	engine_set_time(e, now);
+	t->draining = true;
+	free_half_open(t);
+	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++) {
+		struct tcp_conn *c = &t->conn[i];
+		struct pier_conn pc;
+
+		if (c->state < TCP_ESTABLISHED || !(c->flags & TCP_F_OPEN) || !tcp_attach(t, c))
+			continue;
+		engine_conn_handle(e, c, &pc);
+		pier_close(&pc);
+		engine_detach_handler(e, c, PIER_CLOSE_SHUTDOWN);
+	}
+	engine_run_ready(e);
+}
+
+/* Without a block there is nothing to send from: the record just goes. */
+static void abort_one(struct engine *e, struct tcp_conn *c, bool send)
+{
+	struct tcp *t = &e->tcp;
+	struct tcp_work *w = tcp_attach(t, c);
+
+	if (!w) {
+		tcp_unhash(t, c);
+		engine_detach_handler(e, c, PIER_CLOSE_SHUTDOWN);
+		tcp_conn_free(t, c);
+		return;
+	}
+	if (send)
+		tcp_send_reset(t, c, w);
+	tcp_close_now(t, c, PIER_CLOSE_SHUTDOWN);
+}
+
+static void abort_all(struct engine *e, bool send)
+{
+	struct tcp *t = &e->tcp;
+
+	t->draining = true;
+	free_half_open(t);
+	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++)
+		if (t->conn[i].state != TCP_CLOSED)
+			abort_one(e, &t->conn[i], send);
+	engine_run_ready(e);
+}
+
+/* Closed connections that still stand on an output list. */
+static void empty_output(struct engine *e)
+{
+	struct tcp *t = &e->tcp;
+	struct tcp_conn *c;
+
+	for (unsigned int p = 0; p < TCP_PORTS_MAX; p++)
+		while ((c = tcp_list_pop(t, &t->out[p], false)))
+			if (c->state == TCP_CLOSED && !tcp_work_of(t, c)->on_ready)
+				engine_reap(e, c);
+}
+
+void engine_abort_all(struct engine *e, uint64_t now)
+{
+	engine_set_time(e, now);
+	abort_all(e, true);
+	empty_output(e);
+}
+
+void engine_destroy(struct engine *e, uint64_t now)
+{
+	struct tcp *t = &e->tcp;
+
+	engine_set_time(e, now);
+	abort_all(e, false);
+	empty_output(e);
+	engine_run_ready(e);
+	while (t->tw_head)
+		tcp_time_wait_free(t, &t->small[t->tw_head].tw);
+	for (unsigned int p = 0; p < ENGINE_PORTS_MAX; p++)
+		while (e->queue[p] && e->queue[p]->head != e->queue[p]->tail)
+			rte_pktmbuf_free(e->queue[p]->pkt[e->queue[p]->head++ &
+							  (ENGINE_QUEUE - 1)]);
+	net_fini(&e->net);
+	pkt_pool_drain(&e->pool);
+}
+
+void engine_usage(const struct engine *e, struct engine_usage *out)
+{
+	const struct tcp *t = &e->tcp;
+
+	*out = (struct engine_usage){
+		.connections = t->conn_pool.used,
+		.half_open = t->half_open,
+		.time_wait = t->time_wait,
+		.block_bytes = slab_used(&t->slab),
+		.timers = wheel_count(&t->wheel),
+		.mbufs_held = t->held,
+	};
+	for (uint32_t v = 0; v < t->n_versions; v++)
+		out->listeners += t->version[v].listener != NULL;
+}
+
+const char *engine_audit(const struct engine *e)
+{
+	const struct tcp *t = &e->tcp;
+	uint64_t conns = 0, hashed = 0, blocks = 0, half = 0, tw = 0;
+
+	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++) {
+		hashed += t->conn[i].state != TCP_CLOSED;
+		blocks += t->conn[i].block != 0;
+		conns += t->conn[i].state != TCP_CLOSED || t->conn[i].block;
+	}
+	for (uint32_t i = 1; i <= t->small_pool.fresh; i++) {
+		half += t->small[i].half.kind == FLOW_HALF_OPEN;
+		tw += t->small[i].half.kind == FLOW_TIME_WAIT;
+	}
+	if (conns != t->conn_pool.used)
+		return "connection records lost";
+	if (blocks != t->working)
+		return "hot blocks lost";
+	if (half != t->half_open)
+		return "half-open records lost";
+	if (tw != t->time_wait)
+		return "TIME-WAIT records lost";
+	if (half + tw != t->small_pool.used)
+		return "small records lost";
+	if (hashed + half + tw != flow_table_count(&t->table))
+		return "the connection table and the records differ";
+	return NULL;
+}

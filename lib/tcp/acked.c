@@ -1,0 +1,164 @@
+/*
+ * The acknowledgment field (RFC 9293 section 3.10.7.4, step 5): what the peer has, how long that
+ * took, how much it will take next, and what our FIN's acknowledgment does to the state.
+ */
+#include "pkt/parse.h"
+#include "tcp/tcp.h"
+
+/* RFC 7323 section 4.1: a sample from TSecr, if the peer's echo can be true. */
+static uint32_t timestamp_sample(const struct tcp *t, const struct tcp_work *w,
+				 const struct pkt_facts *f, uint32_t oldest_us)
+{
+	uint64_t us = (uint64_t)(tcp_ts_now(t, w->ts_offset) - f->tsecr) * US_PER_MS;
+
+	if (us > (uint64_t)oldest_us + US_PER_MS)
+		return 0;
+	return max_of((uint32_t)us, 1u);
+}
+
+static void take_sample(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t us,
+			uint32_t flight)
+{
+	struct rtt r = {rtt_unpack(c->srtt), rtt_unpack(c->rttvar), rtt_unpack(c->min_rtt)};
+
+	rtt_sample(&r, us, (flight + 2 * c->snd_mss - 1) / (2 * c->snd_mss));
+	c->srtt = rtt_pack(r.srtt_us);
+	c->rttvar = rtt_pack(r.rttvar_us);
+	c->min_rtt = rtt_pack(r.min_rtt_us);
+	c->backoff = 0;
+}
+
+/* How long ago the oldest byte in flight was first or last sent, in us. */
+static uint32_t oldest_flight(const struct tcp *t, struct tcp_work *w)
+{
+	struct tcp_flight *f;
+
+	if (!w->flight.n)
+		return 0;
+	f = vec_at(&w->flight, &t->slab, w->flight_inline, sizeof(*f), 0);
+	return f->flags & FLIGHT_RETX ? (t->now_ms - w->progress + 1) * US_PER_MS :
+					(uint32_t)t->now - f->sent;
+}
+
+static void grow_window(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t acked,
+			uint32_t flight, uint32_t una)
+{
+	const struct cc_ack ack = {
+		.acked = acked,
+		.flight_before = flight,
+		.cwnd_limited = seq_lt(una, w->limited_end),
+		.now = t->now,
+		.srtt_us = rtt_unpack(c->srtt),
+		.min_rtt_us = rtt_unpack(c->min_rtt),
+		.after_rto_slow_start = w->rto_recovery,
+	};
+
+	if (!w->recovery)
+		cc_newreno.on_ack(&w->cc, &ack);
+}
+
+/* LAST-ACK and TIME-WAIT are left in tcp_finish, when the handler has read everything. */
+static void fin_acked(struct tcp_conn *c)
+{
+	switch (c->state) {
+	case TCP_FIN_WAIT_1:
+		c->state = TCP_FIN_WAIT_2;
+		break;
+	case TCP_CLOSING:
+		c->state = TCP_TIME_WAIT; /* what follows is tcp_finish's */
+		break;
+	default:
+		break;
+	}
+}
+
+static void tell_writable(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	uint64_t buf = tcp_opts_of(t, c)->sndbuf;
+
+	if (c->flags & TCP_F_WANT_WRITABLE && tcp_send_room(t, c, w) >= buf / 2)
+		tcp_ready(t, c, w, TCP_EV_WRITABLE);
+}
+
+/* SND.UNA moves. */
+static void advance(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+		    const struct pkt_facts *f)
+{
+	uint32_t una = w->snd_una, acked = f->ack - una, flight = c->snd_nxt - una;
+	uint32_t oldest = oldest_flight(t, w);
+	uint32_t sample = tcp_flight_acked(t, c, w, f->ack);
+
+	if (seq_gt(f->ack, c->snd_nxt)) {
+		/* The peer took a window probe's octet, or a FIN sent as one. */
+		c->snd_nxt = f->ack;
+		if (c->flags & TCP_F_FIN_QUEUED && f->ack == w->snd_end + 1)
+			c->flags |= TCP_F_FIN_SENT;
+	}
+	w->snd_una = f->ack;
+	tcp_sndq_acked(t, w, f->ack);
+	if (!sample && f->flags & PKT_F_TS && c->flags & TCP_OPT_TS)
+		sample = timestamp_sample(t, w, f, oldest);
+	if (sample)
+		take_sample(t, c, w, sample, flight);
+	grow_window(t, c, w, acked, flight, una);
+	w->dup_acks = 0;
+	w->progress = t->now_ms;
+	net_confirm(t->net, c->path, t->now);
+	tell_writable(t, c, w);
+}
+
+/* RFC 9293 section 3.10.7.4: only from a segment newer than the last that set it. */
+static void update_window(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+			  const struct pkt_facts *f)
+{
+	uint32_t wnd = f->window << c->snd_wscale;
+
+	if (!seq_lt(c->snd_wl1, f->seq) && !(c->snd_wl1 == f->seq && seq_leq(w->snd_wl2, f->ack)))
+		return;
+	c->snd_wl1 = f->seq;
+	w->snd_wl2 = f->ack;
+	if (wnd != w->snd_wnd && seq_lt(w->snd_una + wnd, c->snd_nxt))
+		w->progress = t->now_ms; /* shrunk, but alive: RFC 9293 section 3.8.6 */
+	w->snd_wnd = wnd;
+	w->max_snd_wnd = max_of(w->max_snd_wnd, wnd);
+}
+
+static bool is_duplicate(const struct tcp_conn *c, const struct tcp_work *w,
+			 const struct pkt_facts *f)
+{
+	return f->ack == w->snd_una && c->snd_nxt != w->snd_una && !f->payload_len &&
+	       !(f->tcp_flags & (TCP_SYN | TCP_FIN)) &&
+	       f->window << c->snd_wscale == w->snd_wnd;
+}
+
+static uint32_t take_sack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+			  struct rte_mbuf *m, const struct pkt_facts *f)
+{
+	struct tcp_sack_block blocks[TCP_SACK_MAX];
+	unsigned int n;
+
+	if (!(f->flags & PKT_F_SACK) || !(c->flags & TCP_OPT_SACK) || c->snd_nxt == w->snd_una)
+		return 0;
+	n = pkt_sack_blocks(m, f, blocks);
+	return tcp_flight_sack(t, c, w, blocks, n, f->ack);
+}
+
+void tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct rte_mbuf *m,
+		   const struct pkt_facts *f)
+{
+	bool forward = seq_gt(f->ack, w->snd_una), dup = is_duplicate(c, w, f);
+	uint32_t acked = forward ? f->ack - w->snd_una : 0, sacked;
+
+	if (forward)
+		advance(t, c, w, f);
+	sacked = take_sack(t, c, w, m, f);
+	if (dup && w->dup_acks < UINT8_MAX)
+		w->dup_acks++;
+	if (forward || sacked || dup)
+		tcp_loss_detect(t, c, w, acked, dup);
+	if (seq_geq(f->ack, w->snd_una))
+		update_window(t, c, w, f);
+	if (forward && c->flags & TCP_F_FIN_SENT && w->snd_una == c->snd_nxt)
+		fin_acked(c);
+	tcp_timer_rearm(t, c, w, forward);
+}

@@ -1,0 +1,311 @@
+/*
+ * The life of a connection's record: allocation, the hot block's coming and going, the two lists.
+ *
+ * A record is given back only at the end of a ready pass, when its handler has seen close; before
+ * that it may be CLOSED, out of the table, and unreachable for the peer. Blocks go back in
+ * tcp_settle, never inside input.
+ */
+#include <string.h>
+
+#include "algo/isn.h"
+#include "tcp/tcp.h"
+
+#define SEGMENTS_MAX ((1u << 20) - 1)
+
+static uint32_t pool_take(struct tcp_pool *p)
+{
+	if (p->used >= p->max)
+		return 0;
+	p->used++;
+	return ++p->fresh;
+}
+
+struct tcp_conn *tcp_conn_of_id(const struct tcp *t, uint64_t id)
+{
+	uint32_t index = (uint32_t)id;
+	struct tcp_conn *c;
+
+	if (id >> 48 != t->worker || index == 0 || index > t->conn_pool.fresh)
+		return NULL;
+	c = &t->conn[index];
+	return c->generation == (uint16_t)(id >> 32) && c->flags & TCP_F_OPEN ? c : NULL;
+}
+
+struct tcp_conn *tcp_conn_alloc(struct tcp *t)
+{
+	struct tcp_pool *p = &t->conn_pool;
+	struct tcp_conn *c;
+	uint32_t i = p->free;
+	uint16_t gen;
+
+	if (i) {
+		p->free = t->conn[i].next_free;
+		p->used++;
+	} else {
+		i = pool_take(p);
+		if (!i)
+			return NULL;
+	}
+	c = &t->conn[i];
+	gen = c->generation + 1;
+	memset(c, 0, sizeof(*c));
+	c->generation = gen;
+	return c;
+}
+
+static unsigned int ctx_order(const struct tcp *t, const struct tcp_conn *c)
+{
+	return slab_order(t->version[c->version].listener->handler->ctx_size);
+}
+
+bool tcp_ctx_alloc(struct tcp *t, struct tcp_conn *c)
+{
+	uint32_t size = t->version[c->version].listener->handler->ctx_size;
+
+	c->ctx = 0;
+	if (size <= sizeof(c->ctx))
+		return true;
+	c->ctx = slab_alloc(&t->slab, slab_order(size));
+	if (!c->ctx)
+		return false;
+	memset(slab_ptr(&t->slab, (uint32_t)c->ctx), 0, size);
+	return true;
+}
+
+void *tcp_ctx(struct tcp *t, struct tcp_conn *c)
+{
+	uint32_t size = t->version[c->version].listener->handler->ctx_size;
+
+	if (size == 0)
+		return NULL;
+	return size <= sizeof(c->ctx) ? (void *)&c->ctx : slab_ptr(&t->slab, (uint32_t)c->ctx);
+}
+
+static void block_free(struct tcp *t, struct tcp_conn *c)
+{
+	slab_free(&t->slab, c->block, TCP_BLOCK_ORDER);
+	c->block = 0;
+	t->working--;
+}
+
+void tcp_conn_free(struct tcp *t, struct tcp_conn *c)
+{
+	struct tcp_version *v = &t->version[c->version];
+
+	if (c->block) {
+		tcp_queues_drop(t, tcp_work_of(t, c));
+		block_free(t, c);
+	}
+	if (v->listener->handler->ctx_size > sizeof(c->ctx) && c->ctx)
+		slab_free(&t->slab, (uint32_t)c->ctx, ctx_order(t, c));
+	net_path_put(t->net, c->path);
+	v->users--;
+	c->flags = 0;
+	c->state = TCP_CLOSED;
+	c->wheel_slot = 0;
+	c->next_free = t->conn_pool.free;
+	t->conn_pool.free = tcp_index(t, c);
+	t->conn_pool.used--;
+}
+
+/* What a resting record implies, spelled out. */
+static void work_from_rest(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	memset(w, 0, sizeof(*w));
+	w->conn = tcp_index(t, c);
+	w->snd_una = w->snd_max = w->snd_end = c->snd_nxt;
+	if (c->flags & TCP_F_FIN_SENT)
+		w->snd_end--;
+	w->snd_wl2 = c->snd_nxt;
+	w->snd_wnd = (uint32_t)c->snd_wnd << c->snd_wscale;
+	w->max_snd_wnd = (uint32_t)c->max_snd_wnd << c->snd_wscale;
+	w->last_ack_sent = c->rcv_nxt;
+	w->rcv_adv = c->rcv_nxt + ((uint32_t)c->rcv_wnd << c->rcv_wscale);
+	w->rcv_read = c->rcv_nxt;
+	w->progress = t->now_ms;
+	w->recover = c->snd_nxt - 2;
+	w->limited_end = c->snd_nxt;
+	w->last_sent = c->last_rx;
+	if (c->flags & TCP_OPT_TS)
+		w->ts_offset = tcp_ts_offset(t, &c->tuple);
+	w->cc.mss = c->snd_mss;
+	w->cc.cwnd = (uint32_t)c->cwnd * c->snd_mss;
+	w->cc.ssthresh = c->ssthresh == SEGMENTS_MAX ? CC_SSTHRESH_NONE :
+						       (uint32_t)c->ssthresh * c->snd_mss;
+	w->cc.w_max = (uint32_t)c->w_max * c->snd_mss;
+}
+
+struct tcp_work *tcp_attach(struct tcp *t, struct tcp_conn *c)
+{
+	struct tcp_work *w;
+
+	if (likely(c->block))
+		return tcp_work_of(t, c);
+	c->block = slab_alloc(&t->slab, TCP_BLOCK_ORDER);
+	if (unlikely(!c->block)) {
+		count(t->ctr, CTR_BLOCKS_EXHAUSTED);
+		return NULL;
+	}
+	t->working++;
+	w = tcp_work_of(t, c);
+	work_from_rest(t, c, w);
+	return w;
+}
+
+/* Nothing queued, nothing in flight, nothing owed, no event: the record can stand for it all. */
+static bool at_rest(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	return !w->on_ready && !w->on_out && !w->events && !w->ack_now && !w->delack &&
+	       w->snd_una == c->snd_nxt && w->snd_max == c->snd_nxt && w->sndq.n == 0 &&
+	       w->rcvq.n == 0 && w->ooo.n == 0 && w->timer == TCP_TIMER_NONE &&
+	       !w->segs_unacked && !w->recovery && w->last_ack_sent == c->rcv_nxt &&
+	       (w->rcv_adv - c->rcv_nxt) >> c->rcv_wscale <= 0xffff && !w->dup_acks;
+}
+
+static uint32_t segments(uint32_t bytes, uint32_t mss)
+{
+	uint32_t n = bytes / mss;
+
+	return n == 0 ? 1 : min_of(n, SEGMENTS_MAX - 1);
+}
+
+void tcp_settle(struct tcp *t, struct tcp_conn *c)
+{
+	struct tcp_work *w;
+
+	if (!c->block)
+		return;
+	w = tcp_work_of(t, c);
+	if (!at_rest(c, w))
+		return;
+	c->snd_wnd = (uint16_t)min_of(w->snd_wnd >> c->snd_wscale, 0xffffu);
+	c->max_snd_wnd = (uint16_t)min_of(w->max_snd_wnd >> c->snd_wscale, 0xffffu);
+	c->rcv_wnd = (uint16_t)((w->rcv_adv - c->rcv_nxt) >> c->rcv_wscale);
+	c->cwnd = segments(w->cc.cwnd, c->snd_mss);
+	c->ssthresh = w->cc.ssthresh == CC_SSTHRESH_NONE ? SEGMENTS_MAX :
+							   segments(w->cc.ssthresh, c->snd_mss);
+	c->w_max = w->cc.w_max ? segments(w->cc.w_max, c->snd_mss) : 0;
+	tcp_queues_drop(t, w);
+	block_free(t, c);
+	tcp_timer_update(t, c, NULL);
+}
+
+void tcp_unhash(struct tcp *t, struct tcp_conn *c)
+{
+	flow_table_remove(&t->table, flow_hash(&t->flow_key, &c->tuple),
+			  flow_entry(FLOW_CONN, tcp_index(t, c)));
+}
+
+void tcp_close_now(struct tcp *t, struct tcp_conn *c, enum pier_close_reason why)
+{
+	struct tcp_work *w = tcp_work_of(t, c);
+
+	if (c->state == TCP_CLOSED)
+		return;
+	tcp_unhash(t, c);
+	c->state = TCP_CLOSED;
+	c->flags &= ~(uint32_t)(TCP_F_WHEEL | TCP_F_TIMER);
+	c->wheel_slot = 0;
+	w->timer = TCP_TIMER_NONE;
+	w->ack_now = w->delack = 0;
+	w->close_reason = why;
+	tcp_queues_drop(t, w);
+	tcp_ready(t, c, w, TCP_EV_CLOSE);
+}
+
+void tcp_finish(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	if (c->flags & TCP_F_OPEN && !(c->flags & TCP_F_EOF_TOLD))
+		return;
+	if (c->state == TCP_TIME_WAIT && (!w->ack_now || tcp_ack_now(t, c, w))) {
+		tcp_enter_time_wait(t, c, w);
+	} else if (c->state == TCP_LAST_ACK && c->flags & TCP_F_FIN_SENT &&
+		   w->snd_una == c->snd_nxt) {
+		count(t->ctr, CTR_CONN_CLOSED);
+		tcp_close_now(t, c, PIER_CLOSE_NORMAL);
+	}
+}
+
+union tcp_small *tcp_small_alloc(struct tcp *t)
+{
+	struct tcp_pool *p = &t->small_pool;
+	uint32_t i = p->free;
+
+	if (i) {
+		p->free = t->small[i].free.next;
+		p->used++;
+	} else {
+		i = pool_take(p);
+		if (!i)
+			return NULL;
+	}
+	memset(&t->small[i], 0, sizeof(t->small[i]));
+	return &t->small[i];
+}
+
+void tcp_small_free(struct tcp *t, union tcp_small *s)
+{
+	memset(s, 0, sizeof(*s));
+	s->free.next = t->small_pool.free;
+	t->small_pool.free = tcp_small_index(t, s);
+	t->small_pool.used--;
+}
+
+void tcp_list_push(struct tcp *t, struct tcp_list *l, bool ready, uint32_t index,
+		   struct tcp_work *w)
+{
+	if (ready)
+		w->ready_next = TCP_LIST_END;
+	else
+		w->out_next = TCP_LIST_END;
+	if (l->head == TCP_LIST_END) {
+		l->head = index;
+	} else {
+		struct tcp_work *last = tcp_work_of(t, &t->conn[l->tail]);
+
+		if (ready)
+			last->ready_next = index;
+		else
+			last->out_next = index;
+	}
+	l->tail = index;
+}
+
+struct tcp_conn *tcp_list_pop(struct tcp *t, struct tcp_list *l, bool ready)
+{
+	struct tcp_conn *c;
+	struct tcp_work *w;
+
+	if (l->head == TCP_LIST_END)
+		return NULL;
+	c = &t->conn[l->head];
+	w = tcp_work_of(t, c);
+	l->head = ready ? w->ready_next : w->out_next;
+	if (ready)
+		w->on_ready = 0;
+	else
+		w->on_out = 0;
+	return c;
+}
+
+void tcp_ready(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, unsigned int events)
+{
+	w->events |= events;
+	if (w->on_ready)
+		return;
+	w->on_ready = 1;
+	tcp_list_push(t, &t->ready, true, tcp_index(t, c), w);
+}
+
+void tcp_want_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	if (w->on_out || c->state == TCP_CLOSED)
+		return;
+	w->on_out = 1;
+	tcp_list_push(t, &t->out[t->net->paths[c->path].port], false, tcp_index(t, c), w);
+}
+
+uint32_t tcp_ts_offset(const struct tcp *t, const struct flow_tuple *tuple)
+{
+	return ts_offset(&t->ts_key, tuple, sizeof(*tuple));
+}

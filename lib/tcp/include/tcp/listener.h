@@ -1,0 +1,28 @@
+/*
+ * A listener version: what a port offers, immutable from the moment a worker knows it. A change of
+ * configuration makes a new version; connections keep the one they were opened under, and each
+ * worker counts its connections per version, so that the last one at zero can be freed.
+ */
+#ifndef PIER_TCP_LISTENER_H
+#define PIER_TCP_LISTENER_H
+
+#include "pier/handler.h"
+#include "tcp/options.h"
+
+#define LISTENER_ANY UINT32_MAX /* any local address */
+
+struct listener {
+	const struct pier_handler *handler;
+	void *settings;         /* of handler->options->size bytes, set up; shared, read only */
+	struct tcp_options tcp;
+	uint32_t local;         /* index of the local address, or LISTENER_ANY */
+	uint16_t port_lo, port_hi; /* inclusive, host order */
+	uint32_t backlog;       /* half-open connections at most; 0: no limit of its own */
+	uint8_t rcv_wscale;     /* from rcvbuf, filled by the engine's owner with listener_prepare */
+	uint8_t rcvbuf_shift;
+};
+
+/* Derive what is computed from the options. Once, before any worker sees the listener. */
+void listener_prepare(struct listener *l);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * What can be configured of TCP: once in [tcp], and again in a [listen] section for that listener.
+ * Durations are microseconds, sizes bytes.
+ */
+#ifndef PIER_TCP_OPTIONS_H
+#define PIER_TCP_OPTIONS_H
+
+#include "base/option.h"
+
+struct tcp_options {
+	uint64_t rto_initial, rto_min, rto_max; /* RFC 6298 sections 2.1, 2.4, 2.5 */
+	bool rto_literal;                       /* RTO = max(rto_min, SRTT + 4 RTTVAR) */
+	uint32_t synack_retries;
+	uint32_t r1;            /* retransmissions before the path is doubted, section 3.8.3 */
+	uint64_t r2;            /* give up after this long without progress */
+	uint64_t user_timeout;  /* section 3.9.1.1 */
+	uint64_t delack;        /* section 3.8.6.3 */
+	uint64_t persist_max;   /* section 3.8.6.1 */
+	uint64_t msl;           /* half of TIME-WAIT */
+	uint64_t fin_wait2;     /* how long a closed connection waits for the peer's FIN */
+	bool keepalive;
+	uint64_t keepalive_idle, keepalive_intvl;
+	uint32_t keepalive_count;
+	uint64_t challenge_ack; /* one challenge ACK in this time, RFC 5961 section 7 */
+	uint64_t rcvbuf, sndbuf;
+	uint32_t min_snd_mss;
+	bool timestamps, sack, window_scale;
+	bool nagle;
+	uint32_t ttl, dscp;
+};
+
+extern const struct option_table tcp_option_table; /* section "tcp" */
+
+#endif

@@ -1,0 +1,233 @@
+/*
+ * The records: what is remembered of a connection.
+ *
+ * Three types stand behind one table, the tuple first in each: a half-open connection and one in
+ * TIME-WAIT take 64 bytes, a connection 128. A connection at rest (everything acknowledged, no ACK
+ * owed, nothing queued) is its record and nothing else; at work it has a hot block attached
+ * (struct tcp_work), which goes back when the work is done. Outside the engine a connection is
+ * named {worker, generation, index}, never by pointer.
+ *
+ * At rest the following hold, and are what attaching a block starts from: SND.UNA = SND.NXT =
+ * SND.MAX, SND.WL2 = SND.NXT, Last.ACK.sent = RCV.NXT.
+ */
+#ifndef PIER_TCP_RECORD_H
+#define PIER_TCP_RECORD_H
+
+#include "algo/cc.h"
+#include "algo/vec.h"
+#include "flow/table.h"
+#include "flow/tuple.h"
+#include "pkt/slice.h"
+
+/* RFC 9293 section 3.3.2. LISTEN and CLOSED have no record; HALF and TIME-WAIT have small ones. */
+enum tcp_state {
+	TCP_CLOSED, /* gone for the peer; the record waits for its close callback */
+	TCP_SYN_RECEIVED,
+	TCP_ESTABLISHED,
+	TCP_FIN_WAIT_1,
+	TCP_FIN_WAIT_2,
+	TCP_CLOSE_WAIT,
+	TCP_CLOSING,
+	TCP_LAST_ACK,
+	TCP_TIME_WAIT,
+};
+
+/* Options agreed on in the handshake; the same bits in all records. */
+enum tcp_agreed {
+	TCP_OPT_TS = 1 << 0,
+	TCP_OPT_SACK = 1 << 1,
+	TCP_OPT_WS = 1 << 2,
+};
+
+enum tcp_conn_flag {
+	TCP_F_AGREED = 7,           /* enum tcp_agreed */
+	TCP_F_OPEN = 1 << 3,        /* the handler has seen open and not yet close */
+	TCP_F_ORPHAN = 1 << 4,      /* the handler closed: what arrives now is answered by RST */
+	TCP_F_FIN_QUEUED = 1 << 5,  /* FIN stands behind the last queued byte */
+	TCP_F_FIN_SENT = 1 << 6,    /* SND.NXT covers it */
+	TCP_F_FIN_RECEIVED = 1 << 7,
+	TCP_F_EOF_TOLD = 1 << 8,
+	TCP_F_NAGLE = 1 << 9,
+	TCP_F_WANT_WRITABLE = 1 << 10,
+	TCP_F_TS_STALE = 1 << 11,   /* TS.Recent is older than 24 days: RFC 7323 section 5.5 */
+	TCP_F_RTO_3S = 1 << 12,     /* the SYN-ACK was resent: RFC 6298 (5.7) */
+	TCP_F_IDLE_RESTART = 1 << 13,
+	TCP_F_KEEPALIVE = 1 << 14,
+	TCP_F_TIMER = 1 << 15,      /* handler_deadline is set */
+	TCP_F_WHEEL = 1 << 16,      /* deadline is set */
+	TCP_F_CHALLENGED = 1 << 17, /* challenge is a valid stamp */
+	TCP_F_SLOW = 1 << 18,       /* leave the fast path: misbehaviour, tracing, tampering */
+};
+
+struct tcp_conn {
+	struct flow_tuple tuple;
+	uint32_t path : 24;
+	uint32_t state : 4; /* enum tcp_state */
+	uint32_t backoff : 4;
+	uint32_t flags; /* enum tcp_conn_flag */
+	uint32_t snd_nxt, rcv_nxt, snd_wl1, ts_recent;
+	uint16_t snd_wnd, rcv_wnd, max_snd_wnd; /* as on the wire: shift by the scale */
+	uint8_t snd_wscale : 4, rcv_wscale : 4;
+	uint8_t dscp;
+	uint32_t block; /* slab index of struct tcp_work, 0: at rest */
+
+	uint64_t cwnd : 20, ssthresh : 20, w_max : 20, probes_high : 4; /* segments */
+	uint16_t srtt, rttvar, min_rtt;                                 /* rtt_pack */
+	uint16_t snd_mss, rcv_mss;
+	uint16_t version, generation;
+	uint8_t probes;    /* keep-alive or window probes, or retransmissions, unanswered */
+	uint8_t rcvbuf_shift;
+	uint32_t last_rx;  /* ms */
+	uint32_t deadline; /* ms; valid with TCP_F_WHEEL */
+	uint32_t wheel_slot; /* where the valid entry is, 0: nowhere */
+	uint32_t handler_deadline; /* ms; valid with TCP_F_TIMER */
+	uint32_t challenge;        /* ms */
+	uint64_t ctx;              /* handler context: itself, or a slab index */
+	uint32_t next_free;
+	uint32_t wheel_at; /* ms: when the valid entry is due; never after deadline */
+};
+
+static_assert(sizeof(struct tcp_conn) == 128, "a connection at rest is two cache lines");
+static_assert(offsetof(struct tcp_conn, block) < CACHE_LINE, "in the line that lookup touches");
+
+/* SYN-RECEIVED of a passive open. No mbuf, no handler memory. */
+struct tcp_half {
+	struct flow_tuple tuple;
+	uint32_t iss, irs;
+	uint32_t path : 24;
+	uint32_t retries : 4;
+	uint32_t agreed : 4;
+	uint32_t ts_recent;
+	uint32_t sent;       /* low 32 bits of the clock in us, at the first SYN-ACK */
+	uint32_t deadline, wheel_slot;
+	uint16_t version, snd_mss, rcv_wnd, challenge;
+	uint8_t snd_wscale : 4, rcv_wscale : 4;
+	uint8_t dscp;
+	uint8_t pad;
+	uint8_t kind; /* enum flow_type; 0: free */
+};
+
+static_assert(sizeof(struct tcp_half) <= 64, "a half-open connection is one cache line");
+
+/* TIME-WAIT (RFC 9293 section 3.6.1): in a queue ordered by expiry, not on the wheel. */
+struct tcp_time_wait {
+	struct flow_tuple tuple;
+	uint32_t snd_nxt, rcv_nxt;
+	uint32_t path : 24;
+	uint32_t agreed : 3;
+	uint32_t challenged : 1; /* challenge is valid */
+	uint32_t rcv_wscale : 4;
+	uint32_t ts_recent;
+	uint32_t expiry;     /* ms */
+	uint32_t next, prev; /* indexes in the pool, 0: none */
+	uint32_t challenge;  /* ms of the last ACK */
+	uint32_t spare;
+	uint16_t rcv_wnd;
+	uint8_t dscp;
+	uint8_t kind; /* enum flow_type */
+};
+
+static_assert(sizeof(struct tcp_time_wait) <= 64, "a TIME-WAIT record is one cache line");
+
+/* One pool holds both, and a free list through next. */
+union tcp_small {
+	struct flow_tuple tuple;
+	struct tcp_half half;
+	struct tcp_time_wait tw;
+	struct {
+		uint8_t unused[56];
+		uint32_t next; /* before kind, which stays zero */
+		uint32_t zero;
+	} free;
+};
+
+static_assert(sizeof(union tcp_small) == 64, "one cache line");
+static_assert(offsetof(struct tcp_half, kind) == offsetof(struct tcp_time_wait, kind) &&
+	      offsetof(struct tcp_half, kind) == 63, "a stale wheel entry must see the kind");
+
+/*
+ * Bytes in flight that share a fate: sent at one time, and in the same state. They own no packets:
+ * a retransmission is built from the send queue again, whatever its size is by then.
+ */
+struct tcp_flight {
+	uint32_t seq, end;
+	uint32_t sent;  /* low 32 bits of the clock in us */
+	uint8_t flags;
+	uint8_t count;  /* transmissions after the first */
+	uint16_t spare;
+};
+
+enum tcp_flight_flag {
+	FLIGHT_LOST = 1 << 0,   /* judged lost and not sent again since */
+	FLIGHT_SACKED = 1 << 1,
+	FLIGHT_RETX = 1 << 2,   /* was sent more than once: no round-trip sample (Karn) */
+};
+
+static_assert(sizeof(struct tcp_flight) == 16, "four a cache line");
+
+enum tcp_event {
+	TCP_EV_OPEN = 1 << 0,
+	TCP_EV_DATA = 1 << 1,
+	TCP_EV_WRITABLE = 1 << 2,
+	TCP_EV_EOF = 1 << 3,
+	TCP_EV_TIMER = 1 << 4,
+	TCP_EV_CLOSE = 1 << 5,
+};
+
+enum tcp_timer {
+	TCP_TIMER_NONE,
+	TCP_TIMER_RTO,
+	TCP_TIMER_PERSIST,  /* closed window */
+	TCP_TIMER_OVERRIDE, /* sender's silly-window avoidance, RFC 9293 section 3.8.6.2.1 */
+	TCP_TIMER_FIN_WAIT2,
+};
+
+#define WORK_SLICES  3 /* of each queue inside the block */
+#define WORK_FLIGHTS 3
+
+/* The hot block: a connection at work. */
+struct tcp_work {
+	uint32_t conn;                /* index of its record */
+	uint32_t ready_next, out_next; /* next connection of the list; itself at the end */
+	uint8_t events;               /* enum tcp_event */
+	uint8_t close_reason;         /* enum pier_close_reason */
+	uint8_t on_ready : 1, on_out : 1, ack_now : 1, delack : 1, recovery : 1, probe : 1,
+		keepalive_probe : 1, rto_recovery : 1;
+	uint8_t timer;                /* enum tcp_timer */
+	uint8_t segs_unacked;         /* data segments since the last ACK sent */
+	uint8_t dup_acks;
+	uint8_t burst_acks;           /* immediate ACKs in this burst */
+	uint8_t sack_n;
+	uint8_t data_stuck : 1,       /* the handler left data; wait for writable, resume or more */
+		override : 1,         /* the next segment may be small */
+		fin_held : 1,         /* fin_seq is valid */
+		force_retx : 1;       /* one retransmission whatever cwnd says */
+
+	uint32_t snd_una, snd_max, snd_end; /* snd_end: behind the last queued byte */
+	uint32_t snd_wnd, max_snd_wnd;      /* bytes */
+	uint32_t snd_wl2;
+	uint32_t rcv_adv;                   /* right edge advertised; never moves left */
+	uint32_t last_ack_sent;
+	uint32_t rcv_read;                  /* first byte the handler has not consumed */
+	uint32_t ts_offset;
+	uint32_t timer_at, delack_at;       /* ms */
+	uint32_t progress;                  /* ms: last time something was acknowledged or begun */
+	uint32_t recover;                   /* RFC 6582 */
+	uint32_t limited_end;               /* data below was sent when cwnd was the limit */
+	uint32_t sacked, lost;              /* bytes in flight so marked */
+	uint32_t dup_credit;                /* bytes that duplicate ACKs say have left */
+	uint32_t fin_seq;                   /* the peer's FIN, when it came early */
+	uint32_t last_sent;                 /* ms */
+	uint32_t dsack_start, dsack_end;    /* to be reported once, equal: none */
+	uint32_t sack_start[4];             /* left edges of recently changed ranges, newest first */
+	struct cc cc;
+
+	struct vec sndq, rcvq, ooo, flight;
+	struct slice sndq_inline[WORK_SLICES];
+	struct slice rcvq_inline[WORK_SLICES];
+	struct tcp_flight flight_inline[WORK_FLIGHTS];
+};
+
+static_assert(sizeof(struct tcp_work) <= 640, "the hot block has grown");
+
+#endif

@@ -1,0 +1,350 @@
+/*
+ * TCP of one worker: its records, and what moves them.
+ *
+ * Segments come in through tcp_input, one at a time within a burst; nothing here calls a handler.
+ * What a handler must hear is noted as event bits in the connection's hot block, and the connection
+ * is put once on the ready list. What has to leave is noted by putting it on its port's output list;
+ * tcp_output builds segments when the engine asks. Stateless answers, and the ACKs that each
+ * out-of-order segment must have of its own, are built at once and emitted.
+ *
+ * Every function is for the worker's thread. The clock is t->now, set by the engine before any call.
+ */
+#ifndef PIER_TCP_H
+#define PIER_TCP_H
+
+#include "algo/bucket.h"
+#include "algo/rtt.h"
+#include "algo/slab.h"
+#include "algo/wheel.h"
+#include "base/counter.h"
+#include "base/seq.h"
+#include "base/siphash.h"
+#include "base/units.h"
+#include "flow/table.h"
+#include "net/net.h"
+#include "pkt/build.h"
+#include "pkt/facts.h"
+#include "pkt/pool.h"
+#include "tcp/listener.h"
+#include "tcp/record.h"
+#include "wire/tcp.h"
+#include "wire/tcp_opt.h"
+
+#define TCP_PORTS_MAX   16
+#define TCP_BURST_ACKS  16 /* immediate ACKs of a connection in one burst */
+#define TCP_BLOCK_ORDER 4  /* 64 << 4: the hot block's slab class */
+#define TCP_LIST_END    UINT32_MAX
+#define TCP_RANGES_MAX  256 /* out-of-order slices of a connection */
+
+static_assert(sizeof(struct tcp_work) <= 64 << TCP_BLOCK_ORDER, "a hot block fits its class");
+
+/* A listener version as this worker counts it. */
+struct tcp_version {
+	const struct listener *listener; /* NULL: free */
+	uint64_t users;                  /* connections, half-open ones included */
+	uint32_t half_open;
+	bool open;                       /* takes new connections */
+};
+
+/* Connections with something to do, through ready_next or out_next of their blocks. */
+struct tcp_list {
+	uint32_t head, tail;
+};
+
+/* A pool of records: fresh ones are handed out in order, so untouched memory stays untouched. */
+struct tcp_pool {
+	uint32_t max, fresh, free, used; /* index 0 is never used */
+};
+
+struct tcp {
+	uint64_t now;    /* us */
+	uint32_t now_ms;
+	uint16_t worker;
+	uint8_t pressure;
+	bool draining;
+
+	struct counters *ctr;
+	struct net *net;
+	struct pkt_pool *pool;
+	const struct pkt_port *port[TCP_PORTS_MAX];
+	void (*emit)(void *arg, uint16_t port, struct rte_mbuf *m); /* takes m */
+	void *emit_arg;
+
+	struct flow_table table;
+	struct flow_key flow_key;
+	struct slab slab;
+	struct wheel wheel;
+	struct tcp_conn *conn;
+	union tcp_small *small;
+	struct tcp_pool conn_pool, small_pool;
+
+	uint32_t half_open, max_half_open;
+	uint32_t time_wait, max_time_wait;
+	uint32_t tw_head, tw_tail;
+	uint32_t time_wait_ms; /* 2 MSL, the same for all: the queue is in order of expiry */
+
+	struct tcp_list ready;
+	struct tcp_list out[TCP_PORTS_MAX];
+	uint32_t working;             /* blocks attached */
+	uint64_t held, held_max;      /* received mbufs in queues; 0: no limit */
+
+	struct sip_key isn_key, ts_key;
+	struct bucket rst_bucket;
+	uint16_t next_generation;
+
+	struct tcp_version *version;  /* ENGINE_LISTENERS_MAX */
+	uint16_t *any_port;           /* 65536: version + 1 that listens on any address, 0: none */
+	uint16_t *specific;           /* versions bound to one address */
+	uint32_t n_specific, n_versions;
+};
+
+/* ---- records (conn.c) ---- */
+
+static inline struct tcp_work *tcp_work_of(const struct tcp *t, const struct tcp_conn *c)
+{
+	return slab_ptr(&t->slab, c->block);
+}
+
+static inline uint32_t tcp_index(const struct tcp *t, const struct tcp_conn *c)
+{
+	return (uint32_t)(c - t->conn);
+}
+
+static inline const struct tcp_options *tcp_opts_of(const struct tcp *t, const struct tcp_conn *c)
+{
+	return &t->version[c->version].listener->tcp;
+}
+
+static inline uint64_t tcp_conn_id(const struct tcp *t, const struct tcp_conn *c)
+{
+	return (uint64_t)t->worker << 48 | (uint64_t)c->generation << 32 | tcp_index(t, c);
+}
+
+/* The connection of that id, or NULL if it is gone. */
+struct tcp_conn *tcp_conn_of_id(const struct tcp *t, uint64_t id);
+
+/* A record that is in no list and no table, flags and state zero; NULL at the limit. */
+struct tcp_conn *tcp_conn_alloc(struct tcp *t);
+
+/* Give back the record, its block, context and queues; takes it out of the wheel by forgetting. */
+void tcp_conn_free(struct tcp *t, struct tcp_conn *c);
+
+/* Attach a hot block, or return the one attached; NULL: none left, counted. */
+struct tcp_work *tcp_attach(struct tcp *t, struct tcp_conn *c);
+
+/* Give the block back if the connection is at rest. */
+void tcp_settle(struct tcp *t, struct tcp_conn *c);
+
+/* Take the connection out of the table: the peer reaches it no more. Once. */
+void tcp_unhash(struct tcp *t, struct tcp_conn *c);
+
+/*
+ * The connection is over for the peer: unhash, drop queues, note close for the handler. The record
+ * goes at the end of the ready pass.
+ */
+void tcp_close_now(struct tcp *t, struct tcp_conn *c, enum pier_close_reason why);
+
+/*
+ * At the end of a ready pass: a connection whose peer and handler are both done leaves, to TIME-WAIT
+ * or for good. Before that it stays, because the handler may not have read everything.
+ */
+void tcp_finish(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
+void *tcp_ctx(struct tcp *t, struct tcp_conn *c);
+bool tcp_ctx_alloc(struct tcp *t, struct tcp_conn *c);
+
+union tcp_small *tcp_small_alloc(struct tcp *t);
+void tcp_small_free(struct tcp *t, union tcp_small *s);
+
+static inline uint32_t tcp_small_index(const struct tcp *t, const void *s)
+{
+	return (uint32_t)((const union tcp_small *)s - t->small);
+}
+
+/* Put on the ready list with these events. Needs a block. */
+void tcp_ready(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, unsigned int events);
+
+/* Put on its port's output list. */
+void tcp_want_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
+void tcp_list_push(struct tcp *t, struct tcp_list *l, bool ready, uint32_t index,
+		   struct tcp_work *w);
+struct tcp_conn *tcp_list_pop(struct tcp *t, struct tcp_list *l, bool ready);
+
+/* ---- listeners (listen.c) ---- */
+
+/* The version that takes a SYN to this local address and port (host order), or -1. */
+int tcp_listener_find(const struct tcp *t, uint32_t local, uint16_t port);
+
+/* A SYN, or anything else, to a listener; consumes m. */
+void tcp_listen_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int version,
+		      uint32_t isn_above, bool reuse);
+
+/* A segment for a half-open record; consumes m. */
+void tcp_half_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_half *h);
+void tcp_half_timer(struct tcp *t, struct tcp_half *h);
+void tcp_half_free(struct tcp *t, struct tcp_half *h);
+
+/* ---- input ---- */
+
+/*
+ * One segment, all checks of header and checksum passed, f->local, f->hash filled, f->entry the hint
+ * of the lookup pass, or FLOW_NONE. Consumes m.
+ */
+void tcp_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f);
+
+/* A segment for a connection; consumes m. RFC 9293 section 3.10.7.4. */
+void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_conn *c);
+
+static inline void tcp_tuple_of(const struct pkt_facts *f, struct flow_tuple *tuple)
+{
+	memcpy(tuple->remote, f->saddr, 16);
+	tuple->remote_port = f->sport;
+	tuple->local_port = f->dport;
+	tuple->local = f->local;
+}
+
+/* Drop m for a reason. */
+static inline void tcp_drop(struct tcp *t, struct rte_mbuf *m, enum counter reason)
+{
+	count(t->ctr, reason);
+	pkt_recycle(t->pool, m);
+}
+
+/* The acknowledgment a segment carries, checked before: RFC 9293 section 3.10.7.4 step 5. */
+void tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct rte_mbuf *m,
+		   const struct pkt_facts *f);
+
+/*
+ * The payload and FIN of a segment, in the window at least in part; consumes m. Returns false if it
+ * was not used (counted).
+ */
+void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct rte_mbuf *m,
+		    struct pkt_facts *f);
+
+/* Blocks to report, D-SACK first; at most max. RFC 2018, 2883. */
+unsigned int tcp_sack_report(struct tcp *t, struct tcp_work *w, uint32_t rcv_nxt,
+			     struct tcp_sack_block *out, unsigned int max);
+
+/* ---- loss and congestion (recover.c) ---- */
+
+uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_work *w);
+void tcp_flight_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t seq,
+		     uint32_t end, bool again);
+/* Everything below ack left the network; returns an RTT sample in us, 0: none. */
+uint32_t tcp_flight_acked(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t ack);
+/* Mark SACK blocks; returns bytes newly marked. */
+uint32_t tcp_flight_sack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+			 const struct tcp_sack_block *b, unsigned int n, uint32_t ack);
+void tcp_loss_detect(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t acked,
+		     bool dup);
+void tcp_rto_expired(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+/* The first lost range that may be sent again, or NULL. */
+struct tcp_flight *tcp_flight_lost(struct tcp *t, struct tcp_work *w);
+
+/* ---- queues (queue.c) ---- */
+
+/* Append to the send queue; each returns the bytes taken, bounded by the room. */
+size_t tcp_send_copy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
+		     size_t len);
+size_t tcp_send_static(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
+		       size_t len);
+/* The slice stays the caller's; a reference is taken where that is cheaper than a copy. */
+size_t tcp_send_slice(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+		      const struct slice *s);
+size_t tcp_send_room(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w);
+void tcp_sndq_acked(struct tcp *t, struct tcp_work *w, uint32_t una);
+/* Slice index that holds seq. */
+uint32_t tcp_queue_find(const struct tcp *t, const struct vec *q, const struct slice *inl,
+			uint32_t seq);
+/* The handler consumed n bytes from the front of the receive queue. */
+void tcp_rcvq_consume(struct tcp *t, struct tcp_work *w, uint32_t n);
+void tcp_queues_drop(struct tcp *t, struct tcp_work *w);
+void tcp_slice_put(struct tcp *t, struct slice *s);
+
+/* ---- output ---- */
+
+/* Segments of one connection, at most max; *more if it could send on. */
+unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+			struct rte_mbuf **pkts, unsigned int max, bool *more);
+
+/* Whether tcp_output would build anything now. */
+bool tcp_output_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
+/* Build and emit an ACK at once. False: no mbuf (the ACK stays owed). */
+bool tcp_ack_now(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
+/* ACK of RFC 5961: throttled per connection. Consumes m. */
+void tcp_challenge_ack(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, bool throttle);
+
+/* The handler took data: advance the window if silly-window avoidance allows, and say so. */
+void tcp_window_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
+/* RST for an existing connection (ABORT): seq SND.MAX. */
+void tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
+/* What a segment of a connection says. */
+struct tcp_seg {
+	uint32_t seq, ack;
+	uint16_t window;
+	uint8_t flags;
+	uint8_t dscp;
+	uint32_t tsval, tsecr;
+	unsigned int agreed; /* TCP_OPT_TS: carry timestamps */
+	unsigned int sack_n;
+	struct tcp_sack_block sack[4];
+	const struct tcp_opts *syn; /* options of a SYN-ACK instead */
+};
+
+/*
+ * Prepend headers to m (which holds the payload), finish checksums, pad. The path must be known.
+ * ttl 64 unless a listener says otherwise.
+ */
+void tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple,
+		    uint32_t path, const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum);
+
+/* The same, and hand it to emit or, if the next hop is unknown, to net. */
+void tcp_seg_emit(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple, uint32_t path,
+		  const struct tcp_seg *seg, uint8_t ttl);
+
+/*
+ * Answer a segment that belongs to no connection with RST, in its own mbuf, under the RST limit.
+ * Consumes m. RFC 9293 section 3.10.7.1.
+ */
+void tcp_reset_reply(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
+		     enum counter reason);
+
+/* Make an empty packet of m: no payload, one segment. NULL if that cannot be; m is consumed. */
+struct rte_mbuf *tcp_reuse(struct tcp *t, struct rte_mbuf *m);
+
+/* ---- timers (timer.c) ---- */
+
+/* The earliest of the connection's timers, put in the wheel if it moved forward. */
+void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+void tcp_timer_arm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, enum tcp_timer kind,
+		   uint64_t delay_us);
+/* Choose the timer that the state of the send queue calls for. */
+void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool restart);
+uint64_t tcp_rto(const struct tcp *t, const struct tcp_conn *c);
+void tcp_timer_fire(void *arg, uint32_t entry, uint32_t slot);
+uint32_t tcp_wheel_insert(struct tcp *t, uint32_t entry, uint32_t deadline);
+
+/* ---- TIME-WAIT (time_wait.c) ---- */
+
+/* Replace the connection's record by a TIME-WAIT record; the connection itself is then over. */
+void tcp_enter_time_wait(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+void tcp_time_wait_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
+			 struct tcp_time_wait *tw);
+/* Free what has expired, at most budget. */
+void tcp_time_wait_tick(struct tcp *t, unsigned int budget);
+void tcp_time_wait_free(struct tcp *t, struct tcp_time_wait *tw);
+
+/* Timestamp clock of RFC 7323: ms and a keyed offset. */
+static inline uint32_t tcp_ts_now(const struct tcp *t, uint32_t offset)
+{
+	return t->now_ms + offset;
+}
+
+uint32_t tcp_ts_offset(const struct tcp *t, const struct flow_tuple *tuple);
+
+#endif

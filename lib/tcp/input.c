@@ -1,0 +1,223 @@
+/*
+ * A segment's way to its record, and the checks of RFC 9293 section 3.10.7.4 in their order: timestamp,
+ * RST, SYN, sequence number, ACK; then the acknowledgment and the payload. RFC 5961 and RFC 7323
+ * decide where they say more.
+ */
+#include "tcp/tcp.h"
+
+/* Does the record that entry names carry this tuple? */
+static bool entry_is(const struct tcp *t, uint32_t entry, const struct flow_tuple *tuple)
+{
+	uint32_t i = flow_entry_index(entry);
+
+	if (flow_entry_type(entry) == FLOW_CONN)
+		return flow_tuple_equal(&t->conn[i].tuple, tuple) &&
+		       t->conn[i].state != TCP_CLOSED;
+	return flow_tuple_equal(&t->small[i].tuple, tuple) &&
+	       t->small[i].half.kind == flow_entry_type(entry);
+}
+
+static uint32_t lookup(const struct tcp *t, const struct pkt_facts *f)
+{
+	struct flow_tuple tuple;
+	struct flow_cursor cur;
+	uint32_t entry;
+
+	tcp_tuple_of(f, &tuple);
+	if (f->entry != FLOW_NONE && entry_is(t, f->entry, &tuple))
+		return f->entry;
+	for (entry = flow_table_first(&t->table, f->hash, &cur); entry != FLOW_NONE;
+	     entry = flow_table_next(&t->table, &cur))
+		if (entry_is(t, entry, &tuple))
+			return entry;
+	return FLOW_NONE;
+}
+
+void tcp_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
+{
+	uint32_t entry = lookup(t, f), i = flow_entry_index(entry);
+	int version;
+
+	if (unlikely(f->flags & PKT_F_BAD_OPT))
+		count(t->ctr, CTR_RX_BAD_OPT);
+	switch (entry == FLOW_NONE ? 0 : flow_entry_type(entry)) {
+	case FLOW_CONN:
+		tcp_conn_input(t, m, f, &t->conn[i]);
+		return;
+	case FLOW_HALF_OPEN:
+		tcp_half_input(t, m, f, &t->small[i].half);
+		return;
+	case FLOW_TIME_WAIT:
+		tcp_time_wait_input(t, m, f, &t->small[i].tw);
+		return;
+	default:
+		break;
+	}
+	version = tcp_listener_find(t, f->local, be16(f->dport));
+	if (version >= 0)
+		tcp_listen_input(t, m, f, version, 0, false);
+	else
+		tcp_reset_reply(t, m, f, CTR_RX_CLOSED_PORT);
+}
+
+static uint32_t window_of(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	return seq_gt(w->rcv_adv, c->rcv_nxt) ? w->rcv_adv - c->rcv_nxt : 0;
+}
+
+/* RFC 7323 section 5.3: older than the last, and the last is not too old to say so. */
+static bool paws_rejects(const struct tcp_conn *c, const struct pkt_facts *f)
+{
+	return c->flags & TCP_OPT_TS && f->flags & PKT_F_TS && !(c->flags & TCP_F_TS_STALE) &&
+	       seq_lt(f->tsval, c->ts_recent);
+}
+
+/* RFC 5961 section 3.2: exactly RCV.NXT resets, elsewhere in the window is challenged. */
+static void rst_input(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
+		      struct tcp_conn *c, struct tcp_work *w)
+{
+	if (f->seq == c->rcv_nxt) {
+		count(t->ctr, CTR_CONN_RESET_RX);
+		pkt_recycle(t->pool, m);
+		tcp_close_now(t, c, PIER_CLOSE_RESET);
+	} else if (seq_gt(f->seq, c->rcv_nxt) && seq_lt(f->seq, c->rcv_nxt + window_of(c, w))) {
+		count(t->ctr, CTR_RX_RST_IN_WINDOW);
+		tcp_challenge_ack(t, c, m, true);
+	} else {
+		tcp_drop(t, m, CTR_RX_RST_IGNORED);
+	}
+}
+
+/* RFC 9293 section 3.4, table 5; the right edge itself counts for empty segments. */
+static bool acceptable(const struct tcp_conn *c, const struct tcp_work *w,
+		       const struct pkt_facts *f)
+{
+	uint32_t wnd = window_of(c, w), len = f->payload_len + !!(f->tcp_flags & TCP_FIN);
+	uint32_t last = f->seq + len - 1, edge = c->rcv_nxt + wnd;
+
+	if (len == 0)
+		return wnd ? seq_geq(f->seq, c->rcv_nxt) && seq_leq(f->seq, edge) :
+			     f->seq == c->rcv_nxt;
+	if (wnd == 0)
+		return false;
+	return (seq_geq(f->seq, c->rcv_nxt) && seq_lt(f->seq, edge)) ||
+	       (seq_geq(last, c->rcv_nxt) && seq_lt(last, edge));
+}
+
+static bool ack_in_range(const struct tcp_conn *c, const struct tcp_work *w,
+			 const struct pkt_facts *f)
+{
+	return seq_leq(f->ack, w->snd_max) && seq_geq(f->ack, w->snd_una - w->max_snd_wnd);
+}
+
+/*
+ * Not acceptable: answered by an ACK, throttled if it carries nothing (RFC 5961 section 7). At a
+ * closed window the ACK field of a probe still counts.
+ */
+static void unacceptable(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
+			 struct tcp_conn *c, struct tcp_work *w)
+{
+	bool keepalive = f->seq == c->rcv_nxt - 1 && f->payload_len <= 1 &&
+			 !(f->tcp_flags & TCP_FIN);
+	bool empty = !f->payload_len && !(f->tcp_flags & TCP_FIN);
+	bool old = f->payload_len && seq_leq(f->seq + f->payload_len, c->rcv_nxt);
+
+	if (f->seq == c->rcv_nxt && f->tcp_flags & TCP_ACK && ack_in_range(c, w, f)) {
+		c->last_rx = t->now_ms;
+		tcp_ack_input(t, c, w, m, f);
+		count(t->ctr, CTR_RX_WINDOW_PROBES);
+		if (c->state == TCP_CLOSED) {
+			pkt_recycle(t->pool, m);
+			return;
+		}
+	} else if (keepalive) {
+		c->last_rx = t->now_ms;
+		count(t->ctr, CTR_RX_KEEPALIVES);
+	} else if (old && c->flags & TCP_OPT_SACK) {
+		w->dsack_start = f->seq;
+		w->dsack_end = f->seq + f->payload_len;
+	}
+	count(t->ctr, old ? CTR_RX_OLD_DATA : CTR_RX_OUT_OF_WINDOW);
+	tcp_challenge_ack(t, c, m, empty && !keepalive);
+}
+
+/* Everything before the ACK field; true if the segment goes on. */
+static bool checks(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_conn *c,
+		   struct tcp_work *w)
+{
+	uint8_t flags = f->tcp_flags;
+	bool empty = !f->payload_len && !(flags & TCP_FIN);
+
+	if (flags & TCP_RST) {
+		rst_input(t, m, f, c, w);
+		return false;
+	}
+	if (flags & TCP_SYN) {
+		count(t->ctr, CTR_RX_SYN_IN_CONN);
+		tcp_challenge_ack(t, c, m, true);
+		return false;
+	}
+	if (unlikely(c->flags & TCP_OPT_TS && !(f->flags & PKT_F_TS))) {
+		tcp_drop(t, m, CTR_RX_NO_TS);
+		return false;
+	}
+	if (unlikely(paws_rejects(c, f))) {
+		count(t->ctr, CTR_RX_PAWS);
+		tcp_challenge_ack(t, c, m, empty);
+		return false;
+	}
+	if (unlikely(!acceptable(c, w, f))) {
+		unacceptable(t, m, f, c, w);
+		return false;
+	}
+	if (unlikely(!(flags & TCP_ACK))) {
+		tcp_drop(t, m, CTR_RX_NO_ACK);
+		return false;
+	}
+	if (unlikely(!ack_in_range(c, w, f))) {
+		count(t->ctr, CTR_RX_BAD_ACK);
+		tcp_challenge_ack(t, c, m, empty);
+		return false;
+	}
+	return true;
+}
+
+/* RFC 7323 section 4.3: what the next segment echoes. */
+static void update_ts_recent(struct tcp_conn *c, const struct tcp_work *w,
+			     const struct pkt_facts *f)
+{
+	if (!(c->flags & TCP_OPT_TS) || !(f->flags & PKT_F_TS))
+		return;
+	if (seq_gt(f->seq, w->last_ack_sent))
+		return;
+	if (c->flags & TCP_F_TS_STALE || seq_geq(f->tsval, c->ts_recent)) {
+		c->ts_recent = f->tsval;
+		c->flags &= ~(uint32_t)TCP_F_TS_STALE;
+	}
+}
+
+void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_conn *c)
+{
+	struct tcp_work *w = tcp_attach(t, c);
+
+	if (unlikely(!w)) {
+		tcp_drop(t, m, CTR_RX_NO_BLOCK);
+		return;
+	}
+	tcp_ready(t, c, w, 0);
+	if (!checks(t, m, f, c, w))
+		return;
+	update_ts_recent(c, w, f);
+	c->last_rx = t->now_ms;
+	if (w->timer != TCP_TIMER_PERSIST)
+		c->probes = 0;
+	tcp_ack_input(t, c, w, m, f);
+	if (c->state == TCP_CLOSED)
+		pkt_recycle(t->pool, m);
+	else if (f->payload_len || f->tcp_flags & TCP_FIN)
+		tcp_data_input(t, c, w, m, f);
+	else
+		pkt_recycle(t->pool, m);
+	if (c->state != TCP_CLOSED && tcp_output_due(t, c, w))
+		tcp_want_output(t, c, w);
+}

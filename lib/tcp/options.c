@@ -1,0 +1,56 @@
+/*
+ * The table of TCP's options, with the defaults that the conformance statement names.
+ */
+#include "tcp/options.h"
+
+#define O(k, t, f, lo, hi, d, h) {k, OPTION_##t, offsetof(struct tcp_options, f), lo, hi, NULL, d, h}
+#define MS 1000ull
+#define S  1000000ull
+
+static const struct option options[] = {
+	O("rto-initial", DURATION, rto_initial, 100 * MS, 60 * S, "1s",
+	  "retransmission timeout before the first round-trip sample"),
+	O("rto-min", DURATION, rto_min, 5 * MS, 1 * S, "200ms",
+	  "least margin of the retransmission timeout above the smoothed round-trip time"),
+	O("rto-max", DURATION, rto_max, 60 * S, 3600 * S, "60s",
+	  "ceiling of the retransmission timeout"),
+	O("rto-literal", BOOL, rto_literal, 0, 0, "no",
+	  "apply rto-min to the whole timeout, as RFC 6298 has it (set rto-min = 1s too)"),
+	O("synack-retries", U32, synack_retries, 0, 15, "5", "SYN-ACKs sent again before giving up"),
+	O("r1", U32, r1, 3, 100, "3", "retransmissions after which the next hop is looked up again"),
+	O("r2", DURATION, r2, 0, 0, "100s", "give a silent peer up after this long"),
+	O("user-timeout", DURATION, user_timeout, 0, 0, "300s",
+	  "give up when sent data was not acknowledged for this long"),
+	O("delack", DURATION, delack, 1 * MS, 499 * MS, "40ms", "longest delay of an acknowledgment"),
+	O("persist-max", DURATION, persist_max, 60 * S, 3600 * S, "60s",
+	  "longest interval between probes of a closed window"),
+	O("msl", DURATION, msl, 1 * S, 120 * S, "30s", "maximum segment lifetime; TIME-WAIT is twice it"),
+	O("fin-wait2", DURATION, fin_wait2, 1 * S, 3600 * S, "60s",
+	  "wait this long for the peer's FIN after closing"),
+	O("keepalive", BOOL, keepalive, 0, 0, "no", "probe idle connections"),
+	O("keepalive-idle", DURATION, keepalive_idle, 1 * S, 0xffffffffull * MS / 4, "7200s",
+	  "idle time before the first keep-alive probe"),
+	O("keepalive-interval", DURATION, keepalive_intvl, 1 * S, 3600 * S, "75s",
+	  "time between keep-alive probes"),
+	O("keepalive-count", U32, keepalive_count, 1, 100, "9",
+	  "unanswered keep-alive probes that end a connection"),
+	O("challenge-ack", DURATION, challenge_ack, 0, 60 * S, "500ms",
+	  "one challenge ACK a connection in this time"),
+	O("rcvbuf", SIZE, rcvbuf, 2048, 1ull << 30, "256k", "receive buffer of a connection"),
+	O("sndbuf", SIZE, sndbuf, 2048, 1ull << 30, "1m", "send queue of a connection"),
+	O("min-snd-mss", U32, min_snd_mss, 48, 1220, "64", "a smaller MSS of the peer is raised to this"),
+	O("timestamps", BOOL, timestamps, 0, 0, "yes", "RFC 7323 timestamps, if the peer offers them"),
+	O("sack", BOOL, sack, 0, 0, "yes", "RFC 2018 selective acknowledgments, if offered"),
+	O("window-scale", BOOL, window_scale, 0, 0, "yes", "RFC 7323 window scaling, if offered"),
+	O("nagle", BOOL, nagle, 0, 0, "no", "hold small segments back while data is unacknowledged"),
+	O("ttl", U32, ttl, 1, 255, "64", "time to live of sent packets"),
+	O("dscp", U32, dscp, 0, 63, "0", "differentiated services codepoint of sent packets"),
+};
+
+const struct option_table tcp_option_table = {
+	.section = "tcp",
+	.help = "TCP for all listeners; a [listen] section may override each key",
+	.options = options,
+	.n = sizeof(options) / sizeof(options[0]),
+	.size = sizeof(struct tcp_options),
+};

@@ -1,0 +1,377 @@
+/*
+ * What leaves: retransmissions, new data, FIN, probes, ACKs. One segment is built at a time, from
+ * whatever the state is at that moment, and only when the port has room for it; so an ACK always
+ * carries the newest numbers and what was not pulled was never sent.
+ */
+#include "tcp/tcp.h"
+#include "wire/tcp_opt.h"
+
+#define ACK_OPTION_SACKS 3 /* beside timestamps; RFC 2018 section 3 */
+
+/*
+ * The window to advertise, as on the wire; moves rcv_adv. The right edge advances only by what is
+ * worth it (RFC 9293 section 3.8.6.2.2) and never moves back.
+ */
+static uint16_t advertise(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	uint32_t buf = tcp_opts_of(t, c)->rcvbuf, unread = c->rcv_nxt - w->rcv_read;
+	uint32_t edge = c->rcv_nxt + (buf > unread ? buf - unread : 0), field;
+
+	if (!seq_gt(edge, w->rcv_adv) || edge - w->rcv_adv < min_of(buf / 2, (uint32_t)c->rcv_mss))
+		edge = w->rcv_adv;
+	field = seq_gt(edge, c->rcv_nxt) ? (edge - c->rcv_nxt) >> c->rcv_wscale : 0;
+	if (seq_lt(c->rcv_nxt + (field << c->rcv_wscale), w->rcv_adv))
+		field = (w->rcv_adv - c->rcv_nxt + (1u << c->rcv_wscale) - 1) >> c->rcv_wscale;
+	field = min_of(field, 0xffffu);
+	w->rcv_adv = seq_max(w->rcv_adv, c->rcv_nxt + (field << c->rcv_wscale));
+	return field;
+}
+
+/* Everything of a segment but its place in the stream; what it acknowledges is then not owed. */
+static void seg_common(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct tcp_seg *seg)
+{
+	seg->ack = c->rcv_nxt;
+	seg->window = advertise(t, c, w);
+	seg->flags = TCP_ACK;
+	seg->dscp = c->dscp;
+	seg->syn = NULL;
+	seg->sack_n = 0;
+	seg->agreed = c->flags & TCP_F_AGREED;
+	if (seg->agreed & TCP_OPT_TS) {
+		seg->tsval = tcp_ts_now(t, w->ts_offset);
+		seg->tsecr = c->ts_recent;
+	}
+	if (seg->agreed & TCP_OPT_SACK && (w->ooo.n || w->dsack_start != w->dsack_end))
+		seg->sack_n = tcp_sack_report(t, w, c->rcv_nxt, seg->sack,
+					      seg->agreed & TCP_OPT_TS ? ACK_OPTION_SACKS :
+									 TCP_SACK_MAX);
+}
+
+static void ack_sent(struct tcp_conn *c, struct tcp_work *w)
+{
+	w->last_ack_sent = c->rcv_nxt;
+	w->ack_now = 0;
+	w->delack = 0;
+	w->segs_unacked = 0;
+}
+
+static uint8_t ttl_of(const struct tcp *t, const struct tcp_conn *c)
+{
+	return tcp_opts_of(t, c)->ttl;
+}
+
+/* RFC 9293 appendix A.2: a peer whose window is closed takes a SEQ inside of it. */
+static uint32_t ack_seq(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	return seq_min(c->snd_nxt, w->snd_una + w->snd_wnd);
+}
+
+bool tcp_ack_now(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	struct rte_mbuf *m = pkt_alloc(t->pool);
+	struct tcp_seg seg;
+
+	if (unlikely(!m)) {
+		count(t->ctr, CTR_TX_NO_MBUF);
+		return false;
+	}
+	seg_common(t, c, w, &seg);
+	seg.seq = ack_seq(c, w);
+	ack_sent(c, w);
+	count(t->ctr, CTR_TX_ACKS);
+	tcp_seg_emit(t, m, &c->tuple, c->path, &seg, ttl_of(t, c));
+	return true;
+}
+
+void tcp_challenge_ack(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, bool throttle)
+{
+	struct tcp_work *w = tcp_work_of(t, c);
+
+	pkt_recycle(t->pool, m);
+	if (throttle) {
+		if (c->flags & TCP_F_CHALLENGED &&
+		    t->now_ms - c->challenge < ms_of(tcp_opts_of(t, c)->challenge_ack)) {
+			count(t->ctr, CTR_TX_CHALLENGE_RATE);
+			return;
+		}
+		c->flags |= TCP_F_CHALLENGED;
+		c->challenge = t->now_ms;
+	}
+	count(t->ctr, CTR_TX_CHALLENGE_ACKS);
+	if (!tcp_ack_now(t, c, w)) {
+		w->ack_now = 1;
+		tcp_want_output(t, c, w);
+	}
+}
+
+void tcp_window_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	uint32_t buf = tcp_opts_of(t, c)->rcvbuf, unread = c->rcv_nxt - w->rcv_read;
+	uint32_t edge = c->rcv_nxt + (buf > unread ? buf - unread : 0);
+	uint32_t open = seq_gt(w->rcv_adv, c->rcv_nxt) ? w->rcv_adv - c->rcv_nxt : 0;
+	uint32_t gain = seq_gt(edge, w->rcv_adv) ? edge - w->rcv_adv : 0;
+
+	if (c->flags & TCP_F_FIN_RECEIVED || gain < min_of(buf / 2, (uint32_t)c->rcv_mss))
+		return;
+	if (open < c->rcv_mss || gain >= buf / 2) {
+		w->ack_now = 1;
+		tcp_want_output(t, c, w);
+	}
+}
+
+void tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	struct rte_mbuf *m;
+	struct tcp_seg seg;
+
+	if (c->state == TCP_CLOSING || c->state == TCP_LAST_ACK || c->state >= TCP_TIME_WAIT)
+		return;
+	m = pkt_alloc(t->pool);
+	if (!m) {
+		count(t->ctr, CTR_TX_NO_MBUF);
+		return;
+	}
+	seg_common(t, c, w, &seg);
+	seg.sack_n = 0;
+	seg.flags = TCP_RST | TCP_ACK;
+	seg.seq = w->snd_max;
+	count(t->ctr, CTR_TX_RSTS);
+	count(t->ctr, CTR_CONN_RESET_TX);
+	tcp_seg_emit(t, m, &c->tuple, c->path, &seg, ttl_of(t, c));
+}
+
+/* What output decided to send. */
+struct plan {
+	uint32_t seq, len; /* payload */
+	bool fin, again, probe;
+};
+
+static bool fin_unsent(const struct tcp_conn *c)
+{
+	return (c->flags & (TCP_F_FIN_QUEUED | TCP_F_FIN_SENT)) == TCP_F_FIN_QUEUED;
+}
+
+/* A lost range that may go again now: RFC 9293 section 3.8.6 for the window. */
+static bool plan_retransmission(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+				uint32_t mss, struct plan *p)
+{
+	struct tcp_flight *f = tcp_flight_lost(t, w);
+
+	if (!f || (!w->force_retx && tcp_pipe(c, w) >= w->cc.cwnd))
+		return false;
+	if (f->seq != w->snd_una && seq_geq(f->seq, w->snd_una + w->snd_wnd))
+		return false;
+	p->seq = f->seq;
+	p->len = min_of(f->end - f->seq, mss);
+	p->again = true;
+	if (c->flags & TCP_F_FIN_SENT && seq_gt(p->seq + p->len, w->snd_end)) {
+		p->fin = true;
+		p->len--;
+	} else if (c->flags & TCP_F_FIN_SENT && p->seq + p->len == w->snd_end &&
+		   f->end == w->snd_end + 1) {
+		p->fin = true; /* one more segment just for the FIN would be waste */
+	}
+	return true;
+}
+
+/* Sender's silly-window avoidance and Nagle: RFC 9293 sections 3.8.6.2.1 and 3.7.4. */
+static bool worth_sending(const struct tcp_conn *c, const struct tcp_work *w, uint32_t len,
+			  uint32_t queued, uint32_t mss)
+{
+	if (len >= mss || w->override)
+		return true;
+	if (len == queued)
+		return !(c->flags & TCP_F_NAGLE) || c->snd_nxt == w->snd_una || fin_unsent(c);
+	return len >= w->max_snd_wnd / 2;
+}
+
+static bool plan_new(struct tcp_conn *c, struct tcp_work *w, uint32_t mss, struct plan *p)
+{
+	uint32_t queued = seq_lt(c->snd_nxt, w->snd_end) ? w->snd_end - c->snd_nxt : 0;
+	uint32_t edge = w->snd_una + w->snd_wnd;
+	uint32_t room = seq_gt(edge, c->snd_nxt) ? edge - c->snd_nxt : 0;
+	uint32_t fits = min_of(queued, room), len = min_of(fits, mss);
+
+	if (c->flags & TCP_F_FIN_SENT || (!queued && !fin_unsent(c)))
+		return false;
+	if (tcp_pipe(c, w) >= w->cc.cwnd || room == 0 || w->lost)
+		return false;
+	if (queued && !worth_sending(c, w, len, queued, mss))
+		return false;
+	p->seq = c->snd_nxt;
+	p->len = len;
+	p->fin = fin_unsent(c) && len == queued && len < room;
+	return len || p->fin;
+}
+
+/* One octet, or the FIN, beyond a closed window: RFC 9293 section 3.8.6.1. */
+static bool plan_probe(struct tcp_conn *c, struct tcp_work *w, struct plan *p)
+{
+	if (!w->probe)
+		return false;
+	w->probe = 0;
+	if (seq_lt(w->snd_una + w->snd_wnd, c->snd_nxt + 1)) {
+		p->seq = c->snd_nxt;
+		p->len = seq_lt(c->snd_nxt, w->snd_end);
+		p->fin = !p->len && fin_unsent(c);
+		p->probe = true;
+		return p->len || p->fin;
+	}
+	return false;
+}
+
+static bool make_plan(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t mss,
+		      struct plan *p)
+{
+	*p = (struct plan){0};
+	return plan_retransmission(t, c, w, mss, p) || plan_new(c, w, mss, p) ||
+	       plan_probe(c, w, p);
+}
+
+bool tcp_output_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	struct plan p;
+
+	if (w->ack_now || w->keepalive_probe || w->probe)
+		return true;
+	p = (struct plan){0};
+	return plan_retransmission(t, c, w, c->snd_mss, &p) || plan_new(c, w, c->snd_mss, &p);
+}
+
+/* After a segment left: states, records, timers. */
+static void plan_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const struct plan *p)
+{
+	uint32_t end = p->seq + p->len + p->fin;
+
+	count_add(t->ctr, CTR_TX_PAYLOAD_BYTES, p->len);
+	w->last_sent = t->now_ms;
+	if (p->fin)
+		count(t->ctr, CTR_TX_FINS);
+	if (p->probe) {
+		count(t->ctr, CTR_TX_WINDOW_PROBES);
+		w->snd_max = seq_max(w->snd_max, end);
+		return;
+	}
+	if (p->again) {
+		count(t->ctr, CTR_TX_RETRANSMITS);
+		w->force_retx = 0;
+		tcp_flight_sent(t, c, w, p->seq, end, true);
+		return;
+	}
+	if (c->snd_nxt == w->snd_una)
+		w->progress = t->now_ms;
+	tcp_flight_sent(t, c, w, p->seq, end, false);
+	c->snd_nxt = end;
+	w->snd_max = seq_max(w->snd_max, end);
+	w->override = 0;
+	if (p->fin)
+		c->flags |= TCP_F_FIN_SENT;
+	if (cc_is_limited(&w->cc, c->snd_nxt - w->snd_una))
+		w->limited_end = c->snd_nxt;
+}
+
+/* Payload from the send queue; an empty packet if there is none. */
+static struct rte_mbuf *plan_build(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+				   const struct plan *p, uint16_t *sum)
+{
+	const struct pkt_port *pp = t->port[t->net->paths[c->path].port];
+	const struct slice *s;
+	uint32_t i;
+
+	*sum = 0;
+	if (!p->len)
+		return pkt_alloc(t->pool);
+	i = tcp_queue_find(t, &w->sndq, w->sndq_inline, p->seq);
+	s = vec_at(&w->sndq, &t->slab, w->sndq_inline, sizeof(*s), i);
+	return pkt_build(t->pool, pp, s, w->sndq.n - i, p->seq - s->seq, p->len,
+			 pkt_needs_sum(pp) ? sum : NULL);
+}
+
+static struct rte_mbuf *send_plan(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+				  struct plan *p, struct tcp_seg *seg)
+{
+	uint16_t sum;
+	struct rte_mbuf *m = plan_build(t, c, w, p, &sum);
+
+	if (unlikely(!m)) {
+		count(t->ctr, CTR_TX_NO_MBUF);
+		return NULL;
+	}
+	seg->seq = p->seq;
+	if (p->fin)
+		seg->flags |= TCP_FIN;
+	if (p->len && p->seq + p->len == w->snd_end)
+		seg->flags |= TCP_PSH;
+	tcp_seg_finish(t, m, &c->tuple, c->path, seg, ttl_of(t, c), sum);
+	plan_sent(t, c, w, p);
+	return m;
+}
+
+/* The next segment of the connection, or NULL; *failed if mbufs are what is missing. */
+static struct rte_mbuf *next_segment(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+				     bool *failed)
+{
+	struct rte_mbuf *m;
+	struct tcp_seg seg;
+	struct plan p;
+	uint32_t mss = c->snd_mss;
+
+	/* SACK blocks take room from the payload: RFC 9293 section 3.7.1. */
+	if (c->flags & TCP_OPT_SACK && (w->ooo.n || w->dsack_start != w->dsack_end))
+		mss -= 4 + 8 * (c->flags & TCP_OPT_TS ? ACK_OPTION_SACKS : TCP_SACK_MAX);
+	if (make_plan(t, c, w, mss, &p)) {
+		seg_common(t, c, w, &seg);
+		m = send_plan(t, c, w, &p, &seg);
+		*failed = !m;
+		if (m)
+			ack_sent(c, w);
+		return m;
+	}
+	if (!w->ack_now && !w->keepalive_probe)
+		return NULL;
+	m = pkt_alloc(t->pool);
+	if (unlikely(!m)) {
+		count(t->ctr, CTR_TX_NO_MBUF);
+		*failed = true;
+		return NULL;
+	}
+	seg_common(t, c, w, &seg);
+	seg.seq = w->keepalive_probe ? c->snd_nxt - 1 : ack_seq(c, w);
+	count(t->ctr, w->keepalive_probe ? CTR_TX_KEEPALIVES : CTR_TX_ACKS);
+	w->keepalive_probe = 0;
+	ack_sent(c, w);
+	tcp_seg_finish(t, m, &c->tuple, c->path, &seg, ttl_of(t, c), 0);
+	return m;
+}
+
+/* RFC 5681 section 4.1: after an idle time the window is what a new connection has. */
+static void check_idle(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	if (c->snd_nxt != w->snd_una || w->snd_end == c->snd_nxt)
+		return;
+	if ((uint64_t)(t->now_ms - w->last_sent) * US_PER_MS > tcp_rto(t, c))
+		cc_newreno.on_idle(&w->cc, cc_initial_window(c->snd_mss));
+}
+
+unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+			struct rte_mbuf **pkts, unsigned int max, bool *more)
+{
+	bool ready = net_path_ready(t->net, c->path), failed = false;
+	unsigned int n = 0;
+
+	*more = false;
+	check_idle(t, c, w);
+	while (n < max) {
+		struct rte_mbuf *m = next_segment(t, c, w, &failed);
+
+		if (!m)
+			break;
+		if (likely(ready))
+			pkts[n++] = m;
+		else
+			net_hold(t->net, c->path, m, t->now);
+	}
+	*more = failed || (n == max && tcp_output_due(t, c, w));
+	tcp_timer_rearm(t, c, w, false);
+	return n;
+}

@@ -1,0 +1,222 @@
+/*
+ * The send and receive queues: payload as slices, in sequence order, without gaps.
+ *
+ * Sending, a small piece is copied behind the last one if that is a copy of ours with room left, so
+ * that a queue of tiny writes does not become a queue of tiny buffers; a large received slice is
+ * referenced. Slices that refer to received mbufs are counted in t->held; beyond the worker's share
+ * new ones are copied, because the receive pool must not drain into slow connections.
+ */
+#include <string.h>
+
+#include "tcp/tcp.h"
+#include "wire/sum.h"
+
+void tcp_slice_put(struct tcp *t, struct slice *s)
+{
+	if (s->kind == SLICE_MBUF)
+		t->held--;
+	slice_put(s);
+}
+
+static struct slice *sndq_at(const struct tcp *t, struct tcp_work *w, uint32_t i)
+{
+	return vec_at(&w->sndq, &t->slab, w->sndq_inline, sizeof(struct slice), i);
+}
+
+static struct slice *sndq_push(struct tcp *t, struct tcp_work *w)
+{
+	return vec_push(&w->sndq, &t->slab, w->sndq_inline, WORK_SLICES, sizeof(struct slice));
+}
+
+size_t tcp_send_room(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w)
+{
+	uint64_t buf = tcp_opts_of(t, c)->sndbuf;
+	uint32_t queued = w->snd_end - w->snd_una;
+
+	if (c->flags & TCP_F_FIN_QUEUED || c->state == TCP_CLOSED)
+		return 0;
+	return queued >= buf ? 0 : buf - queued;
+}
+
+/* Append to the last slice if it is a copy with room behind its end. */
+static size_t append_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, size_t len)
+{
+	struct slice *s;
+	struct rte_mbuf *m;
+	size_t n;
+
+	if (!w->sndq.n)
+		return 0;
+	s = sndq_at(t, w, w->sndq.n - 1);
+	if (s->kind != SLICE_COPY || rte_mbuf_refcnt_read(s->owner) != 1)
+		return 0;
+	m = s->owner;
+	n = min_of(len, (size_t)rte_pktmbuf_tailroom(m));
+	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len), p, n);
+	m->data_len += n;
+	m->pkt_len += n;
+	s->len += n;
+	s->flags = 0;
+	return n;
+}
+
+/* A new copy slice with as much as one buffer takes. */
+static size_t push_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, size_t len)
+{
+	struct rte_mbuf *m = pkt_alloc(t->pool);
+	struct slice *s;
+
+	if (unlikely(!m))
+		return 0;
+	m->data_off = 0;
+	s = sndq_push(t, w);
+	if (unlikely(!s)) {
+		pkt_recycle(t->pool, m);
+		return 0;
+	}
+	len = min_of(len, (size_t)m->buf_len);
+	*s = (struct slice){.data = rte_pktmbuf_mtod(m, uint8_t *), .owner = m,
+			    .seq = w->snd_end, .len = len, .kind = SLICE_COPY,
+			    .flags = SLICE_SUM};
+	s->sum = sum_fold(sum_copy(rte_pktmbuf_mtod(m, uint8_t *), p, len));
+	m->data_len = len;
+	m->pkt_len = len;
+	return len;
+}
+
+size_t tcp_send_copy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
+		     size_t len)
+{
+	const uint8_t *p = data;
+	size_t done = 0;
+
+	len = min_of(len, tcp_send_room(t, c, w));
+	while (done < len) {
+		size_t n = append_copy(t, w, p + done, len - done);
+
+		if (!n)
+			n = push_copy(t, w, p + done, len - done);
+		if (!n)
+			break;
+		done += n;
+		w->snd_end += n;
+	}
+	return done;
+}
+
+size_t tcp_send_static(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
+		       size_t len)
+{
+	struct slice *s;
+
+	len = min_of(len, tcp_send_room(t, c, w));
+	if (!len)
+		return 0;
+	s = sndq_push(t, w);
+	if (unlikely(!s))
+		return 0;
+	*s = (struct slice){.data = data, .seq = w->snd_end, .len = len, .kind = SLICE_STATIC};
+	w->snd_end += len;
+	return len;
+}
+
+size_t tcp_send_slice(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+		      const struct slice *from)
+{
+	const struct pkt_port *pp = t->port[t->net->paths[c->path].port];
+	struct slice *s;
+	size_t len;
+
+	if (!from->owner || from->len < pp->copy_below || pp->tx_mode == PKT_TX_GIVES_AWAY ||
+	    (t->held_max && t->held >= t->held_max))
+		return tcp_send_copy(t, c, w, from->data, from->len);
+	len = min_of((size_t)from->len, tcp_send_room(t, c, w));
+	if (!len)
+		return 0;
+	s = sndq_push(t, w);
+	if (unlikely(!s))
+		return 0;
+	*s = *from;
+	s->kind = SLICE_MBUF;
+	s->seq = w->snd_end;
+	slice_trim_back(s, len);
+	rte_mbuf_refcnt_update(s->owner, 1);
+	t->held++;
+	w->snd_end += len;
+	return len;
+}
+
+void tcp_sndq_acked(struct tcp *t, struct tcp_work *w, uint32_t una)
+{
+	uint32_t gone = 0;
+
+	while (gone < w->sndq.n) {
+		struct slice *s = sndq_at(t, w, gone);
+
+		if (seq_gt(s->seq + s->len, una)) {
+			if (seq_lt(s->seq, una))
+				slice_trim_front(s, una - s->seq);
+			break;
+		}
+		tcp_slice_put(t, s);
+		gone++;
+	}
+	if (gone)
+		vec_pop_front(&w->sndq, &t->slab, gone);
+}
+
+uint32_t tcp_queue_find(const struct tcp *t, const struct vec *q, const struct slice *inl,
+			uint32_t seq)
+{
+	const struct slice *s = (const struct slice *)(const void *)vec_base(
+				q, &t->slab, (void *)(uintptr_t)inl) + q->head;
+	uint32_t lo = 0, hi = q->n;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (seq_leq(s[mid].seq + s[mid].len, seq))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+void tcp_rcvq_consume(struct tcp *t, struct tcp_work *w, uint32_t n)
+{
+	uint32_t gone = 0;
+
+	w->rcv_read += n;
+	while (gone < w->rcvq.n && n) {
+		struct slice *s = vec_at(&w->rcvq, &t->slab, w->rcvq_inline, sizeof(*s), gone);
+
+		if (s->len > n) {
+			slice_trim_front(s, n);
+			break;
+		}
+		n -= s->len;
+		t->held--;
+		/* The mbuf that brought the payload takes the answer back, if nobody kept it. */
+		pkt_recycle(t->pool, s->owner);
+		gone++;
+	}
+	if (gone)
+		vec_pop_front(&w->rcvq, &t->slab, gone);
+}
+
+static void queue_drop(struct tcp *t, struct vec *q, struct slice *inl)
+{
+	for (uint32_t i = 0; i < q->n; i++)
+		tcp_slice_put(t, vec_at(q, &t->slab, inl, sizeof(struct slice), i));
+	vec_clear(q, &t->slab);
+}
+
+void tcp_queues_drop(struct tcp *t, struct tcp_work *w)
+{
+	queue_drop(t, &w->sndq, w->sndq_inline);
+	queue_drop(t, &w->rcvq, w->rcvq_inline);
+	queue_drop(t, &w->ooo, NULL);
+	vec_clear(&w->flight, &t->slab);
+	w->sacked = w->lost = 0;
+}

@@ -1,0 +1,139 @@
+/*
+ * Segments onto the wire: header, options, checksum, and the answers that belong to no connection.
+ */
+#include <string.h>
+
+#include "tcp/tcp.h"
+#include "wire/eth.h"
+#include "wire/tcp_opt.h"
+
+/* Options as tcp_seg says; returns their length, a multiple of 4. */
+static unsigned int write_options(uint8_t *p, const struct tcp_seg *seg)
+{
+	unsigned int n = 0;
+
+	if (seg->syn)
+		return tcp_opt_emit_syn(p, seg->syn);
+	if (seg->agreed & TCP_OPT_TS)
+		n = tcp_opt_emit_ts(p, seg->tsval, seg->tsecr);
+	if (seg->sack_n)
+		n += tcp_opt_emit_sack(p + n, seg->sack, seg->sack_n);
+	return n;
+}
+
+/* Prepend the TCP header with its options; returns its length. The checksum field is zero. */
+static unsigned int push_tcp(struct rte_mbuf *m, uint16_t sport, uint16_t dport,
+			     const struct tcp_seg *seg)
+{
+	uint8_t opt[TCP_OPT_LEN_MAX];
+	unsigned int n = write_options(opt, seg), len = TCP_HDR_LEN + n;
+	struct tcp_hdr *th;
+
+	m->data_off -= len;
+	m->data_len += len;
+	m->pkt_len += len;
+	m->l4_len = len;
+	th = rte_pktmbuf_mtod(m, struct tcp_hdr *);
+	*th = (struct tcp_hdr){
+		.sport = sport,
+		.dport = dport,
+		.seq = be32(seg->seq),
+		.ack = be32(seg->ack),
+		.doff = tcp_doff(len),
+		.flags = seg->flags,
+		.window = be16(seg->window),
+	};
+	memcpy(th + 1, opt, n);
+	return len;
+}
+
+void tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple,
+		    uint32_t path, const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum)
+{
+	const struct pkt_port *pp = t->port[t->net->paths[path].port];
+	unsigned int l4_len = push_tcp(m, tuple->local_port, tuple->remote_port, seg);
+	uint16_t total = m->pkt_len;
+
+	net_push(t->net, path, m, tuple->local, tuple->remote, IP_PROTO_TCP, seg->dscp << 2, ttl,
+		 total);
+	pkt_tcp_finish(m, pp, m->l2_len, l4_len, payload_sum);
+	pkt_pad(m);
+}
+
+void tcp_seg_emit(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple, uint32_t path,
+		  const struct tcp_seg *seg, uint8_t ttl)
+{
+	tcp_seg_finish(t, m, tuple, path, seg, ttl, 0);
+	if (likely(net_path_ready(t->net, path)))
+		t->emit(t->emit_arg, t->net->paths[path].port, m);
+	else
+		net_hold(t->net, path, m, t->now);
+}
+
+struct rte_mbuf *tcp_reuse(struct tcp *t, struct rte_mbuf *m)
+{
+	if (likely(m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 &&
+		   m->buf_len >= t->pool->buf_len)) {
+		rte_pktmbuf_reset(m);
+		return m;
+	}
+	pkt_recycle(t->pool, m);
+	m = pkt_alloc(t->pool);
+	if (unlikely(!m))
+		count(t->ctr, CTR_TX_NO_MBUF);
+	return m;
+}
+
+static uint32_t segment_length(const struct pkt_facts *f)
+{
+	return f->payload_len + !!(f->tcp_flags & TCP_SYN) + !!(f->tcp_flags & TCP_FIN);
+}
+
+/*
+ * To the frame's sender, by the way it came: a stranger's packet must not cost a path entry or an
+ * ARP request.
+ */
+void tcp_reset_reply(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
+		     enum counter reason)
+{
+	const struct pkt_port *pp = t->port[f->port];
+	struct tcp_seg seg = {.flags = TCP_RST};
+	struct eth_hdr *eth;
+	unsigned int l4_len;
+	uint8_t peer[6];
+	uint8_t *ip;
+
+	count(t->ctr, reason);
+	if (f->tcp_flags & TCP_RST) {
+		pkt_recycle(t->pool, m);
+		return;
+	}
+	if (!bucket_take(&t->rst_bucket, t->now)) {
+		tcp_drop(t, m, CTR_TX_RST_RATE);
+		return;
+	}
+	memcpy(peer, rte_pktmbuf_mtod_offset(m, uint8_t *, 6), 6);
+	m = tcp_reuse(t, m);
+	if (!m)
+		return;
+	if (f->tcp_flags & TCP_ACK) {
+		seg.seq = f->ack;
+	} else {
+		seg.ack = f->seq + segment_length(f);
+		seg.flags |= TCP_ACK;
+	}
+	l4_len = push_tcp(m, f->dport, f->sport, &seg);
+	ip = (uint8_t *)rte_pktmbuf_prepend(m, IP4_HDR_LEN);
+	net_ipv4_write(ip, net_v4_of(f->daddr), net_v4_of(f->saddr), IP4_HDR_LEN + l4_len,
+		       IP_PROTO_TCP, 0, 64, false);
+	eth = (struct eth_hdr *)(void *)rte_pktmbuf_prepend(m, sizeof(*eth));
+	memcpy(eth->dst, peer, 6);
+	memcpy(eth->src, pp->mac, 6);
+	eth->type = BE16(ETH_TYPE_IP4);
+	m->l2_len = sizeof(*eth);
+	m->l3_len = IP4_HDR_LEN;
+	pkt_tcp_finish(m, pp, sizeof(*eth), l4_len, 0);
+	pkt_pad(m);
+	count(t->ctr, CTR_TX_RSTS);
+	t->emit(t->emit_arg, f->port, m);
+}

@@ -1,0 +1,182 @@
+/*
+ * TIME-WAIT (RFC 9293 section 3.6.1): 64 bytes that remember a connection's last numbers for twice
+ * the maximum segment lifetime.
+ *
+ * All stay equally long, so they stand in one queue in the order they entered and only the head is
+ * ever looked at; a retransmitted FIN moves its record to the end. At the cap the oldest goes. A RST
+ * is ignored (RFC 1337); a SYN that is provably newer opens a new connection (RFC 6191).
+ */
+#include "tcp/tcp.h"
+#include "wire/tcp_opt.h"
+
+#define CHALLENGE_MS 500
+
+static void queue_append(struct tcp *t, struct tcp_time_wait *tw)
+{
+	uint32_t i = tcp_small_index(t, tw);
+
+	tw->expiry = t->now_ms + t->time_wait_ms;
+	tw->next = 0;
+	tw->prev = t->tw_tail;
+	if (t->tw_tail)
+		t->small[t->tw_tail].tw.next = i;
+	else
+		t->tw_head = i;
+	t->tw_tail = i;
+}
+
+static void queue_remove(struct tcp *t, struct tcp_time_wait *tw)
+{
+	if (tw->prev)
+		t->small[tw->prev].tw.next = tw->next;
+	else
+		t->tw_head = tw->next;
+	if (tw->next)
+		t->small[tw->next].tw.prev = tw->prev;
+	else
+		t->tw_tail = tw->prev;
+}
+
+void tcp_time_wait_free(struct tcp *t, struct tcp_time_wait *tw)
+{
+	queue_remove(t, tw);
+	flow_table_remove(&t->table, flow_hash(&t->flow_key, &tw->tuple),
+			  flow_entry(FLOW_TIME_WAIT, tcp_small_index(t, tw)));
+	net_path_put(t->net, tw->path);
+	t->time_wait--;
+	tcp_small_free(t, (union tcp_small *)tw);
+}
+
+void tcp_time_wait_tick(struct tcp *t, unsigned int budget)
+{
+	while (t->tw_head && budget--) {
+		struct tcp_time_wait *tw = &t->small[t->tw_head].tw;
+
+		if (seq_gt(tw->expiry, t->now_ms))
+			break;
+		tcp_time_wait_free(t, tw);
+	}
+}
+
+static union tcp_small *take_record(struct tcp *t)
+{
+	union tcp_small *s = NULL;
+
+	if (t->time_wait < t->max_time_wait)
+		s = tcp_small_alloc(t);
+	if (!s && t->tw_head) {
+		count(t->ctr, CTR_TIME_WAIT_RECYCLED);
+		tcp_time_wait_free(t, &t->small[t->tw_head].tw);
+		s = tcp_small_alloc(t);
+	}
+	return s;
+}
+
+void tcp_enter_time_wait(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	union tcp_small *s = take_record(t);
+
+	count(t->ctr, CTR_CONN_CLOSED);
+	if (likely(s)) {
+		struct tcp_time_wait *tw = &s->tw;
+
+		tw->kind = FLOW_TIME_WAIT;
+		tw->tuple = c->tuple;
+		tw->snd_nxt = c->snd_nxt;
+		tw->rcv_nxt = c->rcv_nxt;
+		tw->path = c->path;
+		tw->agreed = c->flags & TCP_F_AGREED;
+		tw->rcv_wscale = c->rcv_wscale;
+		tw->ts_recent = c->ts_recent;
+		tw->rcv_wnd = (uint16_t)min_of((w->rcv_adv - c->rcv_nxt) >> c->rcv_wscale,
+					       0xffffu);
+		tw->dscp = c->dscp;
+		flow_table_replace(&t->table, flow_hash(&t->flow_key, &c->tuple),
+				   flow_entry(FLOW_CONN, tcp_index(t, c)),
+				   flow_entry(FLOW_TIME_WAIT, tcp_small_index(t, tw)));
+		net_path_get(t->net, tw->path);
+		queue_append(t, tw);
+		t->time_wait++;
+		count(t->ctr, CTR_TIME_WAIT_ENTERED);
+	}
+	tcp_close_now(t, c, PIER_CLOSE_NORMAL);
+}
+
+static void send_ack(struct tcp *t, struct tcp_time_wait *tw, struct rte_mbuf *m)
+{
+	struct tcp_seg seg = {.seq = tw->snd_nxt, .ack = tw->rcv_nxt, .window = tw->rcv_wnd,
+			      .flags = TCP_ACK, .dscp = tw->dscp, .tsecr = tw->ts_recent,
+			      .agreed = tw->agreed};
+
+	m = tcp_reuse(t, m);
+	if (!m)
+		return;
+	if (tw->agreed & TCP_OPT_TS)
+		seg.tsval = tcp_ts_now(t, tcp_ts_offset(t, &tw->tuple));
+	count(t->ctr, CTR_TX_ACKS);
+	tcp_seg_emit(t, m, &tw->tuple, tw->path, &seg, 64);
+}
+
+static void challenge(struct tcp *t, struct tcp_time_wait *tw, struct rte_mbuf *m)
+{
+	if (tw->challenged && t->now_ms - tw->challenge < CHALLENGE_MS) {
+		tcp_drop(t, m, CTR_TX_CHALLENGE_RATE);
+		return;
+	}
+	tw->challenged = 1;
+	tw->challenge = t->now_ms;
+	send_ack(t, tw, m);
+}
+
+/* RFC 6191 section 2 and, where no timestamp decides, RFC 9293 section 3.6.1. */
+static bool syn_is_newer(const struct tcp_time_wait *tw, const struct pkt_facts *f)
+{
+	bool old_ts = tw->agreed & TCP_OPT_TS, new_ts = f->flags & PKT_F_TS;
+
+	if (old_ts && new_ts)
+		return seq_gt(f->tsval, tw->ts_recent) ||
+		       (f->tsval == tw->ts_recent && seq_gt(f->seq, tw->rcv_nxt));
+	if (!old_ts && new_ts)
+		return true;
+	return seq_gt(f->seq, tw->rcv_nxt);
+}
+
+static void time_wait_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
+			  struct tcp_time_wait *tw)
+{
+	int version = tcp_listener_find(t, f->local, be16(f->dport));
+	uint32_t above = tw->snd_nxt;
+
+	if (version < 0 || f->tcp_flags & (TCP_ACK | TCP_FIN) || !syn_is_newer(tw, f)) {
+		count(t->ctr, CTR_RX_TIME_WAIT);
+		challenge(t, tw, m);
+		return;
+	}
+	count(t->ctr, CTR_TIME_WAIT_REUSED);
+	tcp_time_wait_free(t, tw);
+	tcp_listen_input(t, m, f, version, above, true);
+}
+
+void tcp_time_wait_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
+			 struct tcp_time_wait *tw)
+{
+	bool fin_again = f->tcp_flags & TCP_FIN &&
+			 f->seq + f->payload_len + 1 == tw->rcv_nxt;
+
+	if (f->tcp_flags & TCP_RST) {
+		tcp_drop(t, m, CTR_RX_RST_IGNORED);
+	} else if (f->tcp_flags & TCP_SYN) {
+		time_wait_syn(t, m, f, tw);
+	} else if (fin_again) {
+		queue_remove(t, tw);
+		queue_append(t, tw);
+		count(t->ctr, CTR_RX_TIME_WAIT);
+		send_ack(t, tw, m);
+	} else if (!(f->tcp_flags & TCP_ACK) ||
+		   (f->seq == tw->rcv_nxt && !f->payload_len && !(f->tcp_flags & TCP_FIN))) {
+		tcp_drop(t, m, CTR_RX_TIME_WAIT);
+	} else {
+		count(t->ctr, CTR_RX_TIME_WAIT);
+		challenge(t, tw, m);
+	}
+}

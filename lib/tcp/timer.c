@@ -1,0 +1,318 @@
+/*
+ * Timers: one deadline per connection, one valid entry in the wheel.
+ *
+ * A connection's deadline is the earliest of its retransmission (or persist, override, FIN-WAIT-2)
+ * timer, delayed ACK, keep-alive, handler's timer, and the day its TS.Recent grows stale. A later
+ * deadline changes the record only; the entry fires early and is put in again. An earlier one puts a
+ * new entry in and thereby kills the old.
+ *
+ * An entry that fires early is not put in at its deadline but after a time that doubles with the
+ * connection's idleness: a connection that works has many near deadlines, and each would leave a
+ * dead entry at a far one.
+ */
+#include "tcp/tcp.h"
+
+#define TS_STALE_MS (24u * 24 * 3600 * 1000) /* RFC 7323 section 5.5 */
+#define HOP_MIN_MS  8u
+#define OVERRIDE_MIN_US (100 * US_PER_MS) /* RFC 9293 section 3.8.6.2.1 */
+#define OVERRIDE_MAX_US (1000 * US_PER_MS)
+#define RTO_AFTER_SYN_US (3 * US_PER_SEC) /* RFC 6298 (5.7) */
+
+uint32_t tcp_wheel_insert(struct tcp *t, uint32_t entry, uint32_t deadline)
+{
+	return wheel_insert(&t->wheel, entry, deadline);
+}
+
+uint64_t tcp_rto(const struct tcp *t, const struct tcp_conn *c)
+{
+	const struct tcp_options *o = tcp_opts_of(t, c);
+	const struct rtt_limits limits = {o->rto_initial, o->rto_min, o->rto_max, o->rto_literal};
+	const struct rtt r = {rtt_unpack(c->srtt), rtt_unpack(c->rttvar), rtt_unpack(c->min_rtt)};
+	uint64_t rto = rtt_rto(&r, &limits);
+
+	if (c->flags & TCP_F_RTO_3S && !c->srtt)
+		rto = max_of(rto, RTO_AFTER_SYN_US);
+	return rto;
+}
+
+static void wheel_put(struct tcp *t, struct tcp_conn *c, uint32_t at)
+{
+	c->wheel_at = at;
+	c->wheel_slot = tcp_wheel_insert(t, flow_entry(FLOW_CONN, tcp_index(t, c)), at);
+}
+
+static void earliest(bool *any, uint32_t *best, uint32_t at)
+{
+	if (!*any || seq_lt(at, *best))
+		*best = at;
+	*any = true;
+}
+
+static uint32_t keepalive_at(const struct tcp_options *o, const struct tcp_conn *c)
+{
+	return c->last_rx + ms_of(o->keepalive_idle) + c->probes * ms_of(o->keepalive_intvl);
+}
+
+static bool keepalive_on(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	return c->flags & TCP_F_KEEPALIVE && c->state >= TCP_ESTABLISHED &&
+	       (!w || (w->snd_una == c->snd_nxt && w->timer == TCP_TIMER_NONE));
+}
+
+void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	bool any = false;
+	uint32_t at = 0;
+
+	if (c->state == TCP_CLOSED)
+		return;
+	if (w && w->timer != TCP_TIMER_NONE)
+		earliest(&any, &at, w->timer_at);
+	if (w && w->delack)
+		earliest(&any, &at, w->delack_at);
+	if (c->flags & TCP_F_TIMER)
+		earliest(&any, &at, c->handler_deadline);
+	if (keepalive_on(c, w))
+		earliest(&any, &at, keepalive_at(tcp_opts_of(t, c), c));
+	if (!w && (c->flags & (TCP_OPT_TS | TCP_F_TS_STALE)) == TCP_OPT_TS)
+		earliest(&any, &at, c->last_rx + TS_STALE_MS);
+	if (!any) {
+		c->flags &= ~(uint32_t)TCP_F_WHEEL;
+		return;
+	}
+	c->deadline = at;
+	c->flags |= TCP_F_WHEEL;
+	if (!c->wheel_slot || seq_lt(at, c->wheel_at))
+		wheel_put(t, c, at);
+}
+
+/* A millisecond more than asked: the present one has already begun. */
+static uint32_t due(const struct tcp *t, uint64_t delay_us)
+{
+	return t->now_ms + (uint32_t)((delay_us + US_PER_MS - 1) / US_PER_MS) +
+	       (delay_us ? t->now % US_PER_MS != 0 : 0);
+}
+
+void tcp_timer_arm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, enum tcp_timer kind,
+		   uint64_t delay_us)
+{
+	w->timer = kind;
+	w->timer_at = due(t, delay_us);
+	tcp_timer_update(t, c, w);
+}
+
+static void arm_rto(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	const struct tcp_options *o = tcp_opts_of(t, c);
+
+	tcp_timer_arm(t, c, w, TCP_TIMER_RTO, rtt_backoff(tcp_rto(t, c), c->backoff, o->rto_max));
+}
+
+static void arm_persist(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	tcp_timer_arm(t, c, w, TCP_TIMER_PERSIST,
+		      rtt_backoff(tcp_rto(t, c), c->probes, tcp_opts_of(t, c)->persist_max));
+}
+
+static bool unsent(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	return seq_lt(c->snd_nxt, w->snd_end) ||
+	       (c->flags & TCP_F_FIN_QUEUED && !(c->flags & TCP_F_FIN_SENT));
+}
+
+void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool restart)
+{
+	enum tcp_timer old = w->timer;
+	uint64_t wait;
+
+	if (c->state == TCP_CLOSED)
+		return;
+	if (w->snd_una != c->snd_nxt) {
+		if (old != TCP_TIMER_RTO || restart)
+			arm_rto(t, c, w);
+		return;
+	}
+	if (unsent(c, w) && seq_leq(w->snd_una + w->snd_wnd, c->snd_nxt)) {
+		if (old != TCP_TIMER_PERSIST) {
+			c->probes = 0;
+			w->progress = t->now_ms;
+			arm_persist(t, c, w);
+		}
+		return;
+	}
+	if (old == TCP_TIMER_PERSIST)
+		c->probes = 0;
+	if (unsent(c, w) && !w->on_out) {
+		if (old != TCP_TIMER_OVERRIDE) {
+			wait = max_of(tcp_rto(t, c), OVERRIDE_MIN_US);
+			wait = min_of(wait, OVERRIDE_MAX_US);
+			tcp_timer_arm(t, c, w, TCP_TIMER_OVERRIDE, wait);
+		}
+		return;
+	}
+	if (c->state == TCP_FIN_WAIT_2 && c->flags & TCP_F_ORPHAN) {
+		if (old != TCP_TIMER_FIN_WAIT2)
+			tcp_timer_arm(t, c, w, TCP_TIMER_FIN_WAIT2, tcp_opts_of(t, c)->fin_wait2);
+		return;
+	}
+	w->timer = TCP_TIMER_NONE;
+	tcp_timer_update(t, c, w);
+}
+
+static void give_up(struct tcp *t, struct tcp_conn *c)
+{
+	count(t->ctr, CTR_CONN_TIMEOUT);
+	tcp_close_now(t, c, PIER_CLOSE_TIMEOUT);
+}
+
+/* Whether ms of silence are too many: R2 and the user timeout. */
+static bool too_long(const struct tcp *t, const struct tcp_conn *c, uint32_t since)
+{
+	const struct tcp_options *o = tcp_opts_of(t, c);
+	uint64_t limit = min_of(o->r2, o->user_timeout);
+
+	return limit != DURATION_INF && (uint64_t)(t->now_ms - since) * US_PER_MS >= limit;
+}
+
+static void retransmit_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	count(t->ctr, CTR_RTO_FIRED);
+	if (too_long(t, c, w->progress)) {
+		give_up(t, c);
+		return;
+	}
+	tcp_rto_expired(t, c, w);
+	if (c->backoff < 15)
+		c->backoff++;
+	if (c->backoff == tcp_opts_of(t, c)->r1)
+		net_advise(t->net, c->path, t->now);
+	arm_rto(t, c, w);
+	tcp_want_output(t, c, w);
+}
+
+static void persist_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	uint32_t since = seq_max(c->last_rx, w->progress);
+
+	if (c->probes && too_long(t, c, since)) {
+		give_up(t, c);
+		return;
+	}
+	if (c->probes < UINT8_MAX)
+		c->probes++;
+	w->probe = 1;
+	arm_persist(t, c, w);
+	tcp_want_output(t, c, w);
+}
+
+static void keepalive_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	if (c->probes >= tcp_opts_of(t, c)->keepalive_count) {
+		give_up(t, c);
+		return;
+	}
+	c->probes++;
+	w->keepalive_probe = 1;
+	tcp_want_output(t, c, w);
+}
+
+static void main_timer_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	enum tcp_timer kind = w->timer;
+
+	w->timer = TCP_TIMER_NONE;
+	switch (kind) {
+	case TCP_TIMER_RTO:
+		retransmit_due(t, c, w);
+		break;
+	case TCP_TIMER_PERSIST:
+		persist_due(t, c, w);
+		break;
+	case TCP_TIMER_OVERRIDE:
+		w->override = 1;
+		tcp_want_output(t, c, w);
+		break;
+	case TCP_TIMER_FIN_WAIT2:
+		give_up(t, c);
+		break;
+	case TCP_TIMER_NONE:
+		break;
+	}
+}
+
+static void expire(struct tcp *t, struct tcp_conn *c)
+{
+	struct tcp_work *w;
+	bool keepalive = keepalive_on(c, c->block ? tcp_work_of(t, c) : NULL) &&
+			 seq_leq(keepalive_at(tcp_opts_of(t, c), c), t->now_ms);
+
+	if (c->flags & TCP_OPT_TS && t->now_ms - c->last_rx >= TS_STALE_MS)
+		c->flags |= TCP_F_TS_STALE;
+	if (!c->block && !keepalive && !(c->flags & TCP_F_TIMER)) {
+		tcp_timer_update(t, c, NULL);
+		return;
+	}
+	w = tcp_attach(t, c);
+	if (!w) {
+		c->deadline = t->now_ms + HOP_MIN_MS;
+		c->flags |= TCP_F_WHEEL;
+		wheel_put(t, c, c->deadline);
+		return;
+	}
+	if (w->delack && seq_leq(w->delack_at, t->now_ms)) {
+		count(t->ctr, CTR_DELAYED_ACKS);
+		w->ack_now = 1;
+		w->delack = 0;
+		tcp_want_output(t, c, w);
+	}
+	if (c->flags & TCP_F_TIMER && seq_leq(c->handler_deadline, t->now_ms)) {
+		c->flags &= ~(uint32_t)TCP_F_TIMER;
+		tcp_ready(t, c, w, TCP_EV_TIMER);
+	}
+	if (keepalive)
+		keepalive_due(t, c, w);
+	if (w->timer != TCP_TIMER_NONE && seq_leq(w->timer_at, t->now_ms))
+		main_timer_due(t, c, w);
+	tcp_ready(t, c, w, 0);
+	tcp_timer_update(t, c, w);
+}
+
+static void fire_conn(struct tcp *t, struct tcp_conn *c, uint32_t slot)
+{
+	uint32_t hop;
+
+	if (c->wheel_slot != slot)
+		return;
+	c->wheel_slot = 0;
+	if (!(c->flags & TCP_F_WHEEL))
+		return;
+	if (seq_gt(c->deadline, t->now_ms)) {
+		hop = t->now_ms + max_of(HOP_MIN_MS, 2 * (t->now_ms - c->last_rx));
+		wheel_put(t, c, seq_min(hop, c->deadline));
+		return;
+	}
+	c->flags &= ~(uint32_t)TCP_F_WHEEL;
+	expire(t, c);
+}
+
+static void fire_half(struct tcp *t, struct tcp_half *h, uint32_t entry, uint32_t slot)
+{
+	if (h->kind != FLOW_HALF_OPEN || h->wheel_slot != slot)
+		return;
+	h->wheel_slot = 0;
+	if (seq_gt(h->deadline, t->now_ms))
+		h->wheel_slot = tcp_wheel_insert(t, entry, h->deadline);
+	else
+		tcp_half_timer(t, h);
+}
+
+void tcp_timer_fire(void *arg, uint32_t entry, uint32_t slot)
+{
+	struct tcp *t = arg;
+	uint32_t i = flow_entry_index(entry);
+
+	if (flow_entry_type(entry) == FLOW_CONN)
+		fire_conn(t, &t->conn[i], slot);
+	else
+		fire_half(t, &t->small[i].half, entry, slot);
+}
