@@ -96,7 +96,7 @@ static void advance(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	}
 	w->snd_una = f->ack;
 	tcp_sndq_acked(t, w, f->ack);
-	if (!sample && f->flags & PKT_F_TS && c->flags & TCP_OPT_TS)
+	if (!sample && f->flags & PKT_F_TS && c->flags & TCP_AGREED_TS)
 		sample = timestamp_sample(t, w, f, oldest);
 	if (sample)
 		take_sample(t, c, w, sample, flight);
@@ -137,7 +137,7 @@ static uint32_t take_sack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	struct tcp_sack_block blocks[TCP_SACK_MAX];
 	unsigned int n;
 
-	if (!(f->flags & PKT_F_SACK) || !(c->flags & TCP_OPT_SACK) || c->snd_nxt == w->snd_una)
+	if (!(f->flags & PKT_F_SACK) || !(c->flags & TCP_AGREED_SACK) || c->snd_nxt == w->snd_una)
 		return 0;
 	n = pkt_sack_blocks(m, f, blocks);
 	return tcp_flight_sack(t, c, w, blocks, n, f->ack);

@@ -126,7 +126,7 @@ static void work_from_rest(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	w->recover = c->snd_nxt - 2;
 	w->limited_end = c->snd_nxt;
 	w->last_sent = c->last_rx;
-	if (c->flags & TCP_OPT_TS)
+	if (c->flags & TCP_AGREED_TS)
 		w->ts_offset = tcp_ts_offset(t, &c->tuple);
 	w->cc.mss = c->snd_mss;
 	w->cc.cwnd = (uint32_t)c->cwnd * c->snd_mss;

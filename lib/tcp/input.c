@@ -68,7 +68,7 @@ static uint32_t window_of(const struct tcp_conn *c, const struct tcp_work *w)
 /* RFC 7323 section 5.3: older than the last, and the last is not too old to say so. */
 static bool paws_rejects(const struct tcp_conn *c, const struct pkt_facts *f)
 {
-	return c->flags & TCP_OPT_TS && f->flags & PKT_F_TS && !(c->flags & TCP_F_TS_STALE) &&
+	return c->flags & TCP_AGREED_TS && f->flags & PKT_F_TS && !(c->flags & TCP_F_TS_STALE) &&
 	       seq_lt(f->tsval, c->ts_recent);
 }
 
@@ -133,7 +133,7 @@ static void unacceptable(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 	} else if (keepalive) {
 		c->last_rx = t->now_ms;
 		count(t->ctr, CTR_RX_KEEPALIVES);
-	} else if (old && c->flags & TCP_OPT_SACK) {
+	} else if (old && c->flags & TCP_AGREED_SACK) {
 		w->dsack_start = f->seq;
 		w->dsack_end = f->seq + f->payload_len;
 	}
@@ -157,7 +157,7 @@ static bool checks(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struc
 		tcp_challenge_ack(t, c, m, true);
 		return false;
 	}
-	if (unlikely(c->flags & TCP_OPT_TS && !(f->flags & PKT_F_TS))) {
+	if (unlikely(c->flags & TCP_AGREED_TS && !(f->flags & PKT_F_TS))) {
 		tcp_drop(t, m, CTR_RX_NO_TS);
 		return false;
 	}
@@ -186,7 +186,7 @@ static bool checks(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struc
 static void update_ts_recent(struct tcp_conn *c, const struct tcp_work *w,
 			     const struct pkt_facts *f)
 {
-	if (!(c->flags & TCP_OPT_TS) || !(f->flags & PKT_F_TS))
+	if (!(c->flags & TCP_AGREED_TS) || !(f->flags & PKT_F_TS))
 		return;
 	if (seq_gt(f->seq, w->last_ack_sent))
 		return;

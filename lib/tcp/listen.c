@@ -40,7 +40,7 @@ static uint16_t window_unscaled(const struct listener *l)
 static void half_send(struct tcp *t, struct tcp_half *h, struct rte_mbuf *m, bool ack_only)
 {
 	const struct listener *l = t->version[h->version].listener;
-	uint32_t ts = h->agreed & TCP_OPT_TS ?
+	uint32_t ts = h->agreed & TCP_AGREED_TS ?
 		tcp_ts_now(t, tcp_ts_offset(t, &h->tuple)) : 0;
 	struct tcp_opts syn = {.tsval = ts, .tsecr = h->ts_recent, .flags = TCP_OPTS_MSS,
 			       .wscale = h->rcv_wscale,
@@ -49,11 +49,11 @@ static void half_send(struct tcp *t, struct tcp_half *h, struct rte_mbuf *m, boo
 			      .flags = TCP_SYN | TCP_ACK, .dscp = h->dscp, .tsval = ts,
 			      .tsecr = h->ts_recent, .agreed = h->agreed, .syn = &syn};
 
-	if (h->agreed & TCP_OPT_TS)
+	if (h->agreed & TCP_AGREED_TS)
 		syn.flags |= TCP_OPTS_TS;
-	if (h->agreed & TCP_OPT_SACK)
+	if (h->agreed & TCP_AGREED_SACK)
 		syn.flags |= TCP_OPTS_SACK_OK;
-	if (h->agreed & TCP_OPT_WS)
+	if (h->agreed & TCP_AGREED_WS)
 		syn.flags |= TCP_OPTS_WSCALE;
 	if (ack_only) {
 		seg.seq++;
@@ -102,19 +102,19 @@ static void negotiate(struct tcp *t, struct tcp_half *h, const struct pkt_facts 
 	uint32_t mss = f->flags & PKT_F_MSS ? f->mss : MSS_DEFAULT_V4;
 
 	if (f->flags & PKT_F_TS && l->tcp.timestamps) {
-		h->agreed |= TCP_OPT_TS;
+		h->agreed |= TCP_AGREED_TS;
 		h->ts_recent = f->tsval;
 	}
 	if (f->flags & PKT_F_SACK_OK && l->tcp.sack)
-		h->agreed |= TCP_OPT_SACK;
+		h->agreed |= TCP_AGREED_SACK;
 	if (f->flags & PKT_F_WSCALE && l->tcp.window_scale) {
-		h->agreed |= TCP_OPT_WS;
+		h->agreed |= TCP_AGREED_WS;
 		h->snd_wscale = min_of(f->wscale, TCP_WSCALE_MAX);
 		h->rcv_wscale = l->rcv_wscale;
 	}
 	mss = max_of(mss, l->tcp.min_snd_mss);
 	mss = min_of(mss, t->net->paths[h->path].mtu - 40u);
-	h->snd_mss = mss - (h->agreed & TCP_OPT_TS ? TCP_OPT_TS_SPACE : 0);
+	h->snd_mss = mss - (h->agreed & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
 	h->rcv_wnd = window_unscaled(l);
 	h->dscp = l->tcp.dscp;
 }
@@ -313,9 +313,9 @@ void tcp_half_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, stru
 
 	if (!half_rst_syn(t, m, f, h, in_window))
 		return;
-	if (h->agreed & TCP_OPT_TS && !(f->flags & PKT_F_TS)) {
+	if (h->agreed & TCP_AGREED_TS && !(f->flags & PKT_F_TS)) {
 		tcp_drop(t, m, CTR_RX_NO_TS);
-	} else if (h->agreed & TCP_OPT_TS && seq_lt(f->tsval, h->ts_recent)) {
+	} else if (h->agreed & TCP_AGREED_TS && seq_lt(f->tsval, h->ts_recent)) {
 		count(t->ctr, CTR_RX_PAWS);
 		half_challenge(t, h, m, true);
 	} else if (!acceptable) {

@@ -37,13 +37,13 @@ static void seg_common(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, st
 	seg->syn = NULL;
 	seg->sack_n = 0;
 	seg->agreed = c->flags & TCP_F_AGREED;
-	if (seg->agreed & TCP_OPT_TS) {
+	if (seg->agreed & TCP_AGREED_TS) {
 		seg->tsval = tcp_ts_now(t, w->ts_offset);
 		seg->tsecr = c->ts_recent;
 	}
-	if (seg->agreed & TCP_OPT_SACK && (w->ooo.n || w->dsack_start != w->dsack_end))
+	if (seg->agreed & TCP_AGREED_SACK && (w->ooo.n || w->dsack_start != w->dsack_end))
 		seg->sack_n = tcp_sack_report(t, w, c->rcv_nxt, seg->sack,
-					      seg->agreed & TCP_OPT_TS ? ACK_OPTION_SACKS :
+					      seg->agreed & TCP_AGREED_TS ? ACK_OPTION_SACKS :
 									 TCP_SACK_MAX);
 }
 
@@ -317,8 +317,8 @@ static struct rte_mbuf *next_segment(struct tcp *t, struct tcp_conn *c, struct t
 	uint32_t mss = c->snd_mss;
 
 	/* SACK blocks take room from the payload: RFC 9293 section 3.7.1. */
-	if (c->flags & TCP_OPT_SACK && (w->ooo.n || w->dsack_start != w->dsack_end))
-		mss -= 4 + 8 * (c->flags & TCP_OPT_TS ? ACK_OPTION_SACKS : TCP_SACK_MAX);
+	if (c->flags & TCP_AGREED_SACK && (w->ooo.n || w->dsack_start != w->dsack_end))
+		mss -= 4 + 8 * (c->flags & TCP_AGREED_TS ? ACK_OPTION_SACKS : TCP_SACK_MAX);
 	if (make_plan(t, c, w, mss, &p)) {
 		seg_common(t, c, w, &seg);
 		m = send_plan(t, c, w, &p, &seg);

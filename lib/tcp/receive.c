@@ -302,7 +302,7 @@ static void take_out_of_order(struct tcp *t, struct tcp_conn *c, struct tcp_work
 		return;
 	}
 	count(t->ctr, CTR_RX_OUT_OF_ORDER);
-	if (c->flags & TCP_OPT_SACK)
+	if (c->flags & TCP_AGREED_SACK)
 		note_ooo_duplicate(t, w, p->seq, p->seq + p->len);
 	while (next_slice(&m, &skip, &left, &s)) {
 		uint32_t next = s.seq + s.len;
@@ -366,7 +366,7 @@ static void trim(struct tcp_conn *c, struct tcp_work *w, const struct pkt_facts 
 	if (seq_lt(p->seq, c->rcv_nxt)) {
 		uint32_t cut = min_of(c->rcv_nxt - p->seq, p->len);
 
-		if (cut && c->flags & TCP_OPT_SACK)
+		if (cut && c->flags & TCP_AGREED_SACK)
 			note_duplicate(w, p->seq, p->seq + cut);
 		p->seq += cut;
 		p->skip += cut;

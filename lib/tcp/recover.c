@@ -262,7 +262,7 @@ static void recovery_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, 
 		cc_newreno.on_exit_recovery(&w->cc, t->now);
 		return;
 	}
-	if (c->flags & TCP_OPT_SACK) {
+	if (c->flags & TCP_AGREED_SACK) {
 		mark_by_sack(t, c, w);
 		return;
 	}
@@ -274,7 +274,7 @@ static void recovery_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, 
 void tcp_loss_detect(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t acked,
 		     bool dup)
 {
-	bool sack = c->flags & TCP_OPT_SACK;
+	bool sack = c->flags & TCP_AGREED_SACK;
 
 	if (acked) {
 		if (w->rto_recovery && seq_geq(w->snd_una, w->recover))

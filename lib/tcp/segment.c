@@ -14,7 +14,7 @@ static unsigned int write_options(uint8_t *p, const struct tcp_seg *seg)
 
 	if (seg->syn)
 		return tcp_opt_emit_syn(p, seg->syn);
-	if (seg->agreed & TCP_OPT_TS)
+	if (seg->agreed & TCP_AGREED_TS)
 		n = tcp_opt_emit_ts(p, seg->tsval, seg->tsecr);
 	if (seg->sack_n)
 		n += tcp_opt_emit_sack(p + n, seg->sack, seg->sack_n);
@@ -32,7 +32,6 @@ static unsigned int push_tcp(struct rte_mbuf *m, uint16_t sport, uint16_t dport,
 	m->data_off -= len;
 	m->data_len += len;
 	m->pkt_len += len;
-	m->l4_len = len;
 	th = rte_pktmbuf_mtod(m, struct tcp_hdr *);
 	*th = (struct tcp_hdr){
 		.sport = sport,
@@ -50,13 +49,13 @@ static unsigned int push_tcp(struct rte_mbuf *m, uint16_t sport, uint16_t dport,
 void tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple,
 		    uint32_t path, const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum)
 {
-	const struct pkt_port *pp = t->port[t->net->paths[path].port];
+	const struct pkt_port *pp = net_path_port(t->net, path);
 	unsigned int l4_len = push_tcp(m, tuple->local_port, tuple->remote_port, seg);
 	uint16_t total = m->pkt_len;
 
 	net_push(t->net, path, m, tuple->local, tuple->remote, IP_PROTO_TCP, seg->dscp << 2, ttl,
 		 total);
-	pkt_tcp_finish(m, pp, m->l2_len, l4_len, payload_sum);
+	pkt_tcp_finish(m, pp, t->net->paths[path].l2_len, l4_len, payload_sum);
 	pkt_pad(m);
 }
 
@@ -124,14 +123,12 @@ void tcp_reset_reply(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *
 	}
 	l4_len = push_tcp(m, f->dport, f->sport, &seg);
 	ip = (uint8_t *)rte_pktmbuf_prepend(m, IP4_HDR_LEN);
-	net_ipv4_write(ip, net_v4_of(f->daddr), net_v4_of(f->saddr), IP4_HDR_LEN + l4_len,
-		       IP_PROTO_TCP, 0, 64, false);
+	net_ip4_write(ip, net_v4_of(f->daddr), net_v4_of(f->saddr), IP4_HDR_LEN + l4_len,
+		       IP_PROTO_TCP, 0, 64);
 	eth = (struct eth_hdr *)(void *)rte_pktmbuf_prepend(m, sizeof(*eth));
 	memcpy(eth->dst, peer, 6);
 	memcpy(eth->src, pp->mac, 6);
 	eth->type = BE16(ETH_TYPE_IP4);
-	m->l2_len = sizeof(*eth);
-	m->l3_len = IP4_HDR_LEN;
 	pkt_tcp_finish(m, pp, sizeof(*eth), l4_len, 0);
 	pkt_pad(m);
 	count(t->ctr, CTR_TX_RSTS);

@@ -111,7 +111,7 @@ static void send_ack(struct tcp *t, struct tcp_time_wait *tw, struct rte_mbuf *m
 	m = tcp_reuse(t, m);
 	if (!m)
 		return;
-	if (tw->agreed & TCP_OPT_TS)
+	if (tw->agreed & TCP_AGREED_TS)
 		seg.tsval = tcp_ts_now(t, tcp_ts_offset(t, &tw->tuple));
 	count(t->ctr, CTR_TX_ACKS);
 	tcp_seg_emit(t, m, &tw->tuple, tw->path, &seg, 64);
@@ -131,7 +131,7 @@ static void challenge(struct tcp *t, struct tcp_time_wait *tw, struct rte_mbuf *
 /* RFC 6191 section 2 and, where no timestamp decides, RFC 9293 section 3.6.1. */
 static bool syn_is_newer(const struct tcp_time_wait *tw, const struct pkt_facts *f)
 {
-	bool old_ts = tw->agreed & TCP_OPT_TS, new_ts = f->flags & PKT_F_TS;
+	bool old_ts = tw->agreed & TCP_AGREED_TS, new_ts = f->flags & PKT_F_TS;
 
 	if (old_ts && new_ts)
 		return seq_gt(f->tsval, tw->ts_recent) ||

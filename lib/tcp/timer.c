@@ -74,7 +74,7 @@ void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		earliest(&any, &at, c->handler_deadline);
 	if (keepalive_on(c, w))
 		earliest(&any, &at, keepalive_at(tcp_opts_of(t, c), c));
-	if (!w && (c->flags & (TCP_OPT_TS | TCP_F_TS_STALE)) == TCP_OPT_TS)
+	if (!w && (c->flags & (TCP_AGREED_TS | TCP_F_TS_STALE)) == TCP_AGREED_TS)
 		earliest(&any, &at, c->last_rx + TS_STALE_MS);
 	if (!any) {
 		c->flags &= ~(uint32_t)TCP_F_WHEEL;
@@ -246,7 +246,7 @@ static void expire(struct tcp *t, struct tcp_conn *c)
 	bool keepalive = keepalive_on(c, c->block ? tcp_work_of(t, c) : NULL) &&
 			 seq_leq(keepalive_at(tcp_opts_of(t, c), c), t->now_ms);
 
-	if (c->flags & TCP_OPT_TS && t->now_ms - c->last_rx >= TS_STALE_MS)
+	if (c->flags & TCP_AGREED_TS && t->now_ms - c->last_rx >= TS_STALE_MS)
 		c->flags |= TCP_F_TS_STALE;
 	if (!c->block && !keepalive && !(c->flags & TCP_F_TIMER)) {
 		tcp_timer_update(t, c, NULL);

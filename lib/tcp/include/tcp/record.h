@@ -34,9 +34,9 @@ enum tcp_state {
 
 /* Options agreed on in the handshake; the same bits in all records. */
 enum tcp_agreed {
-	TCP_OPT_TS = 1 << 0,
-	TCP_OPT_SACK = 1 << 1,
-	TCP_OPT_WS = 1 << 2,
+	TCP_AGREED_TS = 1 << 0,
+	TCP_AGREED_SACK = 1 << 1,
+	TCP_AGREED_WS = 1 << 2,
 };
 
 enum tcp_conn_flag {

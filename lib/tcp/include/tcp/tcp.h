@@ -290,7 +290,7 @@ struct tcp_seg {
 	uint8_t flags;
 	uint8_t dscp;
 	uint32_t tsval, tsecr;
-	unsigned int agreed; /* TCP_OPT_TS: carry timestamps */
+	unsigned int agreed; /* TCP_AGREED_TS: carry timestamps */
 	unsigned int sack_n;
 	struct tcp_sack_block sack[4];
 	const struct tcp_opts *syn; /* options of a SYN-ACK instead */
