@@ -209,7 +209,6 @@ void tcp_close_now(struct tcp *t, struct tcp_conn *c, enum pier_close_reason why
 	w->timer = TCP_TIMER_NONE;
 	w->ack_now = w->delack = 0;
 	w->close_reason = why;
-	tcp_queues_drop(t, w);
 	tcp_ready(t, c, w, TCP_EV_CLOSE);
 }
 

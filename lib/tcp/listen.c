@@ -31,9 +31,10 @@ int tcp_listener_find(const struct tcp *t, uint32_t local, uint16_t port)
 	return (int)t->any_port[port] - 1;
 }
 
-static uint16_t window_unscaled(const struct listener *l)
+/* The SYN-ACK's window is not scaled, but the next ones are: no bits that those cannot say. */
+static uint16_t first_window(const struct listener *l, unsigned int scale)
 {
-	return (uint16_t)min_of(l->tcp.rcvbuf, 0xffffull);
+	return (uint16_t)(min_of(l->tcp.rcvbuf, 0xffffull) >> scale << scale);
 }
 
 /* Build SYN-ACK or, with ack_only, an ACK for a half-open record in m; m is consumed. */
@@ -115,7 +116,7 @@ static void negotiate(struct tcp *t, struct tcp_half *h, const struct pkt_facts 
 	mss = max_of(mss, l->tcp.min_snd_mss);
 	mss = min_of(mss, t->net->paths[h->path].mtu - 40u);
 	h->snd_mss = mss - (h->agreed & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
-	h->rcv_wnd = window_unscaled(l);
+	h->rcv_wnd = first_window(l, h->rcv_wscale);
 	h->dscp = l->tcp.dscp;
 }
 

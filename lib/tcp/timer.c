@@ -6,14 +6,14 @@
  * deadline changes the record only; the entry fires early and is put in again. An earlier one puts a
  * new entry in and thereby kills the old.
  *
- * An entry that fires early is not put in at its deadline but after a time that doubles with the
- * connection's idleness: a connection that works has many near deadlines, and each would leave a
- * dead entry at a far one.
+ * A far deadline is approached in hops that double with the connection's idleness: a connection that
+ * works has many near deadlines, and each would leave a dead entry at the far one.
  */
 #include "tcp/tcp.h"
 
 #define TS_STALE_MS (24u * 24 * 3600 * 1000) /* RFC 7323 section 5.5 */
-#define HOP_MIN_MS  8u
+#define FAR_MS      1000u
+#define HOP_MIN_MS  64u
 #define OVERRIDE_MIN_US (100 * US_PER_MS) /* RFC 9293 section 3.8.6.2.1 */
 #define OVERRIDE_MAX_US (1000 * US_PER_MS)
 #define RTO_AFTER_SYN_US (3 * US_PER_SEC) /* RFC 6298 (5.7) */
@@ -37,6 +37,10 @@ uint64_t tcp_rto(const struct tcp *t, const struct tcp_conn *c)
 
 static void wheel_put(struct tcp *t, struct tcp_conn *c, uint32_t at)
 {
+	uint32_t hop = t->now_ms + max_of(HOP_MIN_MS, 2 * (t->now_ms - c->last_rx));
+
+	if (seq_gt(at, t->now_ms + FAR_MS))
+		at = seq_min(at, hop);
 	c->wheel_at = at;
 	c->wheel_slot = tcp_wheel_insert(t, flow_entry(FLOW_CONN, tcp_index(t, c)), at);
 }
@@ -279,16 +283,13 @@ static void expire(struct tcp *t, struct tcp_conn *c)
 
 static void fire_conn(struct tcp *t, struct tcp_conn *c, uint32_t slot)
 {
-	uint32_t hop;
-
 	if (c->wheel_slot != slot)
 		return;
 	c->wheel_slot = 0;
 	if (!(c->flags & TCP_F_WHEEL))
 		return;
 	if (seq_gt(c->deadline, t->now_ms)) {
-		hop = t->now_ms + max_of(HOP_MIN_MS, 2 * (t->now_ms - c->last_rx));
-		wheel_put(t, c, seq_min(hop, c->deadline));
+		wheel_put(t, c, c->deadline);
 		return;
 	}
 	c->flags &= ~(uint32_t)TCP_F_WHEEL;

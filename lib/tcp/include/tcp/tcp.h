@@ -139,8 +139,8 @@ void tcp_settle(struct tcp *t, struct tcp_conn *c);
 void tcp_unhash(struct tcp *t, struct tcp_conn *c);
 
 /*
- * The connection is over for the peer: unhash, drop queues, note close for the handler. The record
- * goes at the end of the ready pass.
+ * The connection is over for the peer: unhash, note close for the handler. Record and queues go at
+ * the end of the ready pass: a callback that is running may still look at received data.
  */
 void tcp_close_now(struct tcp *t, struct tcp_conn *c, enum pier_close_reason why);
 
