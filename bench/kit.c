@@ -1,0 +1,154 @@
+/*
+ * The programs' common ground.
+ */
+#include "kit.h"
+
+#include <sched.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_eal.h>
+
+#include "base/units.h"
+
+void bench_die(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(1);
+}
+
+void bench_options(struct bench_options *o, int argc, char **argv)
+{
+	o->runs = 7;
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--quick")) {
+			o->quick = true;
+			o->runs = 5;
+		} else if (!strcmp(argv[i], "--instructions")) {
+			o->instructions = o->quick = true;
+			o->runs = 1;
+		} else {
+			fprintf(stderr, "usage: %s [--quick | --instructions]\n", argv[0]);
+			exit(2);
+		}
+	}
+}
+
+static uint64_t free_huge_mib(void)
+{
+	FILE *f = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "r");
+	unsigned long n = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%lu", &n) != 1)
+		n = 0;
+	fclose(f);
+	return n * 2;
+}
+
+/* "0,1": the first n CPUs of this process. */
+static void core_list(char *buf, size_t len, unsigned int n)
+{
+	cpu_set_t set;
+	size_t used = 0;
+
+	if (sched_getaffinity(0, sizeof(set), &set) || (unsigned int)CPU_COUNT(&set) < n)
+		bench_die("%u CPUs are needed", n);
+	for (unsigned int cpu = 0; n && cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &set))
+			continue;
+		used += (size_t)snprintf(buf + used, len - used, "%s%u", used ? "," : "", cpu);
+		n--;
+	}
+}
+
+bool bench_eal(const struct bench_options *o, unsigned int memory_mib)
+{
+	static char cores[64], memory[16];
+	static char args[][24] = {"bench",   "--no-pci",   "--no-shconf", "--no-telemetry",
+				  "--log-level=error", "-l", "-m", "--no-huge"};
+	const bool huge = free_huge_mib() >= memory_mib;
+	char *argv[ARRAY_SIZE(args) + 3];
+	int argc = 0;
+
+	core_list(cores, sizeof(cores), o->cores);
+	snprintf(memory, sizeof(memory), "%u", memory_mib);
+	for (unsigned int i = 0; i < 5; i++)
+		argv[argc++] = args[i];
+	argv[argc++] = args[5];
+	argv[argc++] = cores;
+	argv[argc++] = args[6];
+	argv[argc++] = memory;
+	if (huge)
+		strcpy(args[7], "--in-memory");
+	argv[argc++] = args[7];
+	argv[argc] = NULL;
+	if (rte_eal_init(argc, argv) < 0)
+		bench_die("EAL does not start");
+	return huge;
+}
+
+void bench_pools(struct port_pools *pools, unsigned int n)
+{
+	const struct port_pools_config cfg = {
+		.name = "bench", .n_data = n, .n_indirect = 4096, .mtu = 1500, .socket = SOCKET_ID_ANY};
+	char err[256];
+
+	if (!port_pools_create(&cfg, pools, err, sizeof(err)))
+		bench_die("%s", err);
+}
+
+uint64_t bench_random(uint64_t *state)
+{
+	uint64_t x = *state;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return *state = x;
+}
+
+void bench_add(struct bench_series *s, double v)
+{
+	if (s->n < BENCH_RUNS_MAX)
+		s->v[s->n++] = v;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static struct bench_series sorted(const struct bench_series *s)
+{
+	struct bench_series t = *s;
+
+	qsort(t.v, t.n, sizeof(t.v[0]), by_value);
+	return t;
+}
+
+double bench_median(const struct bench_series *s)
+{
+	const struct bench_series t = sorted(s);
+
+	if (t.n == 0)
+		return 0;
+	return t.n % 2 ? t.v[t.n / 2] : (t.v[t.n / 2 - 1] + t.v[t.n / 2]) / 2;
+}
+
+void bench_print(const char *name, const struct bench_series *s, const char *end)
+{
+	const struct bench_series t = sorted(s);
+
+	printf("  \"%s\": {\"median\": %.4g, \"min\": %.4g, \"max\": %.4g, \"runs\": %u}%s\n", name,
+	       bench_median(s), t.n ? t.v[0] : 0, t.n ? t.v[t.n - 1] : 0, t.n, end);
+}

@@ -1,0 +1,56 @@
+/*
+ * What the benchmark programs share: EAL, cycles, medians, and JSON on standard output.
+ */
+#ifndef BENCH_KIT_H
+#define BENCH_KIT_H
+
+#include <stdio.h>
+
+#include <rte_cycles.h>
+#include <rte_mempool.h>
+
+#include "base/compiler.h"
+#include "port/port.h"
+
+#define BENCH_RUNS_MAX 64
+#define BENCH_BURST    32
+
+struct bench_options {
+	unsigned int runs;  /* 5 at least */
+	bool quick;         /* shorter runs, smaller tables */
+	bool instructions;  /* one run, little of it: for callgrind, which counts, not measures */
+	unsigned int cores; /* lcores wanted */
+};
+
+/* One figure: the values of several runs. */
+struct bench_series {
+	unsigned int n;
+	double v[BENCH_RUNS_MAX];
+};
+
+/* Read the command line; ends the program with a usage text and status 2 if it is wrong. */
+void bench_options(struct bench_options *o, int argc, char **argv);
+
+/*
+ * Start EAL on the first o->cores CPUs this process may use, with memory_mib of memory: in huge
+ * pages if that many are free, else in small ones. Nothing is left in the file system. Returns
+ * whether it took huge pages.
+ */
+bool bench_eal(const struct bench_options *o, unsigned int memory_mib);
+
+/* Both pools, or the end of the program. */
+void bench_pools(struct port_pools *pools, unsigned int n);
+
+/* Ends the program with status 1. */
+void bench_die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+/* xorshift64: the same order in each run. */
+uint64_t bench_random(uint64_t *state);
+
+void bench_add(struct bench_series *s, double v);
+double bench_median(const struct bench_series *s);
+
+/* "name": {"median": , "min": , "max": , "runs": n}, followed by end. */
+void bench_print(const char *name, const struct bench_series *s, const char *end);
+
+#endif
