@@ -157,7 +157,7 @@ static bool at_rest(const struct tcp_conn *c, const struct tcp_work *w)
 {
 	return !w->on_ready && !w->on_out && !w->events && !w->ack_now && !w->delack &&
 	       w->snd_una == c->snd_nxt && w->snd_max == c->snd_nxt && w->sndq.n == 0 &&
-	       w->rcvq.n == 0 && w->ooo.n == 0 && w->timer == TCP_TIMER_NONE &&
+	       w->rcvq.n == 0 && w->ooo.n == 0 && !w->fin_held && w->timer == TCP_TIMER_NONE &&
 	       !w->segs_unacked && !w->recovery && w->last_ack_sent == c->rcv_nxt &&
 	       (w->rcv_adv - c->rcv_nxt) >> c->rcv_wscale <= 0xffff && !w->dup_acks;
 }
