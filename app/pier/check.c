@@ -1,0 +1,151 @@
+/*
+ * What can be known to be wrong before EAL is started, each with its fix.
+ */
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/units.h"
+#include "server.h"
+
+/* EAL's own needs beside the pools: rings, ports, the worker. */
+#define EAL_OVERHEAD (16 * MIB)
+
+/* A PCI device has to be there and bound to a driver that lets DPDK have it. */
+static bool check_pci(const char *device, char *err, size_t errlen)
+{
+	static const char *const usable[] = {"vfio-pci", "uio_pci_generic", "igb_uio",
+					     "mlx4_core", "mlx5_core", "mana"};
+	char path[160], link[256], full[32];
+	const char *driver;
+	ssize_t n;
+
+	snprintf(full, sizeof(full), "%s%s", strlen(device) < 12 ? "0000:" : "", device);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", full);
+	if (access(path, F_OK)) {
+		snprintf(err, errlen, "%s: no such PCI device: see dpdk-devbind.py --status",
+			 device);
+		return false;
+	}
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", full);
+	n = readlink(path, link, sizeof(link) - 1);
+	link[n > 0 ? n : 0] = '\0';
+	driver = strrchr(link, '/') ? strrchr(link, '/') + 1 : "no driver";
+	for (size_t i = 0; i < ARRAY_SIZE(usable); i++)
+		if (!strcmp(driver, usable[i]))
+			return true;
+	snprintf(err, errlen, "%s is bound to %s: dpdk-devbind.py -b vfio-pci %s", device, driver,
+		 device);
+	return false;
+}
+
+static bool is_pci(const char *device)
+{
+	return strspn(device, "0123456789abcdefABCDEF") == 4
+		       ? device[4] == ':'
+		       : strlen(device) == 7 && device[2] == ':' && device[5] == '.';
+}
+
+static bool check_port(const struct pier_port *p, FILE *err)
+{
+	const char *device = p->device.device;
+	char why[512];
+
+	if (!device || p->device.ring_pair)
+		return true;
+	if (is_pci(device) ? check_pci(device, why, sizeof(why))
+			   : port_preflight(device, why, sizeof(why)))
+		return true;
+	fprintf(err, "[port %u]: device: %s\n", p->number, why);
+	return false;
+}
+
+static bool read_u64(const char *path, uint64_t *value)
+{
+	FILE *f = fopen(path, "re");
+	bool ok = f && fscanf(f, "%" SCNu64, value) == 1;
+
+	if (f)
+		fclose(f);
+	return ok;
+}
+
+static unsigned long long mib(uint64_t bytes)
+{
+	return (bytes + MIB - 1) / MIB;
+}
+
+/* huge = yes: enough pages of 2 MB or 1 GB have to be free. */
+static bool check_huge(const struct pier_config *c, FILE *err)
+{
+	uint64_t small = 0, large = 0, total = 0, free_bytes;
+
+	if (c->eal.huge != PIER_HUGE_YES)
+		return true;
+	read_u64("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", &small);
+	read_u64("/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages", &large);
+	read_u64("/proc/sys/vm/nr_hugepages", &total);
+	free_bytes = small * 2 * MIB + large * GIB;
+	if (free_bytes >= c->eal.memory)
+		return true;
+	fprintf(err,
+		"[eal]: huge: %llu MiB of huge pages are free, memory is %llu MiB: "
+		"sysctl vm.nr_hugepages=%llu, or huge = auto\n",
+		mib(free_bytes), mib(c->eal.memory),
+		mib(c->eal.memory - free_bytes) / 2 + total + 1);
+	return false;
+}
+
+/* What EAL was given on the command line is its own business: it says so itself if it is short. */
+static bool check_eal_memory(const struct pier_config *c, const struct server_plan *plan,
+			     const struct pier_eal_argv *eal, FILE *err)
+{
+	const uint64_t need = plan->eal_bytes + EAL_OVERHEAD;
+
+	if (!eal->made || need <= c->eal.memory)
+		return true;
+	fprintf(err,
+		"[eal]: memory: %llu MiB are too few for %u mbufs: memory = %llum, or a smaller "
+		"mbufs in [server]\n",
+		mib(c->eal.memory), plan->pools.n_data, mib(need));
+	return false;
+}
+
+static bool check_workers(const struct pier_config *c, FILE *err)
+{
+	if (c->server.workers <= 1)
+		return true;
+	fprintf(err, "[server]: workers: expected 0 or 1: one lcore serves\n");
+	return false;
+}
+
+static bool check_memory(const struct pier_config *c, const struct server_plan *plan,
+			 const struct pier_eal_argv *eal, FILE *err)
+{
+	uint64_t available = worker_memory_available(), eal_bytes = 0;
+	char why[512];
+
+	if (eal->made && !eal->huge)
+		eal_bytes = plan->eal_bytes;
+	if (available)
+		available = available > eal_bytes ? available - eal_bytes : 1;
+	if (worker_contract_fits(&plan->engine, 1, available, why, sizeof(why)))
+		return true;
+	fprintf(err, "[server]: max-connections: %s\n", why);
+	return false;
+}
+
+bool server_check(const struct pier_config *c, const struct server_plan *plan,
+		  const struct pier_eal_argv *eal, FILE *out, FILE *err)
+{
+	bool ok = check_workers(c, err);
+
+	for (unsigned int i = 0; i < c->n_ports; i++)
+		ok &= check_port(&c->ports[i], err);
+	ok &= check_huge(c, err);
+	ok &= check_eal_memory(c, plan, eal, err);
+	ok &= check_memory(c, plan, eal, err);
+	if (ok)
+		worker_contract_print(out, &plan->engine, &plan->pools, -1);
+	return ok;
+}

@@ -1,0 +1,97 @@
+/*
+ * The running server: what was started, in the order it was started in, so that it can be undone.
+ *
+ * EAL's main lcore is the worker: one CPU is enough, and the lcores that the user names are those
+ * that serve. A control thread waits for signals and talks to the worker by messages.
+ */
+#ifndef PIER_APP_SERVER_H
+#define PIER_APP_SERVER_H
+
+#include <pthread.h>
+
+#include "config.h"
+#include "eal_argv.h"
+#include "worker/worker.h"
+
+enum pier_exit {
+	PIER_OK,
+	PIER_FAILED,  /* something could not be started */
+	PIER_REFUSED, /* the configuration or the command line is wrong; nothing was started */
+	PIER_LEAKED,  /* the books do not balance at the end */
+};
+
+/* What the configuration comes to, before there are devices. */
+struct server_plan {
+	struct engine_config engine; /* without ports, secret and pools */
+	struct port_pools_config pools;
+	uint64_t eal_bytes; /* what the pools take of EAL's memory */
+};
+
+struct server {
+	struct pier_config *config;
+	struct pier_eal_argv *eal;
+	struct server_plan plan;
+	bool stats_at_exit;
+	bool eal_up;
+
+	struct port_pools pools;
+	struct port ports[PIER_PORTS_MAX];
+	struct engine_port engine_ports[PIER_PORTS_MAX];
+	struct engine_address *addresses;
+	unsigned int n_ports, n_addresses;
+	struct worker *worker;
+	struct listener *listeners; /* as many as the configuration has */
+	int *versions;		    /* of those that the worker has */
+	unsigned int n_listeners;
+
+	pthread_t control;
+	struct engine_usage usage; /* the last, when the server stops */
+	const char *audit;
+	uint64_t users; /* connections that still name a listener */
+	bool deaf;	/* the worker did not answer */
+};
+
+/* ---- plan.c: pure ---- */
+
+void server_plan_make(struct server_plan *plan, const struct pier_config *c);
+
+/* ---- check.c: control thread, before EAL ---- */
+
+/*
+ * Everything that can be known to be wrong before something is started: devices, memory, huge
+ * pages. Prints each mistake with its fix to err, and the memory contract to out if that is given.
+ * Returns whether there was none.
+ */
+bool server_check(const struct pier_config *c, const struct server_plan *plan,
+		  const struct pier_eal_argv *eal, FILE *out, FILE *err);
+
+/* ---- start.c: main thread ---- */
+
+/*
+ * EAL, pools, ports, worker, listeners; prints what was decided. False after saying on stderr what
+ * failed; server_stop undoes what was started in both cases.
+ */
+bool server_start(struct server *s);
+
+/* ---- serve.c: main thread ---- */
+
+/* Serve until SIGINT or SIGTERM. Both must be blocked in all threads. False: it did not start. */
+bool server_serve(struct server *s);
+
+/* ---- stop.c: main thread, after server_serve ---- */
+
+/* Undo server_start and audit. Returns PIER_OK, or PIER_LEAKED after printing the numbers. */
+enum pier_exit server_stop(struct server *s);
+
+/* ---- files.c ---- */
+
+/* Remove what EAL left behind under the file prefix that [eal] gave it. */
+void server_files_remove(const struct pier_config *c, const struct pier_eal_argv *eal,
+			 const char *runtime_dir);
+
+/* ---- telemetry.c ---- */
+
+bool server_telemetry_start(struct server *s);
+void server_telemetry_stop(void);
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * Stopping: everything that was started is given back, and what was not is named.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+
+#include "server.h"
+
+static void print_stats(const struct server *s)
+{
+	struct counters c;
+
+	worker_snapshot(s->worker, &c);
+	for (unsigned int i = 0; i < CTR_MAX; i++)
+		if (c.v[i])
+			printf("%-24s %12" PRIu64 "  %s\n", counter_info[i].name, c.v[i],
+			       counter_info[i].help);
+}
+
+static bool balanced(const struct server *s, unsigned int mbufs)
+{
+	const struct engine_usage *u = &s->usage;
+
+	return !u->connections && !u->half_open && !u->block_bytes && !u->mbufs_held &&
+	       !u->listeners && !u->timers && !s->users && !s->audit && !mbufs;
+}
+
+static void print_books(const struct server *s, unsigned int mbufs)
+{
+	const struct engine_usage *u = &s->usage;
+
+	fprintf(stderr,
+		"pier: the books do not balance: %" PRIu64 " connections, %" PRIu64
+		" half-open, %" PRIu64 " bytes of blocks, %" PRIu64 " timers, %" PRIu64
+		" mbufs held, %" PRIu64 " listeners with %" PRIu64 " users, %u mbufs not given back",
+		u->connections, u->half_open, u->block_bytes, u->timers, u->mbufs_held,
+		u->listeners, s->users, mbufs);
+	fprintf(stderr, "%s%s\n", s->audit ? "; " : "", s->audit ? s->audit : "");
+}
+
+static unsigned int give_back(struct server *s)
+{
+	unsigned int left = 0;
+
+	if (s->worker)
+		worker_destroy(s->worker);
+	while (s->n_ports)
+		port_close(&s->ports[--s->n_ports]);
+	if (s->pools.data)
+		left = port_pools_destroy(&s->pools);
+	free(s->addresses);
+	free(s->listeners);
+	free(s->versions);
+	return left;
+}
+
+static void stop_eal(struct server *s)
+{
+	char dir[256];
+
+	snprintf(dir, sizeof(dir), "%s", rte_eal_get_runtime_dir());
+	rte_eal_cleanup();
+	if (s->eal->made)
+		server_files_remove(s->config, s->eal, dir);
+}
+
+enum pier_exit server_stop(struct server *s)
+{
+	unsigned int mbufs;
+	bool ok;
+
+	server_telemetry_stop();
+	if (s->worker && s->stats_at_exit)
+		print_stats(s);
+	mbufs = give_back(s);
+	ok = balanced(s, mbufs);
+	if (!ok)
+		print_books(s, mbufs);
+	if (s->eal_up)
+		stop_eal(s);
+	return ok ? PIER_OK : PIER_LEAKED;
+}
