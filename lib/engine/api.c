@@ -200,7 +200,7 @@ static void call_info(struct pier_conn *pc, struct pier_info *info)
 	flow_addr_v4(info->local_addr, e->net.addrs[c->tuple.local].addr);
 	info->remote_port = be16(c->tuple.remote_port);
 	info->local_port = be16(c->tuple.local_port);
-	info->srtt_us = rtt_unpack(c->srtt);
+	info->srtt_us = c->block ? tcp_work_of(&e->tcp, c)->rtt.srtt_us : rtt_unpack(c->srtt);
 }
 
 static bool call_get(struct pier_conn *from, uint64_t id, struct pier_conn *pc)

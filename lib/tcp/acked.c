@@ -19,12 +19,7 @@ static uint32_t timestamp_sample(const struct tcp *t, const struct tcp_work *w,
 static void take_sample(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t us,
 			uint32_t flight)
 {
-	struct rtt r = {rtt_unpack(c->srtt), rtt_unpack(c->rttvar), rtt_unpack(c->min_rtt)};
-
-	rtt_sample(&r, us, (flight + 2 * c->snd_mss - 1) / (2 * c->snd_mss));
-	c->srtt = rtt_pack(r.srtt_us);
-	c->rttvar = rtt_pack(r.rttvar_us);
-	c->min_rtt = rtt_pack(r.min_rtt_us);
+	rtt_sample(&w->rtt, us, (flight + 2 * c->snd_mss - 1) / (2 * c->snd_mss));
 	c->backoff = 0;
 }
 
@@ -48,8 +43,8 @@ static void grow_window(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, u
 		.flight_before = flight,
 		.cwnd_limited = seq_lt(una, w->limited_end),
 		.now = t->now,
-		.srtt_us = rtt_unpack(c->srtt),
-		.min_rtt_us = rtt_unpack(c->min_rtt),
+		.srtt_us = w->rtt.srtt_us,
+		.min_rtt_us = w->rtt.min_rtt_us,
 		.after_rto_slow_start = w->rto_recovery,
 	};
 

@@ -128,6 +128,7 @@ static void work_from_rest(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	w->last_sent = c->last_rx;
 	if (c->flags & TCP_AGREED_TS)
 		w->ts_offset = tcp_ts_offset(t, &c->tuple);
+	w->rtt = (struct rtt){rtt_unpack(c->srtt), rtt_unpack(c->rttvar), rtt_unpack(c->min_rtt)};
 	w->cc.mss = c->snd_mss;
 	w->cc.cwnd = (uint32_t)c->cwnd * c->snd_mss;
 	w->cc.ssthresh = c->ssthresh == SEGMENTS_MAX ? CC_SSTHRESH_NONE :
@@ -181,6 +182,9 @@ void tcp_settle(struct tcp *t, struct tcp_conn *c)
 	c->snd_wnd = (uint16_t)min_of(w->snd_wnd >> c->snd_wscale, 0xffffu);
 	c->max_snd_wnd = (uint16_t)min_of(w->max_snd_wnd >> c->snd_wscale, 0xffffu);
 	c->rcv_wnd = (uint16_t)((w->rcv_adv - c->rcv_nxt) >> c->rcv_wscale);
+	c->srtt = rtt_pack(w->rtt.srtt_us);
+	c->rttvar = rtt_pack(w->rtt.rttvar_us);
+	c->min_rtt = rtt_pack(w->rtt.min_rtt_us);
 	c->cwnd = segments(w->cc.cwnd, c->snd_mss);
 	c->ssthresh = w->cc.ssthresh == CC_SSTHRESH_NONE ? SEGMENTS_MAX :
 							   segments(w->cc.ssthresh, c->snd_mss);

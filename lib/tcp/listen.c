@@ -229,14 +229,8 @@ static void start_numbers(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	cc_newreno.init(&w->cc, c->snd_mss, iw);
 	w->rcv_adv = c->rcv_nxt + h->rcv_wnd;
 	w->last_ack_sent = c->rcv_nxt;
-	if (h->retries == 0) {
-		struct rtt r = {0};
-
-		rtt_sample(&r, (uint32_t)t->now - h->sent, 1);
-		c->srtt = rtt_pack(r.srtt_us);
-		c->rttvar = rtt_pack(r.rttvar_us);
-		c->min_rtt = rtt_pack(r.min_rtt_us);
-	}
+	if (h->retries == 0)
+		rtt_sample(&w->rtt, (uint32_t)t->now - h->sent, 1);
 }
 
 /* The handshake is complete: a connection takes the half-open record's place, then the segment. */

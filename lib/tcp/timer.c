@@ -27,10 +27,10 @@ uint64_t tcp_rto(const struct tcp *t, const struct tcp_conn *c)
 {
 	const struct tcp_options *o = tcp_opts_of(t, c);
 	const struct rtt_limits limits = {o->rto_initial, o->rto_min, o->rto_max, o->rto_literal};
-	const struct rtt r = {rtt_unpack(c->srtt), rtt_unpack(c->rttvar), rtt_unpack(c->min_rtt)};
-	uint64_t rto = rtt_rto(&r, &limits);
+	const struct rtt *r = &tcp_work_of(t, c)->rtt;
+	uint64_t rto = rtt_rto(r, &limits);
 
-	if (c->flags & TCP_F_RTO_3S && !c->srtt)
+	if (c->flags & TCP_F_RTO_3S && !r->srtt_us)
 		rto = max_of(rto, RTO_AFTER_SYN_US);
 	return rto;
 }

@@ -14,6 +14,7 @@
 #define PIER_TCP_RECORD_H
 
 #include "algo/cc.h"
+#include "algo/rtt.h"
 #include "algo/vec.h"
 #include "flow/table.h"
 #include "flow/tuple.h"
@@ -221,6 +222,7 @@ struct tcp_work {
 	uint32_t dsack_start, dsack_end;    /* to be reported once, equal: none */
 	uint32_t sack_start[4];             /* left edges of recently changed ranges, newest first */
 	struct cc cc;
+	struct rtt rtt;                     /* unpacked: small steps must not be rounded away */
 
 	struct vec sndq, rcvq, ooo, flight;
 	struct slice sndq_inline[WORK_SLICES];

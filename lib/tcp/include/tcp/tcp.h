@@ -325,6 +325,7 @@ void tcp_timer_arm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, enum t
 		   uint64_t delay_us);
 /* Choose the timer that the state of the send queue calls for. */
 void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool restart);
+/* The retransmission timeout in us, not backed off. The connection has its block. */
 uint64_t tcp_rto(const struct tcp *t, const struct tcp_conn *c);
 void tcp_timer_fire(void *arg, uint32_t entry, uint32_t slot);
 uint32_t tcp_wheel_insert(struct tcp *t, uint32_t entry, uint32_t deadline);
