@@ -1,0 +1,143 @@
+"""Configurations with mistakes: file, line, key, what was expected; exit status 2, nothing started."""
+import glob
+import os
+import re
+import tempfile
+import unittest
+
+from kit import PIER, ROOT, command, listeners_text, runtime_folders, unique
+
+GOOD = '[port 0]\ndevice = net_ring0\naddress = 198.18.0.2/24\n\n[listen 80]\nhandler = http\n'
+
+# A name, the file, and what the first line of the message has to match; {f} is the file's name.
+MISTAKES = [
+    ('unknown key', '[tcp]\nno-such-key = 1\n' + GOOD, r'{f}:2: no-such-key: '),
+    ('misspelt key', '[server]\nidel = sleep\n' + GOOD, r'{f}:2: idel: .*idle'),
+    ('unknown section', '[sever]\n' + GOOD, r'{f}:1: '),
+    ('bad word', '[server]\nidle = sometimes\n' + GOOD,
+     r'{f}:2: idle: expected poll or sleep'),
+    ('bad number', '[server]\nworkers = many\n' + GOOD, r'{f}:2: workers: expected a number'),
+    ('number out of range', '[server]\nworkers = 65\n' + GOOD,
+     r'{f}:2: workers: expected a number from 0 to 64'),
+    ('bad size', '[eal]\nmemory = 1x\n' + GOOD, r'{f}:2: memory: expected a size'),
+    ('duration without unit', '[server]\ndrain = 5\n' + GOOD,
+     r'{f}:2: drain: expected a duration'),
+    ('bad cpu list', '[eal]\nlcores = 0-\n' + GOOD, r'{f}:2: lcores: '),
+    ('no value', '[server]\nidle\n' + GOOD, r'{f}:2: expected key = value'),
+    ('key before a section', 'idle = sleep\n' + GOOD, r'{f}:1: idle: expected a \[section\]'),
+    ('header without end', '[server\n' + GOOD, r'{f}:1: expected \[section\]'),
+    ('address missing', GOOD.replace('address = 198.18.0.2/24\n', ''), r'{f}:1: .*address'),
+    ('address without prefix', GOOD.replace('/24', ''), r'{f}:3: address: '),
+    ('network address', GOOD.replace('0.2/24', '0.0/24'), r'{f}:3: address: .*host'),
+    ('address given twice', GOOD.replace('/24', '/24, 198.18.0.2/24'),
+     r'{f}:3: address: 198\.18\.0\.2 is given twice'),
+    ('gateway outside', GOOD.replace('/24\n', '/24\ngateway = 10.0.0.1\n'),
+     r'{f}:4: gateway: 10\.0\.0\.1 is in no network'),
+    ('device missing', GOOD.replace('device = net_ring0\n', ''), r'{f}:1: .*device'),
+    ('unknown handler', GOOD.replace('http', 'htpp'), r'{f}:6: handler: expected .*"htpp"'),
+    ('no handler', GOOD.replace('handler = http\n', ''), r'{f}:5: .*handler'),
+    ('port 0', GOOD.replace('listen 80', 'listen 0'), r'{f}:5: '),
+    ('port range reversed', GOOD.replace('listen 80', 'listen 90-80'), r'{f}:5: '),
+    ('port too large', GOOD.replace('listen 80', 'listen 65536'), r'{f}:5: '),
+    ('foreign listen address', GOOD.replace('listen 80', 'listen 10.0.0.1:80'),
+     r'{f}:5: .*10\.0\.0\.1 is no address of any \[port\]'),
+    ('handler key of another', GOOD.replace('http', 'echo') + 'body-size = 64\n',
+     r'{f}:7: body-size: '),
+    ('two listeners on one port', GOOD + '\n[listen 80]\nhandler = echo\n',
+     r'{f}:8: .*(\[listen 80\] at line 5|line 5)'),
+    ('overlapping listeners', GOOD + '\n[listen 198.18.0.2:70-90]\nhandler = echo\n',
+     r'{f}:8: .*overlaps .*line 5'),
+    ('no listener', GOOD.split('[listen')[0], r'no listener'),
+    ('no port', '[listen 80]\nhandler = http\n', r'no port'),
+    ('a binary file', '\0\1\2' + GOOD, r'{f}:1: a NUL byte'),
+]
+
+
+class Config(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix='pier-test-')
+        self.addCleanup(folder.cleanup)
+        self.file = folder.name + '/pier.ini'
+
+    def refused(self, pattern, *words):
+        run = command([PIER, *words], check=False)
+        self.assertEqual(run.returncode, 2, run.stdout + run.stderr)
+        lines = [line for line in run.stderr.splitlines() if line]
+        self.assertTrue(any(re.search(pattern.replace('{f}', re.escape(self.file)), line)
+                            for line in lines), f'{pattern} is not in:\n{run.stderr}')
+        self.assertNotIn('EAL:', run.stdout + run.stderr)
+
+    def write(self, text):
+        with open(self.file, 'w', encoding='latin-1') as f:
+            f.write(text)
+
+    def test_missing_file(self):
+        self.refused(r'{f}: cannot open', '-c', self.file)
+
+    def test_bad_set(self):
+        self.write(GOOD)
+        self.refused(r'--set.*idle', '-c', self.file, '--set', 'server.idle=never')
+
+    def test_set_without_value(self):
+        self.write(GOOD)
+        self.refused(r'--set', '-c', self.file, '--set', 'server.idle')
+
+    def test_unknown_argument(self):
+        self.refused(r'nonsense', '--nonsense')
+
+    def test_every_error_is_reported(self):
+        self.write('[server]\nidle = never\nworkers = x\n' + GOOD.replace('http', 'htpp'))
+        run = command([PIER, '-c', self.file], check=False)
+        self.assertEqual(run.returncode, 2)
+        for line in (2, 3, 9):
+            self.assertIn(f'{self.file}:{line}: ', run.stderr)
+
+    def test_check_starts_nothing(self):
+        prefix = unique('check')
+        self.write(f'[eal]\nfile-prefix = {prefix}\nmemory = 128m\nhuge = no\n\n[server]\n'
+                   'max-connections = 1000\n\n[port 0]\nring-pair = p\ndevice = pa\n'
+                   'address = 198.18.0.2/24\n\n[port 1]\nring-pair = p\ndevice = pb\n'
+                   'address = 198.18.1.2/24\n\n' + listeners_text({80: 'http'}))
+        run = command([PIER, '-c', self.file, '--check'])
+        self.assertRegex(run.stdout + run.stderr, r'(?i)\bOK\b')
+        self.assertEqual(runtime_folders(prefix), [])
+
+    def test_help_names_every_section(self):
+        text = command([PIER, '--help']).stdout
+        for word in ('[server]', '[eal]', '[tcp]', '[port', '[listen', 'max-connections', 'body-size'):
+            self.assertIn(word.strip('[]'), text)
+
+    def test_version(self):
+        self.assertRegex(command([PIER, '--version']).stdout, r'^pier \d+\.\d+\.\d+')
+
+
+def mistake(name, text, pattern):
+    def test(self):
+        self.write(text)
+        self.refused(pattern, '-c', self.file)
+        self.refused(pattern, '-c', self.file, '--check')
+    test.__doc__ = name
+    return test
+
+
+for mistake_of in MISTAKES:
+    setattr(Config, 'test_refused_' + mistake_of[0].replace(' ', '_'), mistake(*mistake_of))
+
+
+class ShippedConfigurations(unittest.TestCase):
+    """Every file in conf/ is read without an error. What a file needs of the machine, a NIC or a
+    namespace, need not be there: then --check says so with another status than a mistake's."""
+
+
+def shipped(path):
+    def test(self):
+        run = command([PIER, '-c', path, '--check', '--set', f'eal.file-prefix={unique("conf")}',
+                       '--set', 'eal.lcores=0', '--set', 'eal.huge=no'], check=False)
+        self.assertIn(run.returncode, (0, 1), run.stdout + run.stderr)
+        self.assertNotRegex(run.stderr, re.escape(path) + r':\d+:')
+    return test
+
+
+for conf in sorted(glob.glob(ROOT + '/conf/*.ini')):
+    setattr(ShippedConfigurations, 'test_' + re.sub(r'\W', '_', os.path.basename(conf)),
+            shipped(conf))

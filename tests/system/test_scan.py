@@ -1,0 +1,31 @@
+"""What a port scanner sees: the configured ports are open, all others closed, none filtered."""
+import xml.etree.ElementTree as ElementTree
+
+from kit import LISTENERS, PierCase, SERVER
+
+
+class Scan(PierCase):
+    def scan(self, *options):
+        run = self.net.run(['nmap', '-n', '-Pn', '--max-retries', '3', *options, '-p', '1-100',
+                            '-oX', '-', SERVER], timeout=120)
+        host = ElementTree.fromstring(run.stdout).find('host')
+        states = {int(port.get('portid')): port.find('state').get('state')
+                  for port in host.iter('port')}
+        for extra in host.iter('extraports'):
+            self.assertEqual(extra.get('state'), 'closed')
+            self.assertEqual(int(extra.get('count')), 100 - len(states))
+        self.assertEqual({p for p, s in states.items() if s == 'open'}, set(LISTENERS))
+        self.assertEqual({s for p, s in states.items() if p not in LISTENERS} - {'closed'}, set())
+
+    def test_syn_scan(self):
+        self.scan('-sS')
+
+    def test_connect_scan(self):
+        self.scan('-sT')
+
+    def test_syn_scan_leaves_nothing_half_open(self):
+        before = self.pier.stats()
+        self.scan('-sS')
+        after = self.pier.stats()
+        gone = sum(after[name] - before[name] for name in ('half_open_reset', 'half_open_expired'))
+        self.assertEqual(gone, after['syn_received'] - before['syn_received'])
