@@ -80,12 +80,14 @@ PACKETS = r'''
     per_lcore__lcore_id  per_lcore__rte_errno  rte_mempool_ops_table  rte_panic_ __rte_panic
 '''
 SYMBOLS = {
-    'base': PLAIN + TEXT,
+    # A default that its own table refuses is a mistake in the source: said, then aborted.
+    'base': PLAIN + TEXT + ' fprintf __fprintf_chk stderr',
     'wire': PLAIN,
     'algo': PLAIN + START,
     'flow': PLAIN + START,
     'handler': PLAIN,
-    'handlers': PLAIN + TEXT + r' open(64)? close fstat(64)? (p?read|mmap|munmap)(64)? gmtime_r',
+    # The calendar, for Date and daytime; time that runs comes from the host.
+    'handlers': PLAIN + TEXT + r' clock_gettime open(64)? close fstat(64)? (p?read|mmap|munmap)(64)? gmtime_r',
     'pkt': PLAIN + PACKETS,
     'net': PLAIN + PACKETS,
     'tcp': PLAIN + PACKETS,

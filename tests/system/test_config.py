@@ -99,7 +99,7 @@ class Config(unittest.TestCase):
                    'address = 198.18.0.2/24\n\n[port 1]\nring-pair = p\ndevice = pb\n'
                    'address = 198.18.1.2/24\n\n' + listeners_text({80: 'http'}))
         run = command([PIER, '-c', self.file, '--check'])
-        self.assertRegex(run.stdout + run.stderr, r'(?i)\bOK\b')
+        self.assertRegex(run.stdout + run.stderr, r'configuration is good')
         self.assertEqual(runtime_folders(prefix), [])
 
     def test_help_names_every_section(self):
@@ -125,16 +125,21 @@ for mistake_of in MISTAKES:
 
 
 class ShippedConfigurations(unittest.TestCase):
-    """Every file in conf/ is read without an error. What a file needs of the machine, a NIC or a
-    namespace, need not be there: then --check says so with another status than a mistake's."""
+    """Every file in conf/ is read without an error. Those that need no device that exists before
+    pass --check completely; of the others nothing but the device may be missing."""
+
+    complete = ('demo.ini', 'ring.ini', 'memif.ini')
 
 
 def shipped(path):
     def test(self):
         run = command([PIER, '-c', path, '--check', '--set', f'eal.file-prefix={unique("conf")}',
                        '--set', 'eal.lcores=0', '--set', 'eal.huge=no'], check=False)
-        self.assertIn(run.returncode, (0, 1), run.stdout + run.stderr)
         self.assertNotRegex(run.stderr, re.escape(path) + r':\d+:')
+        if os.path.basename(path) in self.complete:
+            self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+        for line in run.stderr.splitlines():
+            self.assertRegex(line, r'^\[port 0\]: device: ')
     return test
 
 
