@@ -72,24 +72,22 @@ static void core_list(char *buf, size_t len, unsigned int n)
 bool bench_eal(const struct bench_options *o, unsigned int memory_mib)
 {
 	static char cores[64], memory[16];
-	static char args[][24] = {"bench",   "--no-pci",   "--no-shconf", "--no-telemetry",
-				  "--log-level=error", "-l", "-m", "--no-huge"};
+	static char args[][24] = {"bench",	    "--no-pci",		 "--no-shconf",
+				  "--no-telemetry", "--log-level=error", "--iova-mode=va",
+				  "-l",		    "",			 "-m",
+				  "",		    "--no-huge"};
 	const bool huge = free_huge_mib() >= memory_mib;
-	char *argv[ARRAY_SIZE(args) + 3];
+	char *argv[ARRAY_SIZE(args) + 1] = {NULL};
 	int argc = 0;
 
 	core_list(cores, sizeof(cores), o->cores);
 	snprintf(memory, sizeof(memory), "%u", memory_mib);
-	for (unsigned int i = 0; i < 5; i++)
-		argv[argc++] = args[i];
-	argv[argc++] = args[5];
-	argv[argc++] = cores;
-	argv[argc++] = args[6];
-	argv[argc++] = memory;
 	if (huge)
-		strcpy(args[7], "--in-memory");
-	argv[argc++] = args[7];
-	argv[argc] = NULL;
+		strcpy(args[10], "--in-memory");
+	for (unsigned int i = 0; i < ARRAY_SIZE(args); i++)
+		argv[argc++] = args[i];
+	argv[7] = cores;
+	argv[9] = memory;
 	if (rte_eal_init(argc, argv) < 0)
 		bench_die("EAL does not start");
 	return huge;

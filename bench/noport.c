@@ -21,6 +21,8 @@
 #define PACKETS   256
 #define RECORD    128 /* bytes of a connection at rest */
 #define MBUFS     4096
+#define MILLION   1000000u
+#define WAITING   100000u /* connections whose echo waits for its ACK: each keeps an mbuf */
 
 static const uint8_t peer_mac[6] = {2, 0, 0, 0, 0, 1};
 static const struct pkt_port cap = {.mac = {2, 0, 0, 0, 0, 2}, .mtu = 1500,
@@ -173,6 +175,7 @@ struct echo {
 	struct worker_memory memory;
 	struct peer peer;
 	uint32_t *order;
+	bool rest; /* echoes are acknowledged at once, off the clock: messages meet connections at rest */
 	uint64_t start;                /* of the clock */
 	uint64_t parse, input, output, tick; /* cycles */
 };
@@ -279,7 +282,22 @@ static void shuffle(struct echo *e, uint64_t *seed)
 	}
 }
 
-/* One message on each connection, answered; each acknowledges the answer before. */
+/* Have the ACKs among the n packets of the peer taken in, off the clock. */
+static void settle(struct echo *e, struct rte_mbuf **acks, unsigned int n)
+{
+	struct rte_mbuf *out[BENCH_BURST];
+	const uint64_t parse_cycles = e->parse, input = e->input, output = e->output,
+		       tick = e->tick;
+
+	if (turn(e, acks, n, out, ARRAY_SIZE(out)))
+		bench_die("the engine answered an ACK");
+	e->parse = parse_cycles;
+	e->input = input;
+	e->output = output;
+	e->tick = tick;
+}
+
+/* One message on each connection, answered; the next acknowledges the answer, or an ACK does. */
 static void echo_round(struct echo *e)
 {
 	struct rte_mbuf *in[BENCH_BURST], *out[2 * BENCH_BURST];
@@ -292,11 +310,11 @@ static void echo_round(struct echo *e)
 		for (unsigned int k = 0; k < n; k++)
 			peer_message(&e->peer, e->order[i + k], in[k]);
 		sent = turn(e, in, n, out, ARRAY_SIZE(out));
-		for (unsigned int k = 0; k < sent; k++) {
-			e->peer.talk = false;
-			peer_input(&e->peer, out[k]);
-		}
-		rte_pktmbuf_free_bulk(out, sent);
+		sent = to_peer(e, out, sent);
+		if (e->rest)
+			settle(e, out, sent);
+		else
+			rte_pktmbuf_free_bulk(out, sent);
 	}
 }
 
@@ -342,7 +360,7 @@ static void echo_print(const struct echo *e, const char *name, const struct echo
 	printf("  }%s\n", end);
 }
 
-static void echo(uint32_t n, const char *name, const char *end)
+static void echo(uint32_t n, bool rest, const char *name, const char *end)
 {
 	const unsigned int packets = opt.instructions ? n : opt.quick ? 200000 : 1000000;
 	const unsigned int rounds = max_of(packets / n, 1u);
@@ -355,6 +373,7 @@ static void echo(uint32_t n, const char *name, const char *end)
 		bench_die("no memory");
 	echo_init(e, n);
 	echo_open(e);
+	e->rest = rest;
 	echo_round(e); /* touches every block and settles the table */
 	for (unsigned int r = 0; r < opt.runs; r++)
 		echo_run(e, rounds, &seed, &s);
@@ -369,26 +388,39 @@ static void echo(uint32_t n, const char *name, const char *end)
 	free(e);
 }
 
+static void lookups(void)
+{
+	lookup(1000, "lookup_1k");
+	if (!opt.instructions)
+		lookup(MILLION, "lookup_1m");
+	if (!opt.quick && worker_memory_available() > 20ull * MILLION * (RECORD + 8))
+		lookup(10 * MILLION, "lookup_10m");
+}
+
+static void echoes(void)
+{
+	if (!opt.quick) {
+		echo(WAITING, false, "echo_100k", ",");
+		echo(WAITING, true, "echo_rest_100k", ",");
+		echo(MILLION, true, "echo_rest_1m", ",");
+	}
+	echo(1000, true, "echo_rest_1k", ",");
+	echo(1000, false, "echo_1k", "");
+}
+
 int main(int argc, char **argv)
 {
-	const uint64_t ten_million = 10000000ull * (RECORD + 8);
 	bool huge;
 
 	opt.cores = 1;
 	bench_options(&opt, argc, argv);
-	huge = bench_eal(&opt, 64);
-	bench_pools(&pools, MBUFS);
+	huge = bench_eal(&opt, opt.quick ? 64 : 512);
+	bench_pools(&pools, MBUFS + (opt.quick ? 0 : WAITING));
 	printf("{\n  \"bench\": \"noport\", \"tsc_hz\": %lu, \"packets_in_huge_pages\": %s,\n",
 	       rte_get_tsc_hz(), huge ? "true" : "false");
 	parse();
-	lookup(1000, "lookup_1k");
-	if (!opt.instructions)
-		lookup(1000000, "lookup_1m");
-	if (!opt.quick && worker_memory_available() > 2 * ten_million)
-		lookup(10000000, "lookup_10m");
-	if (!opt.quick)
-		echo(1000000, "echo_1m", ",");
-	echo(1000, "echo_1k", "");
+	lookups();
+	echoes();
 	printf("}\n");
 	if (port_pools_destroy(&pools))
 		bench_die("mbufs were lost");
