@@ -3,8 +3,8 @@
  *
  * Sending, a small piece is copied behind the last one if that is a copy of ours with room left, so
  * that a queue of tiny writes does not become a queue of tiny buffers; a large received slice is
- * referenced. Slices that refer to received mbufs are counted in t->held; beyond the worker's share
- * new ones are copied, because the receive pool must not drain into slow connections.
+ * referenced. Slices that keep an mbuf are counted in t->held; when the worker's share is spent, a
+ * connection may queue one buffer and no more, because the pool must not drain into slow peers.
  */
 #include <string.h>
 
@@ -13,8 +13,7 @@
 
 void tcp_slice_put(struct tcp *t, struct slice *s)
 {
-	if (s->kind == SLICE_MBUF)
-		t->held--;
+	t->held -= s->owner != NULL;
 	slice_put(s);
 }
 
@@ -63,9 +62,12 @@ static size_t append_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, s
 /* A new copy slice with as much as one buffer takes. */
 static size_t push_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, size_t len)
 {
-	struct rte_mbuf *m = pkt_alloc(t->pool);
+	struct rte_mbuf *m;
 	struct slice *s;
 
+	if (unlikely(w->sndq.n && tcp_share_spent(t)))
+		return 0;
+	m = pkt_alloc(t->pool);
 	if (unlikely(!m))
 		return 0;
 	m->data_off = 0;
@@ -81,6 +83,7 @@ static size_t push_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, siz
 	s->sum = sum_fold(sum_copy(rte_pktmbuf_mtod(m, uint8_t *), p, len));
 	m->data_len = len;
 	m->pkt_len = len;
+	t->held++;
 	return len;
 }
 
@@ -128,7 +131,7 @@ size_t tcp_send_slice(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	size_t len;
 
 	if (!from->owner || from->len < pp->copy_below || pp->tx_mode == PKT_TX_GIVES_AWAY ||
-	    (t->held_max && t->held >= t->held_max))
+	    tcp_share_spent(t))
 		return tcp_send_copy(t, c, w, from->data, from->len);
 	len = min_of((size_t)from->len, tcp_send_room(t, c, w));
 	if (!len)

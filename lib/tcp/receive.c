@@ -297,7 +297,7 @@ static void take_out_of_order(struct tcp *t, struct tcp_conn *c, struct tcp_work
 	struct slice s = {.seq = p->seq};
 	bool ok = true;
 
-	if (t->held_max && t->held >= t->held_max) {
+	if (tcp_share_spent(t)) {
 		tcp_drop(t, m, CTR_RX_OOO_FULL);
 		return;
 	}
@@ -391,6 +391,8 @@ static void take_payload(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		} else {
 			pkt_recycle(t->pool, m);
 		}
+	} else if (unlikely(tcp_share_spent(t) && (w->rcvq.n || w->sndq.n))) {
+		tcp_drop(t, m, CTR_RX_MBUF_SHARE);
 	} else if (p->seq != c->rcv_nxt) {
 		take_out_of_order(t, c, w, m, p);
 	} else if (take_in_order(t, c, w, m, p, f)) {

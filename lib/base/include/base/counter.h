@@ -68,6 +68,7 @@
 	X(RX_RST_IN_WINDOW, rx_rst_in_window, "RST in the window but not at RCV.NXT (RFC 5961)")   \
 	X(RX_RST_IGNORED, rx_rst_ignored, "RST outside the window, or in TIME-WAIT")               \
 	X(RX_TIME_WAIT, rx_time_wait, "old segment to a connection in TIME-WAIT")                  \
+	X(RX_MBUF_SHARE, rx_mbuf_share, "slow connections keep all the mbufs they may; sent again") \
 	X(RX_NO_MBUF, rx_no_mbuf, "no mbuf left to handle it")                                     \
 	X(RX_HANDOVER_FULL, rx_handover_full, "ring to the owning worker was full")
 

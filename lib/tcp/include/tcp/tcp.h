@@ -86,7 +86,7 @@ struct tcp {
 	struct tcp_list ready;
 	struct tcp_list out[TCP_PORTS_MAX];
 	uint32_t working;             /* blocks attached */
-	uint64_t held, held_max;      /* received mbufs in queues; 0: no limit */
+	uint64_t held, held_max;      /* mbufs that queues keep, and their share; 0: no limit */
 
 	struct sip_key isn_key, ts_key;
 	struct bucket rst_bucket;
@@ -243,6 +243,12 @@ void tcp_rto_expired(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 struct tcp_flight *tcp_flight_lost(struct tcp *t, struct tcp_work *w);
 
 /* ---- queues (queue.c) ---- */
+
+/* Queues keep as many mbufs as they may: take no more in than each connection needs to go on. */
+static inline bool tcp_share_spent(const struct tcp *t)
+{
+	return t->held_max && t->held >= t->held_max;
+}
 
 /* Append to the send queue; each returns the bytes taken, bounded by the room. */
 size_t tcp_send_copy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
