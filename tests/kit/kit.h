@@ -160,7 +160,7 @@ struct kit {
 	struct engine_port ports[2];
 	struct pkt_port cap[2];
 	struct engine_address addrs[4];
-	struct tcp_options tcp; /* of the listeners made after a change */
+	struct tcp_options tcp; /* of the listeners made after a change; rcvbuf 65535 */
 	struct counters ctr;
 	uint64_t now;
 
