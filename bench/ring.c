@@ -34,7 +34,7 @@
 #define FLIGHT   512
 #define OPENING  64 /* handshakes at a time */
 #define MBUFS    16384
-#define PATIENCE 2  /* seconds without a packet that mean the link is stuck */
+#define PATIENCE 5  /* seconds without a packet that mean the link is stuck */
 
 struct link {
 	struct port near, far; /* the server's end, the peer's */
@@ -179,6 +179,20 @@ static uint64_t peer_run(struct link *l, peer_fn *fn, uint64_t cycles)
 	return n;
 }
 
+/* Until the peer has received n packets: the last ones under way. */
+static void peer_finish(struct link *l, peer_fn *fn, unsigned int n)
+{
+	const uint64_t limit = PATIENCE * rte_get_tsc_hz(), start = rte_rdtsc();
+	unsigned int got = 0;
+
+	while (got < n) {
+		got += peer_turn(l, fn);
+		if (rte_rdtsc() - start > limit)
+			bench_die("%u of the last %u packets came back, %lu errors", got, n,
+				  l->peer.errors);
+	}
+}
+
 static void take(struct link *l, struct rte_mbuf **pkts, unsigned int n)
 {
 	if (rte_pktmbuf_alloc_bulk(l->pools.data, pkts, n))
@@ -272,9 +286,11 @@ static void run_echo(struct link *l, uint64_t cycles, struct figures *f)
 	}
 	measure(l, converse, cycles, f);
 	l->peer.talk = false; /* the last echo is acknowledged alone */
-	peer_run(l, converse, rte_get_tsc_hz() / 50);
+	peer_finish(l, converse, FLIGHT);
 	serve_end(l);
 	bench_add(&f->cycles, (double)l->cycles / (double)(server_packets(l) - before));
+	for (unsigned int i = 0; i < 2 * FLIGHT / WORKER_BURST; i++)
+		worker_turn(l->worker); /* the ACKs that were still under way */
 	if (l->peer.errors)
 		bench_die("the peer saw %lu errors", l->peer.errors);
 }
@@ -292,7 +308,7 @@ static void run_swap(struct link *l, uint64_t cycles, struct figures *f)
 		send_burst(l->far.id, &m, 1);
 	}
 	measure(l, reflect, cycles, f);
-	peer_run(l, discard, rte_get_tsc_hz() / 50);
+	peer_finish(l, discard, FLIGHT);
 	serve_end(l);
 	peer_free(&strangers);
 	bench_add(&f->cycles, (double)l->cycles / (double)l->packets);
