@@ -316,11 +316,12 @@ static struct rte_mbuf *next_segment(struct tcp *t, struct tcp_conn *c, struct t
 	struct plan p;
 	uint32_t mss = c->snd_mss;
 
-	/* SACK blocks take room from the payload: RFC 9293 section 3.7.1. */
-	if (c->flags & TCP_AGREED_SACK && (w->ooo.n || w->dsack_start != w->dsack_end))
-		mss -= 4 + 8 * (c->flags & TCP_AGREED_TS ? ACK_OPTION_SACKS : TCP_SACK_MAX);
+	if (!tcp_output_due(t, c, w))
+		return NULL;
+	seg_common(t, c, w, &seg);
+	if (seg.sack_n) /* takes room from the payload: RFC 9293 section 3.7.1 */
+		mss -= 4 + 8 * seg.sack_n;
 	if (make_plan(t, c, w, mss, &p)) {
-		seg_common(t, c, w, &seg);
 		m = send_plan(t, c, w, &p, &seg);
 		*failed = !m;
 		if (m)
@@ -335,7 +336,6 @@ static struct rte_mbuf *next_segment(struct tcp *t, struct tcp_conn *c, struct t
 		*failed = true;
 		return NULL;
 	}
-	seg_common(t, c, w, &seg);
 	seg.seq = w->keepalive_probe ? c->snd_nxt - 1 : ack_seq(c, w);
 	count(t->ctr, w->keepalive_probe ? CTR_TX_KEEPALIVES : CTR_TX_ACKS);
 	w->keepalive_probe = 0;
