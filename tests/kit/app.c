@@ -134,6 +134,8 @@ static void on_writable(struct pier_conn *c, size_t room)
 	assert_true(room > 0);
 	a->writables++;
 	push(c, a);
+	if (a->echo)
+		pier_resume(c);
 }
 
 static void on_eof(struct pier_conn *c)

@@ -25,6 +25,7 @@
 
 #include <cmocka.h>
 
+#include "base/seq.h"
 #include "base/units.h"
 #include "engine/engine.h"
 #include "pkt/parse.h"
