@@ -75,6 +75,19 @@ static void run_data(struct engine *e, struct tcp_conn *c, struct tcp_work *w,
 		tcp_window_update(&e->tcp, c, w);
 }
 
+/* There may be no room any more: data() ran in between. Then the wish stays. */
+static void run_writable(struct engine *e, struct tcp_conn *c, struct tcp_work *w,
+			 const struct pier_handler *h, struct pier_conn *pc)
+{
+	size_t room = tcp_send_room(&e->tcp, c, w);
+
+	if (!(c->flags & TCP_F_WANT_WRITABLE) || !room)
+		return;
+	c->flags &= ~(uint32_t)TCP_F_WANT_WRITABLE;
+	if (h->writable)
+		h->writable(pc, room);
+}
+
 static void run_eof(struct engine *e, struct tcp_conn *c, const struct pier_handler *h,
 		    struct pier_conn *pc)
 {
@@ -100,11 +113,8 @@ static void run_events(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 	}
 	if (events & TCP_EV_DATA && open_for(c))
 		run_data(e, c, w, h, &pc);
-	if (events & TCP_EV_WRITABLE && open_for(c) && c->flags & TCP_F_WANT_WRITABLE) {
-		c->flags &= ~(uint32_t)TCP_F_WANT_WRITABLE;
-		if (h->writable)
-			h->writable(&pc, tcp_send_room(&e->tcp, c, w));
-	}
+	if (events & TCP_EV_WRITABLE && open_for(c))
+		run_writable(e, c, w, h, &pc);
 	if (events & TCP_EV_TIMER && open_for(c) && h->timer)
 		h->timer(&pc);
 	if (open_for(c) && c->flags & TCP_F_FIN_RECEIVED && !(c->flags & TCP_F_EOF_TOLD) &&

@@ -32,7 +32,8 @@ size_t tcp_send_room(const struct tcp *t, const struct tcp_conn *c, const struct
 	uint64_t buf = tcp_opts_of(t, c)->sndbuf;
 	uint32_t queued = w->snd_end - w->snd_una;
 
-	if (c->flags & TCP_F_FIN_QUEUED || c->state == TCP_CLOSED)
+	if (c->flags & TCP_F_FIN_QUEUED || c->state == TCP_CLOSED ||
+	    (w->sndq.n && tcp_share_spent(t)))
 		return 0;
 	return queued >= buf ? 0 : buf - queued;
 }
