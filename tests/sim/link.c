@@ -61,7 +61,9 @@ static void deliver(struct sim *s, struct link *l, const uint8_t *frame, uint32_
 	}
 	memcpy(e.frame, frame, len);
 	if (sim_chance(s, l->conf.corrupt)) {
-		uint32_t bit = (uint32_t)sim_range(s, ETH_HDR_LEN * 8, len * 8 - 1);
+		uint32_t end = ETH_HDR_LEN + load_be16(frame + ETH_HDR_LEN + 2); /* padding is unsummed */
+		uint32_t bit = (uint32_t)sim_range(s, ETH_HDR_LEN * 8, end * 8 - 1);
+
 
 		e.frame[bit / 8] ^= (uint8_t)(1u << bit % 8);
 		l->damaged++;
