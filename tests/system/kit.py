@@ -36,8 +36,9 @@ def unique(what='t'):
 def command(words, timeout=60, check=True, **more):
     """Run to the end; the result has stdout and stderr as text. A failure shows them."""
     more.setdefault('stdin', subprocess.DEVNULL)
+    more.setdefault('text', True)
     run = subprocess.run([str(w) for w in words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                         text=True, timeout=timeout, **more)
+                         timeout=timeout, **more)
     if check and run.returncode:
         raise AssertionError(f'{" ".join(map(str, words))}: exit status {run.returncode}\n'
                              f'{run.stdout[-2000:]}{run.stderr[-2000:]}')

@@ -1,9 +1,10 @@
 """Other links than a TAP: veth with net_af_packet, and loss on the way."""
+import os
 import re
 import unittest
 
-from kit import CLIENT, Namespace, Pier, SERVER
-from test_stream import echo_file
+from kit import CLIENT, HERE, Namespace, Pier, SERVER
+from test_stream import NC, echo_file
 
 DEVICE = 'net_af_packet0,iface=pier0'
 
@@ -24,7 +25,7 @@ class AfPacket(unittest.TestCase):
         run = net.run(['curl', '-sS', '-m', '10', '-o', '/dev/null', '-w', '%{http_code}',
                        f'http://{SERVER}/'])
         self.assertEqual(run.stdout, '200')
-        echo_file(self, net, 5)
+        echo_file(self, net, 5, NC)
         self.assertEqual(pier.stats()['rx_csum_partial'], 0)
         self.assertEqual(pier.stop(), 0, pier.log()[-4000:])
 
@@ -70,7 +71,6 @@ class Loss(unittest.TestCase):
         client.run(['ip', 'addr', 'add', '198.19.0.2/24', 'dev', 'c0'])
         client.run(['ip', 'link', 'set', 'c0', 'up'])
         client.run(['ip', 'route', 'add', 'default', 'via', '198.19.0.1'])
-        client.sysctl('net.ipv4.tcp_congestion_control', 'cubic')
         for net, name in ((client, 'c0'), (router, 'c1')):
             net.run(['ethtool', '-K', name, 'tx', 'off', 'tso', 'off', 'gso', 'off', 'gro', 'off'])
         router.sysctl('net.ipv4.ip_forward', 1)
@@ -78,7 +78,9 @@ class Loss(unittest.TestCase):
         pier.link_up()
         pier.wait_ready(net=client)
         router.run(['nft', '-f', '-'], stdin=None, input=RULES)
-        echo_file(self, client, 20, timeout=400)
+        said = echo_file(self, client, 20, ['python3', os.path.join(HERE, 'stream_client.py'), SERVER,
+                                            '7', 'cubic', '{sent}', '{got}'], timeout=400)
+        self.assertEqual(said, 'congestion control: cubic\n')
         counters = router.run(['nft', 'list', 'counters']).stdout
         dropped = dict(re.findall(r'counter (\w+) \{\s*packets (\d+)', counters))
         self.assertGreater(int(dropped['to_server']), 0, counters)

@@ -14,27 +14,31 @@ from kit import PierCase, SERVER, wait_for
 MB = int(os.environ.get('PIER_ECHO_MB', 20))
 
 
-def echo_file(test, net, megabytes, address=SERVER, timeout=300):
-    """Random bytes through nc -N to port 7 and back; the test fails unless they are the same."""
+def echo_file(test, net, megabytes, words, timeout=300):
+    """Random bytes to port 7 and back; the test fails unless they are the same. words is the
+    client: {sent} and {got} are its files, without them stdin and stdout. Returns its stderr."""
     with tempfile.TemporaryDirectory(prefix='pier-test-') as folder:
-        sent, got = folder + '/sent', folder + '/got'
-        with open(sent, 'wb') as f:
+        files = {'sent': folder + '/sent', 'got': folder + '/got'}
+        with open(files['sent'], 'wb') as f:
             for _ in range(megabytes):
                 f.write(os.urandom(1 << 20))
-        with open(sent, 'rb') as source, open(got, 'wb') as sink:
-            nc = net.start(['nc', '-N', address, '7'], stdin=source, stdout=sink,
-                           stderr=subprocess.PIPE)
-            test.addCleanup(nc.stderr.close)
+        with open(files['sent'], 'rb') as source, open(files['got'], 'ab') as sink, \
+                net.start([w.format(**files) for w in words], stdin=source,
+                          stdout=sink if '{got}' not in words else None,
+                          stderr=subprocess.PIPE, text=True) as client:
             try:
-                status = nc.wait(timeout)
+                said = client.communicate(timeout=timeout)[1]
             except subprocess.TimeoutExpired:
-                nc.kill()
-                nc.wait()
-                raise AssertionError(f'nc: {os.path.getsize(got)} of {os.path.getsize(sent)} '
-                                     f'bytes after {timeout} s') from None
-        test.assertEqual(status, 0, nc.stderr.read())
-        test.assertEqual(os.path.getsize(got), os.path.getsize(sent))
-        test.assertTrue(filecmp.cmp(sent, got, shallow=False), 'bytes differ')
+                client.kill()
+                raise AssertionError(f'{os.path.getsize(files["got"])} of {megabytes} MB came back '
+                                     f'within {timeout} s') from None
+        test.assertEqual(client.returncode, 0, said)
+        test.assertEqual(os.path.getsize(files['got']), megabytes << 20)
+        test.assertTrue(filecmp.cmp(*files.values(), shallow=False), 'bytes differ')
+        return said
+
+
+NC = ['nc', '-N', SERVER, '7']
 
 
 class Stream(PierCase):
@@ -45,7 +49,7 @@ class Stream(PierCase):
         self.assertEqual(self.nc(7, 'over the pier\n').stdout, 'over the pier\n')
 
     def test_echo_file(self):
-        echo_file(self, self.net, MB)
+        echo_file(self, self.net, MB, NC)
 
     def test_echo_1000_connections(self):
         before = self.pier.stats()
@@ -63,7 +67,7 @@ class Stream(PierCase):
                  lambda: self.pier.stats()['rx_payload_bytes'] - before >= 100000)
 
     def test_daytime(self):
-        text = self.nc(13).stdout
+        text = self.net.run(['nc', '-N', '-w', '5', SERVER, '13'], text=False).stdout.decode()
         year = str(datetime.datetime.now(datetime.timezone.utc).year)
         self.assertIn(year, text)
         self.assertTrue(text.endswith('\r\n'), repr(text))
