@@ -1,0 +1,350 @@
+/*
+ * Windows and pushing: zero windows, probes, silly windows, Nagle.
+ * Rows: SEQ-02 SEQ-04 WND-01 WND-03 WND-06..WND-13 PSH-01 PSH-03..PSH-06.
+ */
+#include "kit.h"
+
+/* A peer whose 4096 bytes of the engine's buffer are full. */
+static struct kit_peer *closed(struct kit *k)
+{
+	struct kit_peer *p;
+
+	k->tcp.rcvbuf = 4096;
+	p = kit_plain(k);
+	p->app.take = 0;
+	for (uint32_t i = 0; i < 4; i++)
+		send_seg(p, .flags = ACK, .seq = 1 + 1024 * i, .ack = 1, .len = 1024);
+	while (kit_has(k)) {
+		struct seg g = kit_take(p);
+
+		/* WND-01: the right edge stays where it is. */
+		assert_int_equal(g.ack + g.win, 4097);
+	}
+	kit_advance(k, 100 * MS);
+	kit_drain(k);
+	return p;
+}
+
+static void SEQ_02_empty_segment_to_a_closed_window(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = closed(k);
+
+	kit_app_send(p, 200);
+	expect(p, .flags = ACK, .seq = 1, .ack = 4097, .len = 200);
+	send_seg(p, .flags = ACK, .seq = 4098, .ack = 201);
+	assert_int_equal(expect(p, .flags = ACK, .seq = 201, .ack = 4097).win, 0);
+	send_seg(p, .flags = ACK, .seq = 4097, .ack = 201);
+	kit_silence(k, 5 * SEC);
+}
+
+static void SEQ_04_data_to_a_closed_window(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = closed(k);
+
+	kit_app_send(p, 200);
+	kit_drain(k);
+	send_seg(p, .flags = ACK, .seq = 4097, .ack = 201, .len = 1);
+	assert_int_equal(expect(p, .flags = ACK, .seq = 201, .ack = 4097).win, 0);
+	kit_silence(k, 5 * SEC); /* its acknowledgment counted */
+	kit_app_read(p, UINT64_MAX);
+	assert_int_equal(p->app.rx, 4096);
+}
+
+static void SEQ_07_reset_at_a_closed_window(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = closed(k);
+
+	send_seg(p, .flags = RST, .seq = 4097);
+	assert_int_equal(p->app.why, PIER_CLOSE_RESET);
+	kit_quiet(k);
+}
+
+static void WND_09_every_probe_is_answered(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = closed(k);
+
+	for (int i = 0; i < 3; i++) {
+		send_seg(p, .flags = ACK, .seq = 4097, .ack = 1, .len = 1);
+		assert_int_equal(expect(p, .flags = ACK, .seq = 1, .ack = 4097).win, 0);
+	}
+	kit_quiet(k);
+	kit_app_read(p, UINT64_MAX);
+	assert_int_equal(p->app.rx, 4096);
+}
+
+static void WND_11_no_silly_updates(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = closed(k);
+	unsigned int n = 0;
+
+	while (!kit_has(k)) {
+		kit_app_read(p, 1);
+		assert_true(++n <= 1500);
+	}
+	assert_in_range(n, 1448, 1500);
+	assert_int_equal(kit_take(p).win, n);
+}
+
+static void WND_12_update_at_once(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = closed(k);
+	uint64_t t = k->now;
+	struct seg g;
+
+	kit_app_read(p, UINT64_MAX);
+	g = expect(p, .flags = ACK, .seq = 1, .ack = 4097);
+	assert_int_equal(g.win, 4096);
+	assert_int_equal(g.at, t);
+}
+
+static void WND_03_shrinking(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_plain(k);
+	uint32_t end = 1;
+
+	kit_app_send(p, 20000);
+	while (kit_has(k))
+		end += kit_take(p).len;
+	p->win = 1000;
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1461);
+	kit_advance(k, 100 * MS);
+	kit_quiet(k);
+	p->win = 65535;
+	send_seg(p, .flags = ACK, .seq = 1, .ack = end);
+	while (end < 20001) {
+		assert_int_equal(kit_has(k), 1);
+		while (kit_has(k)) {
+			struct seg g = kit_take(p);
+
+			assert_int_equal(g.seq, end);
+			end += g.len;
+		}
+		send_seg(p, .flags = ACK, .seq = 1, .ack = end);
+	}
+}
+
+static void WND_06_closed_window_is_probed(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_plain(k);
+
+	p->win = 0;
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+	kit_app_send(p, 3000);
+	kit_quiet(k);
+	kit_advance(k, 2 * SEC);
+	expect(p, .flags = ACK, .seq = 1, .ack = 1, .len = 1);
+	kit_drain(k);
+	p->win = 5000;
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 2);
+	expect(p, .flags = ACK, .seq = 2, .ack = 1, .len = 1460);
+}
+
+static void WND_07_probes_back_off(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k);
+	uint64_t start, last, gap = 0;
+
+	kit_syn(p);
+	kit_synack(p);
+	kit_advance(k, 100 * MS); /* the first sample: RTO 300 ms */
+	p->win = 0;
+	p->app.on_open = 3000;
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+	start = last = k->now;
+	for (int i = 0; i < 14; i++) {
+		struct seg g;
+
+		while (!kit_has(k))
+			kit_advance(k, MS);
+		g = expect(p, .flags = ACK, .seq = 1, .ack = 1, .len = 1);
+		if (i == 0)
+			assert_in_range(g.at - start, 298 * MS, 305 * MS);
+		else
+			assert_in_range(g.at - last, min_of(2 * gap, 60 * SEC) - 5 * MS,
+					min_of(2 * gap, 60 * SEC) + 5 * MS);
+		gap = g.at - last;
+		last = g.at;
+		send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+	}
+	assert_in_range(gap, 60 * SEC - 5 * MS, 60 * SEC + 5 * MS);
+}
+
+static void WND_08_open_while_probes_are_answered(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_plain(k);
+	uint64_t end = k->now + 24 * 3600 * SEC;
+
+	p->win = 0;
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+	kit_app_send(p, 3000);
+	while (k->now < end) {
+		kit_advance(k, SEC);
+		if (kit_has(k))
+			send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+		kit_drain(k);
+	}
+	assert_int_equal(p->app.closes, 0);
+	kit_advance(k, 250 * SEC);
+	assert_int_equal(p->app.closes, 1);
+	assert_int_equal(p->app.why, PIER_CLOSE_TIMEOUT);
+}
+
+static void WND_10_no_silly_segments(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k);
+	struct seg g;
+
+	p->win = 8000;
+	kit_open(p);
+	kit_app_send(p, 50000);
+	kit_drain(k);
+	p->win = 100;
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1 + 5 * 1460);
+	kit_drain(k);
+	kit_advance(k, 50 * MS);
+	kit_quiet(k);
+	kit_advance(k, 1200 * MS);
+	g = kit_take(p);
+	assert_int_equal(g.len, 100);
+	assert_int_equal(g.seq, 1 + 5 * 1460);
+}
+
+static void WND_13_old_segments_set_no_window(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_plain(k);
+
+	kit_app_send(p, 1000);
+	kit_drain(k);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
+	p->win = 2920;
+	send_seg(p, .flags = ACK, .seq = 11, .ack = 1001);
+	kit_drain(k);
+	p->win = 60000;
+	send_seg(p, .flags = ACK, .seq = 11, .ack = 901); /* older ack */
+	kit_drain(k);
+	kit_app_send(p, 5000);
+	expect(p, .flags = ACK, .seq = 1001, .ack = 11, .len = 1460);
+	expect(p, .flags = ACK, .seq = 2461, .ack = 11, .len = 1460);
+	kit_quiet(k);
+}
+
+static void PSH_01_on_the_last_segment(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_est(k);
+
+	kit_app_send(p, 3000);
+	assert_false(expect(p, .flags = ACK, .seq = 1, .ack = 1, .len = 1448).flags & PSH);
+	assert_false(expect(p, .flags = ACK, .seq = 1449, .ack = 1, .len = 1448).flags & PSH);
+	expect(p, .flags = PSH | ACK, .seq = 2897, .ack = 1, .len = 104);
+	kit_quiet(k);
+}
+
+static void PSH_03_full_segments(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_plain(k);
+	unsigned int full = 0, all = 0;
+	uint32_t una = 1;
+
+	for (int i = 0; i < 10000; i++)
+		kit_app_send(p, 7);
+	for (int i = 0; i < 1000 && una < 70001; i++) {
+		while (kit_has(k)) {
+			struct seg g = kit_take(p);
+
+			una += g.len;
+			if (i) {
+				full += g.len == 1460;
+				all++;
+			}
+		}
+		send_seg(p, .flags = ACK, .seq = 1, .ack = una);
+	}
+	assert_int_equal(una, 70001);
+	assert_in_range(full, all - 2, all);
+}
+
+static void PSH_04_nagle(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p;
+
+	k->tcp.nagle = true;
+	p = kit_plain(k);
+	kit_app_send(p, 10);
+	expect(p, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
+	kit_advance(k, MS);
+	kit_app_send(p, 10);
+	kit_quiet(k);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 11);
+	expect(p, .flags = ACK, .seq = 11, .ack = 1, .len = 10);
+}
+
+static void PSH_05_nagle_off(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_plain(k);
+
+	kit_app_send(p, 10);
+	expect(p, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
+	kit_app_send(p, 10);
+	expect(p, .flags = ACK, .seq = 11, .ack = 1, .len = 10);
+}
+
+static void PSH_06_close_and_nodelay_flush(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p, *q;
+
+	k->tcp.nagle = true;
+	p = kit_plain(k);
+	q = kit_plain(k);
+	kit_app_send(p, 10);
+	kit_app_send(q, 10);
+	kit_drain(k);
+	kit_app_send(p, 10);
+	kit_app_send(q, 10);
+	kit_quiet(k);
+	kit_app_close(p);
+	expect(p, .flags = FIN | PSH | ACK, .seq = 11, .ack = 1, .len = 10);
+	kit_app_nodelay(q, true);
+	expect(q, .flags = ACK, .seq = 11, .ack = 1, .len = 10);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		KIT_TEST(SEQ_02_empty_segment_to_a_closed_window),
+		KIT_TEST(SEQ_04_data_to_a_closed_window),
+		KIT_TEST(SEQ_07_reset_at_a_closed_window),
+		KIT_TEST(WND_03_shrinking),
+		KIT_TEST(WND_06_closed_window_is_probed),
+		KIT_TEST(WND_07_probes_back_off),
+		KIT_TEST(WND_08_open_while_probes_are_answered),
+		KIT_TEST(WND_09_every_probe_is_answered),
+		KIT_TEST(WND_10_no_silly_segments),
+		KIT_TEST(WND_11_no_silly_updates),
+		KIT_TEST(WND_12_update_at_once),
+		KIT_TEST(WND_13_old_segments_set_no_window),
+		KIT_TEST(PSH_01_on_the_last_segment),
+		KIT_TEST(PSH_03_full_segments),
+		KIT_TEST(PSH_04_nagle),
+		KIT_TEST(PSH_05_nagle_off),
+		KIT_TEST(PSH_06_close_and_nodelay_flush),
+	};
+
+	return cmocka_run_group_tests_name("window", tests, kit_group_setup, NULL);
+}
