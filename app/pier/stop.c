@@ -21,13 +21,12 @@ static void print_stats(const struct server *s)
 			       counter_info[i].help);
 }
 
-/* Timers of connections that are gone stay in the wheel until they come up, as dead entries. */
 static bool balanced(const struct server *s, unsigned int mbufs)
 {
 	const struct engine_usage *u = &s->usage;
 
 	return !u->connections && !u->half_open && !u->block_bytes && !u->mbufs_held &&
-	       !u->listeners && !s->users && !s->audit && !mbufs;
+	       !u->timers && !u->listeners && !s->users && !s->audit && !mbufs;
 }
 
 static void print_books(const struct server *s, unsigned int mbufs)

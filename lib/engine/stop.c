@@ -97,6 +97,18 @@ void engine_destroy(struct engine *e, uint64_t now)
 	pkt_pool_drain(&e->pool);
 }
 
+/* Records whose entry in the wheel is the valid one; dead entries run out by themselves. */
+static uint64_t live_timers(const struct tcp *t)
+{
+	uint64_t n = 0;
+
+	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++)
+		n += t->conn[i].state != TCP_CLOSED && t->conn[i].wheel_slot;
+	for (uint32_t i = 1; i <= t->small_pool.fresh; i++)
+		n += t->small[i].half.kind == FLOW_HALF_OPEN;
+	return n;
+}
+
 void engine_usage(const struct engine *e, struct engine_usage *out)
 {
 	const struct tcp *t = &e->tcp;
@@ -106,7 +118,7 @@ void engine_usage(const struct engine *e, struct engine_usage *out)
 		.half_open = t->half_open,
 		.time_wait = t->time_wait,
 		.block_bytes = slab_used(&t->slab),
-		.timers = wheel_count(&t->wheel),
+		.timers = live_timers(t),
 		.mbufs_held = t->held,
 	};
 	for (uint32_t v = 0; v < t->n_versions; v++)

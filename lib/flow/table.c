@@ -182,14 +182,17 @@ int flow_table_insert(struct flow_table *t, uint64_t hash, uint32_t entry)
 	const uint8_t tag = flow_table_tag(hash);
 	const uint32_t b1 = flow_table_bucket(t, hash);
 	const uint32_t b[2] = {b1, flow_table_alternate(t, b1, tag)};
-	int which = 0;
+	int which = 0, slot;
 
 	assert(flow_entry_type(entry) != 0);
 	if (slot_free(t, b[0]) < 0 && !send_home(t, b[0]))
 		which = slot_free(t, b[1]) >= 0 ? 1 : make_room(t, b);
 	if (unlikely(which < 0))
 		return -ENOSPC;
-	slot_set(t, b[which], (unsigned int)slot_free(t, b[which]), tag, entry, which == 1);
+	slot = slot_free(t, b[which]);
+	if (slot < 0) /* which says otherwise; the compiler cannot know */
+		__builtin_unreachable();
+	slot_set(t, b[which], (unsigned int)slot, tag, entry, which == 1);
 	t->count++;
 	t->version++;
 	return 0;

@@ -134,7 +134,7 @@ void tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	seg_common(t, c, w, &seg);
 	seg.sack_n = 0;
 	seg.flags = TCP_RST | TCP_ACK;
-	seg.seq = w->snd_max;
+	seg.seq = c->snd_nxt; /* never rewound; beyond it are only a closed window's probes */
 	count(t->ctr, CTR_TX_RSTS);
 	count(t->ctr, CTR_CONN_RESET_TX);
 	tcp_seg_emit(t, m, &c->tuple, c->path, &seg, ttl_of(t, c));

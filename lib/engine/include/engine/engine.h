@@ -137,7 +137,7 @@ void engine_drain(struct engine *e, uint64_t now);
 struct engine_usage {
 	uint64_t connections, half_open, time_wait;
 	uint64_t block_bytes; /* of slab memory in use */
-	uint64_t timers;      /* entries in the wheel, dead ones included */
+	uint64_t timers;      /* records with a timer; dead entries of the wheel are not counted */
 	uint64_t mbufs_held;  /* received mbufs that queues refer to */
 	uint64_t listeners;
 };
