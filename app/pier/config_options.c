@@ -35,9 +35,9 @@ static const struct option server_options[] = {
 	 .help = "for fragments of IPv4 datagrams"},
 	{"mbufs", OPTION_U32, AT(mbufs), 0, 100000000, .def = "0",
 	 .help = "packet buffers; 0 is as many as ports and workers need"},
-	{"rst-rate", OPTION_U32, AT(rst_rate), 1, 100000000, .def = "10000",
+	{"rst-rate", OPTION_U32, AT(rst_rate), 1, 100000000, .def = "1000",
 	 .help = "RSTs a second to segments of no connection"},
-	{"icmp-rate", OPTION_U32, AT(icmp_rate), 1, 100000000, .def = "1000",
+	{"icmp-rate", OPTION_U32, AT(icmp_rate), 1, 100000000, .def = "100",
 	 .help = "ICMP messages a second"},
 };
 #undef AT
