@@ -86,6 +86,8 @@ static void run_writable(struct engine *e, struct tcp_conn *c, struct tcp_work *
 	c->flags &= ~(uint32_t)TCP_F_WANT_WRITABLE;
 	if (h->writable)
 		h->writable(pc, room);
+	if (open_for(c) && w->rcvq.n)
+		run_data(e, c, w, h, pc);
 }
 
 static void run_eof(struct engine *e, struct tcp_conn *c, const struct pier_handler *h,

@@ -8,14 +8,22 @@
 
 #define ACK_OPTION_SACKS 3 /* beside timestamps; RFC 2018 section 3 */
 
+/* Where the window could end: behind the free part of the buffer, if the field can say so. */
+static uint32_t free_edge(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w)
+{
+	uint32_t buf = tcp_opts_of(t, c)->rcvbuf, unread = c->rcv_nxt - w->rcv_read;
+	uint32_t room = buf > unread ? buf - unread : 0;
+
+	return c->rcv_nxt + min_of(room, 0xffffu << c->rcv_wscale);
+}
+
 /*
  * The window to advertise, as on the wire; moves rcv_adv. The right edge advances only by what is
  * worth it (RFC 9293 section 3.8.6.2.2) and never moves back.
  */
 static uint16_t advertise(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	uint32_t buf = tcp_opts_of(t, c)->rcvbuf, unread = c->rcv_nxt - w->rcv_read;
-	uint32_t edge = c->rcv_nxt + (buf > unread ? buf - unread : 0), field;
+	uint32_t buf = tcp_opts_of(t, c)->rcvbuf, edge = free_edge(t, c, w), field;
 
 	if (!seq_gt(edge, w->rcv_adv) || edge - w->rcv_adv < min_of(buf / 2, (uint32_t)c->rcv_mss))
 		edge = w->rcv_adv;
@@ -106,8 +114,7 @@ void tcp_challenge_ack(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, bo
 
 void tcp_window_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	uint32_t buf = tcp_opts_of(t, c)->rcvbuf, unread = c->rcv_nxt - w->rcv_read;
-	uint32_t edge = c->rcv_nxt + (buf > unread ? buf - unread : 0);
+	uint32_t buf = tcp_opts_of(t, c)->rcvbuf, edge = free_edge(t, c, w);
 	uint32_t open = seq_gt(w->rcv_adv, c->rcv_nxt) ? w->rcv_adv - c->rcv_nxt : 0;
 	uint32_t gain = seq_gt(edge, w->rcv_adv) ? edge - w->rcv_adv : 0;
 
