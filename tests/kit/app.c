@@ -131,6 +131,7 @@ static void on_writable(struct pier_conn *c, size_t room)
 {
 	struct kit_app *a = app_of(c);
 
+	assert_true(room > 0);
 	a->writables++;
 	push(c, a);
 	if (a->echo)
