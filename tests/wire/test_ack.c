@@ -91,6 +91,22 @@ static void ACK_01_delayed(void **s)
 	kit_silence(k, 3 * SEC);
 }
 
+/* A buffer beyond what the field can say is no window update waiting to be sent. */
+static void ACK_01_delayed_with_a_large_buffer(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p;
+
+	k->tcp.rcvbuf = 256 * KIB;
+	p = kit_plain(k);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+	kit_advance(k, 39 * MS);
+	kit_quiet(k);
+	kit_advance(k, 3 * MS);
+	expect(p, .flags = ACK, .seq = 1, .ack = 101);
+	kit_silence(k, 3 * SEC);
+}
+
 static void ACK_01_delayed_at_most(void **s)
 {
 	struct kit *k = *s;
@@ -433,6 +449,7 @@ int main(void)
 		KIT_TEST(SEQ_05_beyond_the_right_edge),
 		KIT_TEST(SEQ_06_far_outside),
 		KIT_TEST(ACK_01_delayed),
+		KIT_TEST(ACK_01_delayed_with_a_large_buffer),
 		KIT_TEST(ACK_01_delayed_at_most),
 		KIT_TEST(ACK_02_every_second_segment),
 		KIT_TEST(ACK_03_after_the_burst),
