@@ -152,6 +152,20 @@ static void OPT_10_options_come_out_of_the_segment(void **s)
 	expect(plain, .flags = ACK, .seq = 1, .ack = 1, .len = 1460);
 }
 
+static void OPT_10_sack_blocks_too(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_est(k);
+
+	send_seg(p, .flags = ACK, .seq = 101, .ack = 1, .len = 100);
+	expect(p, .flags = ACK, .seq = 1, .ack = 1);
+	kit_app_send(p, 10000);
+	for (uint32_t i = 0; i < 6; i++)
+		assert_int_equal(expect(p, .flags = ACK, .seq = 1 + 1436 * i, .ack = 1,
+					.len = 1436).opts.sack_n, 1);
+	kit_drain(k);
+}
+
 static void OPT_11_mss_sent_is_the_mtu(void **s)
 {
 	static const uint16_t mtus[] = {1280, 1500, 9000};
@@ -455,6 +469,7 @@ int main(void)
 		KIT_TEST(OPT_08_syn_options_elsewhere),
 		KIT_TEST(OPT_09_no_mss_option),
 		KIT_TEST(OPT_10_options_come_out_of_the_segment),
+		KIT_TEST(OPT_10_sack_blocks_too),
 		KIT_TEST(OPT_11_mss_sent_is_the_mtu),
 		KIT_TEST(OPT_13_tiny_mss),
 		KIT_TEST(WS_01_scaling_needs_both),
