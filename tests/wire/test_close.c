@@ -184,6 +184,25 @@ static void CLS_08_fin_behind_all_data(void **s)
 	kit_silence(k, 3 * SEC);
 }
 
+/* A handler knows a connection from its handshake's last segment on: the earliest close there is. */
+static void CLS_09_close_in_the_open_callback(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k);
+
+	p->app.close_on_open = true;
+	kit_syn(p);
+	kit_synack(p);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	kit_quiet(k);
+	send_seg(p, .flags = FIN | ACK, .seq = 1, .ack = 1); /* FIN-WAIT-1: now CLOSING */
+	expect(p, .flags = ACK, .seq = 2, .ack = 2);
+	send_seg(p, .flags = ACK, .seq = 2, .ack = 2);
+	kit_quiet(k);
+	assert_int_equal(kit_usage(k).time_wait, 1);
+}
+
 static void CLS_10_data_beyond_the_fin(void **s)
 {
 	struct kit *k = *s;
@@ -364,6 +383,7 @@ int main(void)
 		KIT_TEST(CLS_06_sending_in_close_wait),
 		KIT_TEST(CLS_07_close_with_unread_data),
 		KIT_TEST(CLS_08_fin_behind_all_data),
+		KIT_TEST(CLS_09_close_in_the_open_callback),
 		KIT_TEST(CLS_10_data_beyond_the_fin),
 		KIT_TEST(CLS_11_early_fin),
 		KIT_TEST(CLS_12_fin_to_listen),
