@@ -1,6 +1,6 @@
 /*
  * Windows and pushing: zero windows, probes, silly windows, Nagle.
- * Rows: SEQ-02 SEQ-04 WND-01 WND-03 WND-06..WND-13 PSH-01 PSH-03..PSH-06.
+ * Rows: SEQ-02 SEQ-04 WND-01 WND-02 WND-03 WND-06..WND-13 PSH-01 PSH-03..PSH-06.
  */
 #include "kit.h"
 
@@ -101,6 +101,37 @@ static void WND_12_update_at_once(void **s)
 	g = expect(p, .flags = ACK, .seq = 1, .ack = 4097);
 	assert_int_equal(g.win, 4096);
 	assert_int_equal(g.at, t);
+}
+
+/* RFC 7323 appendix F: what one ACK allowed stays allowed, whatever the rounding of the next. */
+static void WND_02_rounding_takes_nothing_back(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p;
+	uint32_t edge = 0, seq = 1;
+	struct seg g;
+
+	k->tcp.rcvbuf = 4 * MIB;
+	p = kit_peer(k);
+	p->offer = OFFER_WS | OFFER_SACK;
+	p->app.take = 0;
+	kit_syn(p);
+	kit_synack(p);
+	assert_int_equal(p->peer_ws, 7);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+	for (; seq < 300; seq++) {
+		send_seg(p, .flags = ACK, .seq = seq, .ack = 1, .len = 1);
+		for (; kit_has(k); edge = max_of(edge, g.ack + ((uint32_t)g.win << 7)))
+			g = kit_take(p);
+	}
+	assert_true(edge > 1 * MIB);
+	kit_advance(k, 100 * MS);
+	kit_drain(k);
+	send_seg(p, .flags = ACK, .seq = edge - 100, .ack = 1, .len = 100);
+	g = expect(p, .flags = ACK, .seq = 1, .ack = seq);
+	assert_int_equal(g.opts.sack_n, 1);
+	assert_int_equal(g.sack[0].left, edge - 100);
+	assert_int_equal(g.sack[0].right, edge);
 }
 
 static void WND_03_shrinking(void **s)
@@ -330,6 +361,7 @@ int main(void)
 		KIT_TEST(SEQ_02_empty_segment_to_a_closed_window),
 		KIT_TEST(SEQ_04_data_to_a_closed_window),
 		KIT_TEST(SEQ_07_reset_at_a_closed_window),
+		KIT_TEST(WND_02_rounding_takes_nothing_back),
 		KIT_TEST(WND_03_shrinking),
 		KIT_TEST(WND_06_closed_window_is_probed),
 		KIT_TEST(WND_07_probes_back_off),
