@@ -1,6 +1,6 @@
 /*
  * Timeouts, keep-alive, congestion control.
- * Rows: RTO-02 RTO-04..RTO-09 RTX-04 RTX-08 RTX-10 KA-01..KA-04 CC-01 CC-03 CC-05 CC-06 CC-07 CC-12
+ * Rows: RTO-02 RTO-04 RTO-06..RTO-09 RTX-04 RTX-08 KA-01..KA-04 CC-01 CC-03 CC-05 CC-06 CC-07 CC-12
  * CC-13.
  */
 #include "kit.h"

@@ -1,0 +1,214 @@
+/*
+ * Congestion control over whole rounds, without SACK: Reno's growth, NewReno's recovery.
+ * Rows: CC-04 CC-08 CC-13.
+ */
+#include "kit.h"
+
+#define MSS 1460u
+#define RTT (10 * MS)
+
+/* A connection and how far it is: all below end was sent, all below una acknowledged. */
+struct flow {
+	struct kit *k;
+	struct kit_peer *p;
+	uint32_t una, end;
+};
+
+/* Take what waits, which must be new data; how many segments. */
+static unsigned int take_new(struct flow *f)
+{
+	unsigned int n = 0;
+
+	for (; kit_has(f->k); n++) {
+		struct seg g = kit_take(f->p);
+
+		assert_int_equal(g.seq, f->end);
+		f->end += g.len;
+	}
+	return n;
+}
+
+static struct flow start(struct kit *k, uint16_t win, uint64_t bytes)
+{
+	struct flow f = {.k = k, .p = kit_peer(k), .una = 1, .end = 1};
+
+	f.p->win = win;
+	kit_syn(f.p);
+	kit_synack(f.p);
+	kit_advance(k, RTT);
+	send_seg(f.p, .flags = ACK, .seq = 1, .ack = 1);
+	kit_app_send(f.p, bytes);
+	return f;
+}
+
+static void ack(struct flow *f, uint32_t to)
+{
+	send_seg(f->p, .flags = ACK, .seq = 1, .ack = f->una = to);
+}
+
+/* An RTT later, ACKs of step bytes each for all that is in flight; the segments that follow. */
+static unsigned int round_of(struct flow *f, uint32_t step)
+{
+	uint32_t end = f->end;
+	unsigned int n = 0;
+
+	kit_advance(f->k, RTT);
+	while (f->una != end) {
+		ack(f, min_of(f->una + step, end));
+		n += take_new(f);
+	}
+	return n;
+}
+
+static void dup_acks(struct flow *f, unsigned int n)
+{
+	while (n--)
+		send_seg(f->p, .flags = ACK, .seq = 1, .ack = f->una);
+}
+
+#define expect_at(f, at, n) \
+	expect((f)->p, .flags = ACK, .seq = (at), .ack = 1, .len = (n))
+
+/*
+ * 40 segments in flight, as many as the peer's window has, so that a duplicate ACK releases no new
+ * data; the first is lost. Then cwnd = ssthresh = 20.
+ */
+static struct flow avoiding(struct kit *k)
+{
+	struct flow f = start(k, 40 * MSS, 1 << 20);
+
+	assert_int_equal(take_new(&f), 10);
+	assert_int_equal(round_of(&f, MSS), 20);
+	assert_int_equal(round_of(&f, MSS), 40);
+	kit_advance(k, RTT);
+	dup_acks(&f, 3);
+	expect_at(&f, f.una, MSS);
+	kit_quiet(k);
+	kit_advance(k, RTT);
+	ack(&f, f.end);
+	assert_int_equal(take_new(&f), 20);
+	return f;
+}
+
+static void CC_04_one_segment_a_round(void **s)
+{
+	static const uint32_t steps[] = {2 * MSS, MSS, MSS / 10, 100};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(steps); i++) {
+		struct kit *k = kit_new();
+		struct flow f = avoiding(k);
+		unsigned int n = 20, before;
+
+		for (int j = 0; j < 10; j++) {
+			before = n;
+			n = round_of(&f, steps[i]);
+			assert_in_range(n, before, before + 1);
+		}
+		assert_in_range(n, 29, 31);
+		kit_close(k);
+	}
+}
+
+static void CC_08_three_holes(void **s)
+{
+	struct kit *k = *s;
+	struct flow f = start(k, 65535, 30 * MSS);
+	uint32_t base;
+
+	take_new(&f);
+	assert_int_equal(round_of(&f, MSS), 20);
+	base = f.una; /* lost: the 1st, 6th and 11th of 20 */
+	kit_advance(k, RTT);
+	dup_acks(&f, 17);
+	for (uint32_t i = 0; i < 3; i++) {
+		expect_at(&f, base + 5 * i * MSS, MSS);
+		kit_quiet(k);
+		kit_advance(k, RTT);
+		ack(&f, i < 2 ? base + 5 * (i + 1) * MSS : f.end);
+	}
+	kit_quiet(k);
+	assert_int_equal(kit_ctr(k, CTR_FAST_RECOVERIES), 1);
+	assert_int_equal(kit_ctr(k, CTR_TX_RETRANSMITS), 3);
+	assert_int_equal(kit_ctr(k, CTR_RTO_FIRED), 0);
+	kit_app_send(f.p, 1 << 20);
+	assert_int_equal(take_new(&f), 10); /* half of 20, once */
+}
+
+/* After a timeout: the 10 segments of before are acknowledged, and 4 others are in flight. */
+static struct flow after_a_timeout(struct kit *k)
+{
+	struct flow f = start(k, 65535, 14 * MSS);
+
+	assert_int_equal(take_new(&f), 10);
+	kit_advance(k, 215 * MS);
+	expect_at(&f, 1, MSS);
+	kit_quiet(k);
+	while (f.una != f.end)
+		ack(&f, f.una + MSS);
+	kit_drain(k);
+	f.end += 4 * MSS;
+	return f;
+}
+
+static void CC_08_duplicates_of_the_time_before_a_timeout(void **s)
+{
+	struct kit *k = *s;
+	struct flow f = after_a_timeout(k);
+
+	dup_acks(&f, 5); /* ack - 1 = recover */
+	kit_quiet(k);
+	assert_int_equal(kit_ctr(k, CTR_FAST_RECOVERIES), 0);
+}
+
+static void CC_08_loss_after_a_timeout(void **s)
+{
+	struct kit *k = *s;
+	struct flow f = after_a_timeout(k);
+
+	ack(&f, f.una + MSS);
+	dup_acks(&f, 3);
+	assert_int_equal(kit_take(f.p).seq, f.una);
+	assert_int_equal(kit_ctr(k, CTR_FAST_RECOVERIES), 1);
+}
+
+static void CC_13_spread_acks_grow_as_a_burst_does(void **s)
+{
+	struct kit *k = *s;
+	struct flow f = start(k, 65535, 1 << 20);
+
+	assert_int_equal(take_new(&f), 10);
+	kit_advance(k, RTT);
+	for (int i = 0; i < 5; i++) {
+		ack(&f, f.una + 2 * MSS);
+		assert_int_equal(take_new(&f), 3); /* L = 1: cwnd 11, 12, 13, 14, 15 */
+		assert_int_equal(f.end - f.una, (11 + i) * MSS);
+	}
+}
+
+static void CC_13_an_unused_window_does_not_grow(void **s)
+{
+	struct kit *k = *s;
+	struct flow f = start(k, 65535, 2 * MSS);
+
+	for (int i = 0; i < 1000; i++) {
+		assert_int_equal(take_new(&f), 2);
+		kit_advance(k, RTT);
+		ack(&f, f.end);
+		kit_app_send(f.p, i < 999 ? 2 * MSS : 1 << 20);
+	}
+	assert_int_equal(take_new(&f), 10);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		KIT_TEST(CC_04_one_segment_a_round),
+		KIT_TEST(CC_08_three_holes),
+		KIT_TEST(CC_08_duplicates_of_the_time_before_a_timeout),
+		KIT_TEST(CC_08_loss_after_a_timeout),
+		KIT_TEST(CC_13_spread_acks_grow_as_a_burst_does),
+		KIT_TEST(CC_13_an_unused_window_does_not_grow),
+	};
+
+	return cmocka_run_group_tests_name("cc", tests, kit_group_setup, NULL);
+}
