@@ -1,6 +1,6 @@
 /*
  * Closing and TIME-WAIT.
- * Rows: CLS-01..CLS-15 CLS-17 CLS-18.
+ * Rows: CLS-01..CLS-18.
  */
 #include "kit.h"
 

@@ -207,8 +207,8 @@ static void RTX_03_next_hop_is_asked_for(void **s)
 }
 
 /*
- * ACKs inside of segments, and a timeout after each: what is sent again starts where no segment did.
- * The kit checks every byte of every copy.
+ * ACKs inside of segments, and a timeout after each: what is sent again starts where no segment
+ * did. The kit checks every byte of every copy.
  */
 static void copies_are_alike(struct kit *k, bool statics)
 {
