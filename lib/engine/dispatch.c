@@ -134,11 +134,26 @@ static void close_unread(struct engine *e, struct tcp_conn *c, struct tcp_work *
 	tcp_close_now(&e->tcp, c, PIER_CLOSE_ABORT);
 }
 
+void engine_drain_conn(struct engine *e, struct tcp_conn *c)
+{
+	const struct tcp_work *w = c->block ? tcp_work_of(&e->tcp, c) : NULL;
+	struct pier_conn pc;
+
+	if (!open_for(c) || c->flags & TCP_F_WANT_WRITABLE ||
+	    (w && (w->sndq.n || w->rcvq.n || w->events)))
+		return;
+	engine_conn_handle(e, c, &pc);
+	pier_close(&pc);
+	engine_detach_handler(e, c, PIER_CLOSE_SHUTDOWN);
+}
+
 static void leave(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 {
 	struct tcp *t = &e->tcp;
 
 	w->burst_acks = 0;
+	if (unlikely(e->tcp.draining))
+		engine_drain_conn(e, c);
 	if (c->state != TCP_CLOSED && c->flags & TCP_F_OPEN && c->flags & TCP_F_ORPHAN)
 		engine_detach_handler(e, c, PIER_CLOSE_NORMAL);
 	if (c->state != TCP_CLOSED)

@@ -42,6 +42,9 @@ void engine_reap(struct engine *e, struct tcp_conn *c);
 /* The handler is finished with the connection; its close callback runs now. */
 void engine_detach_handler(struct engine *e, struct tcp_conn *c, enum pier_close_reason why);
 
+/* While draining: close the connection if nothing of it is under way. */
+void engine_drain_conn(struct engine *e, struct tcp_conn *c);
+
 static inline void engine_set_time(struct engine *e, uint64_t now)
 {
 	struct tcp *t = &e->tcp;

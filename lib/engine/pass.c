@@ -157,6 +157,7 @@ void engine_tick(struct engine *e, uint64_t now, unsigned int budget)
 		net_tick(&e->net, now);
 	wheel_advance(&t->wheel, t->now_ms, budget, tcp_timer_fire, t);
 	tcp_time_wait_tick(t, budget);
+	tcp_stale_sweep(t);
 	if (t->ready.head != TCP_LIST_END)
 		engine_run_ready(e);
 	pkt_pool_trim(&e->pool);
@@ -174,6 +175,7 @@ uint64_t engine_next(const struct engine *e, uint64_t now)
 {
 	const struct tcp *t = &e->tcp;
 	uint64_t next = net_next(&e->net), tick = wheel_next(&t->wheel);
+	uint64_t sweep = now + TCP_SWEEP_MS * US_PER_MS;
 
 	if (t->ready.head != TCP_LIST_END)
 		return now;
@@ -181,6 +183,8 @@ uint64_t engine_next(const struct engine *e, uint64_t now)
 		if (e->queue[p] && (t->out[p].head != TCP_LIST_END ||
 				    e->queue[p]->head != e->queue[p]->tail))
 			return now;
+	if (t->conn_pool.used)
+		next = min_of(next, sweep);
 	if (tick != WHEEL_NONE)
 		next = min_of(next, at_tick(now, ms_of(now), (uint32_t)tick));
 	if (t->tw_head)

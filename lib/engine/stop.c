@@ -18,16 +18,9 @@ void engine_drain(struct engine *e, uint64_t now)
 	engine_set_time(e, now);
 	t->draining = true;
 	free_half_open(t);
-	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++) {
-		struct tcp_conn *c = &t->conn[i];
-		struct pier_conn pc;
-
-		if (c->state < TCP_ESTABLISHED || !(c->flags & TCP_F_OPEN) || !tcp_attach(t, c))
-			continue;
-		engine_conn_handle(e, c, &pc);
-		pier_close(&pc);
-		engine_detach_handler(e, c, PIER_CLOSE_SHUTDOWN);
-	}
+	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++)
+		if (t->conn[i].state >= TCP_ESTABLISHED)
+			engine_drain_conn(e, &t->conn[i]);
 	engine_run_ready(e);
 }
 

@@ -66,10 +66,11 @@ static uint32_t window_of(const struct tcp_conn *c, const struct tcp_work *w)
 }
 
 /* RFC 7323 section 5.3: older than the last, and the last is not too old to say so. */
-static bool paws_rejects(const struct tcp_conn *c, const struct pkt_facts *f)
+static bool paws_rejects(const struct tcp *t, const struct tcp_conn *c,
+			 const struct pkt_facts *f)
 {
-	return c->flags & TCP_AGREED_TS && f->flags & PKT_F_TS && !(c->flags & TCP_F_TS_STALE) &&
-	       seq_lt(f->tsval, c->ts_recent);
+	return c->flags & TCP_AGREED_TS && f->flags & PKT_F_TS && seq_lt(f->tsval, c->ts_recent) &&
+	       !tcp_ts_stale(t, c);
 }
 
 /* RFC 5961 section 3.2: exactly RCV.NXT resets, elsewhere in the window is challenged. */
@@ -161,7 +162,7 @@ static bool checks(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struc
 		tcp_drop(t, m, CTR_RX_NO_TS);
 		return false;
 	}
-	if (unlikely(paws_rejects(c, f))) {
+	if (unlikely(paws_rejects(t, c, f))) {
 		count(t->ctr, CTR_RX_PAWS);
 		tcp_challenge_ack(t, c, m, empty);
 		return false;
@@ -183,14 +184,14 @@ static bool checks(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struc
 }
 
 /* RFC 7323 section 4.3: what the next segment echoes. */
-static void update_ts_recent(struct tcp_conn *c, const struct tcp_work *w,
+static void update_ts_recent(const struct tcp *t, struct tcp_conn *c, const struct tcp_work *w,
 			     const struct pkt_facts *f)
 {
 	if (!(c->flags & TCP_AGREED_TS) || !(f->flags & PKT_F_TS))
 		return;
 	if (seq_gt(f->seq, w->last_ack_sent))
 		return;
-	if (c->flags & TCP_F_TS_STALE || seq_geq(f->tsval, c->ts_recent)) {
+	if (seq_geq(f->tsval, c->ts_recent) || tcp_ts_stale(t, c)) {
 		c->ts_recent = f->tsval;
 		c->flags &= ~(uint32_t)TCP_F_TS_STALE;
 	}
@@ -207,7 +208,7 @@ void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, stru
 	tcp_ready(t, c, w, 0);
 	if (!checks(t, m, f, c, w))
 		return;
-	update_ts_recent(c, w, f);
+	update_ts_recent(t, c, w, f);
 	c->last_rx = t->now_ms;
 	if (w->timer != TCP_TIMER_PERSIST)
 		c->probes = 0;

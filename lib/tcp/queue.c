@@ -3,16 +3,23 @@
  *
  * Sending, a small piece is copied behind the last one if that is a copy of ours with room left, so
  * that a queue of tiny writes does not become a queue of tiny buffers; a large received slice is
- * referenced. Slices that keep an mbuf are counted in t->held; when the worker's share is spent, a
- * connection may queue one buffer and no more, because the pool must not drain into slow peers.
+ * referenced. Slices that keep an mbuf are counted in t->held; when the worker's share is spent,
+ * large ones are copied too, because the receive pool must not drain into slow peers.
  */
 #include <string.h>
 
 #include "tcp/tcp.h"
 #include "wire/sum.h"
 
+#define COPY_MAX      4096 /* bytes in one piece of slab memory */
+#define COPY_NEXT     1024
+#define COPY_MEM_BITS 28   /* of slice.mem: slab index, its order above */
+#define COPY_MEM      ((1u << COPY_MEM_BITS) - 1)
+
 void tcp_slice_put(struct tcp *t, struct slice *s)
 {
+	if (s->kind == SLICE_COPY)
+		slab_free(&t->slab, s->mem & COPY_MEM, s->mem >> COPY_MEM_BITS);
 	t->held -= s->owner != NULL;
 	slice_put(s);
 }
@@ -33,7 +40,7 @@ size_t tcp_send_room(const struct tcp *t, const struct tcp_conn *c, const struct
 	uint32_t queued = w->snd_end - w->snd_una;
 
 	if (c->flags & TCP_F_FIN_QUEUED || c->state == TCP_CLOSED ||
-	    (w->sndq.n && tcp_share_spent(t)))
+	    (w->sndq.n && !slab_available(&t->slab)))
 		return 0;
 	return queued >= buf ? 0 : buf - queued;
 }
@@ -42,49 +49,47 @@ size_t tcp_send_room(const struct tcp *t, const struct tcp_conn *c, const struct
 static size_t append_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, size_t len)
 {
 	struct slice *s;
-	struct rte_mbuf *m;
+	uint8_t *end, *limit;
 	size_t n;
 
 	if (!w->sndq.n)
 		return 0;
 	s = sndq_at(t, w, w->sndq.n - 1);
-	if (s->kind != SLICE_COPY || rte_mbuf_refcnt_read(s->owner) != 1)
+	if (s->kind != SLICE_COPY)
 		return 0;
-	m = s->owner;
-	n = min_of(len, (size_t)rte_pktmbuf_tailroom(m));
-	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len), p, n);
-	m->data_len += n;
-	m->pkt_len += n;
+	limit = (uint8_t *)slab_ptr(&t->slab, s->mem & COPY_MEM) +
+		(SLAB_UNIT << (s->mem >> COPY_MEM_BITS));
+	end = (uint8_t *)(uintptr_t)s->data + s->len;
+	n = min_of(len, (size_t)(limit - end));
+	memcpy(end, p, n);
 	s->len += n;
 	s->flags = 0;
 	return n;
 }
 
-/* A new copy slice with as much as one buffer takes. */
+/*
+ * A new copy slice. The first of a queue is as large as what it holds, for most are all there is;
+ * behind another one there will be more.
+ */
 static size_t push_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, size_t len)
 {
-	struct rte_mbuf *m;
+	size_t least = w->sndq.n ? COPY_NEXT : 0, want = max_of(len, least);
+	unsigned int order = slab_order(min_of(want, (size_t)COPY_MAX));
+	uint32_t mem = slab_alloc(&t->slab, order);
 	struct slice *s;
 
-	if (unlikely(w->sndq.n && tcp_share_spent(t)))
+	if (unlikely(!mem))
 		return 0;
-	m = pkt_alloc(t->pool);
-	if (unlikely(!m))
-		return 0;
-	m->data_off = 0;
 	s = sndq_push(t, w);
 	if (unlikely(!s)) {
-		pkt_recycle(t->pool, m);
+		slab_free(&t->slab, mem, order);
 		return 0;
 	}
-	len = min_of(len, (size_t)m->buf_len);
-	*s = (struct slice){.data = rte_pktmbuf_mtod(m, uint8_t *), .owner = m,
+	len = min_of(len, (size_t)SLAB_UNIT << order);
+	*s = (struct slice){.data = slab_ptr(&t->slab, mem), .mem = order << COPY_MEM_BITS | mem,
 			    .seq = w->snd_end, .len = len, .kind = SLICE_COPY,
 			    .flags = SLICE_SUM};
-	s->sum = sum_fold(sum_copy(rte_pktmbuf_mtod(m, uint8_t *), p, len));
-	m->data_len = len;
-	m->pkt_len = len;
-	t->held++;
+	s->sum = sum_fold(sum_copy(slab_ptr(&t->slab, mem), p, len));
 	return len;
 }
 

@@ -391,7 +391,7 @@ static void take_payload(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		} else {
 			pkt_recycle(t->pool, m);
 		}
-	} else if (unlikely(tcp_share_spent(t) && (w->rcvq.n || w->sndq.n))) {
+	} else if (unlikely(tcp_share_spent(t) && w->rcvq.n)) {
 		tcp_drop(t, m, CTR_RX_MBUF_SHARE);
 	} else if (p->seq != c->rcv_nxt) {
 		take_out_of_order(t, c, w, m, p);

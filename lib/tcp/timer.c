@@ -2,8 +2,7 @@
  * Timers: one deadline per connection, one valid entry in the wheel.
  *
  * A connection's deadline is the earliest of its retransmission (or persist, override, FIN-WAIT-2)
- * timer, delayed ACK, keep-alive, handler's timer, and the day its TS.Recent grows stale. A later
- * deadline changes the record only; the entry fires early and is put in again. An earlier one puts a
+ * timer, delayed ACK, keep-alive and handler's timer. A later deadline changes the record only; the entry fires early and is put in again. An earlier one puts a
  * new entry in and thereby kills the old.
  *
  * A far deadline is approached in hops that double with the connection's idleness: a connection that
@@ -11,7 +10,7 @@
  */
 #include "tcp/tcp.h"
 
-#define TS_STALE_MS (24u * 24 * 3600 * 1000) /* RFC 7323 section 5.5 */
+#define SWEEP_MAX   1024 /* records in one tick */
 #define FAR_MS      1000u
 #define HOP_MIN_MS  64u
 #define OVERRIDE_MIN_US (100 * US_PER_MS) /* RFC 9293 section 3.8.6.2.1 */
@@ -78,8 +77,6 @@ void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		earliest(&any, &at, c->handler_deadline);
 	if (keepalive_on(c, w))
 		earliest(&any, &at, keepalive_at(tcp_opts_of(t, c), c));
-	if (!w && (c->flags & (TCP_AGREED_TS | TCP_F_TS_STALE)) == TCP_AGREED_TS)
-		earliest(&any, &at, c->last_rx + TS_STALE_MS);
 	if (!any) {
 		c->flags &= ~(uint32_t)TCP_F_WHEEL;
 		return;
@@ -250,8 +247,6 @@ static void expire(struct tcp *t, struct tcp_conn *c)
 	bool keepalive = keepalive_on(c, c->block ? tcp_work_of(t, c) : NULL) &&
 			 seq_leq(keepalive_at(tcp_opts_of(t, c), c), t->now_ms);
 
-	if (c->flags & TCP_AGREED_TS && t->now_ms - c->last_rx >= TS_STALE_MS)
-		c->flags |= TCP_F_TS_STALE;
 	if (!c->block && !keepalive && !(c->flags & TCP_F_TIMER)) {
 		tcp_timer_update(t, c, NULL);
 		return;
@@ -279,6 +274,23 @@ static void expire(struct tcp *t, struct tcp_conn *c)
 		main_timer_due(t, c, w);
 	tcp_ready(t, c, w, 0);
 	tcp_timer_update(t, c, w);
+}
+
+void tcp_stale_sweep(struct tcp *t)
+{
+	uint64_t n = t->conn_pool.fresh, todo = (t->now_ms - t->sweep_ms) * n / TCP_SWEEP_MS;
+
+	if (!todo)
+		return;
+	t->sweep_ms = t->now_ms;
+	for (todo = min_of(todo, (uint64_t)SWEEP_MAX); todo; todo--) {
+		struct tcp_conn *c = &t->conn[++t->sweep_pos];
+
+		if (t->now_ms - c->last_rx >= TCP_STALE_MS)
+			c->flags |= TCP_F_TS_STALE;
+		if (t->sweep_pos >= n)
+			t->sweep_pos = 0;
+	}
 }
 
 static void fire_conn(struct tcp *t, struct tcp_conn *c, uint32_t slot)

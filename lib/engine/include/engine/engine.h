@@ -130,7 +130,10 @@ uint64_t engine_next(const struct engine *e, uint64_t now);
 /* 0: normal; from 1 new connections are refused, counted as rx_syn_pressure. */
 void engine_pressure(struct engine *e, unsigned int level);
 
-/* Refuse new connections and close the established ones as pier_close does. */
+/*
+ * Refuse new connections, and close each established one as pier_close does as soon as nothing of it
+ * is under way: no data queued either way, no handler waiting to send. The others go on.
+ */
 void engine_drain(struct engine *e, uint64_t now);
 
 /* What is in use now. All zero but time_wait and neighbours' packets after a clean drain. */

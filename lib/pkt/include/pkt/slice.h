@@ -3,8 +3,9 @@
  * queues hold slices, never packets, so that payload is referenced, split and summed once.
  *
  * Three kinds: STATIC bytes outlive every connection that uses them; MBUF bytes lie in an mbuf and
- * the slice holds one reference to it; COPY is an MBUF whose buffer is ours alone and may be
- * appended to while it is the last of its queue.
+ * the slice holds one reference to it; COPY bytes lie in memory of whoever owns the queue, who
+ * frees them and may append to the last slice. Only MBUF has an owner; without one bytes are always
+ * copied into the packets that carry them.
  *
  * Worker thread only. Everything bounded.
  */
@@ -27,12 +28,12 @@ enum slice_flag {
 
 struct slice {
 	const uint8_t *data;
-	struct rte_mbuf *owner; /* one segment; NULL for STATIC */
+	struct rte_mbuf *owner; /* one segment, for MBUF */
 	uint32_t seq;           /* sequence number of data[0] */
 	uint32_t len;
 	uint16_t sum;           /* folded partial checksum, as if data began at an even offset */
 	uint8_t kind, flags;
-	uint32_t spare;
+	uint32_t mem;           /* for COPY: what the queue's owner calls the memory */
 };
 
 static_assert(sizeof(struct slice) == 32, "two slices a cache line");

@@ -85,6 +85,7 @@ struct tcp {
 
 	struct tcp_list ready;
 	struct tcp_list out[TCP_PORTS_MAX];
+	uint32_t sweep_pos, sweep_ms; /* of tcp_stale_sweep */
 	uint32_t working;             /* blocks attached */
 	uint64_t held, held_max;      /* mbufs that queues keep, and their share; 0: no limit */
 
@@ -244,7 +245,7 @@ struct tcp_flight *tcp_flight_lost(struct tcp *t, struct tcp_work *w);
 
 /* ---- queues (queue.c) ---- */
 
-/* Queues keep as many mbufs as they may: take no more in than each connection needs to go on. */
+/* Queues keep as many mbufs as they may. */
 static inline bool tcp_share_spent(const struct tcp *t)
 {
 	return t->held_max && t->held >= t->held_max;
@@ -335,6 +336,21 @@ void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool
 uint64_t tcp_rto(const struct tcp *t, const struct tcp_conn *c);
 void tcp_timer_fire(void *arg, uint32_t entry, uint32_t slot);
 uint32_t tcp_wheel_insert(struct tcp *t, uint32_t entry, uint32_t deadline);
+
+/*
+ * Mark the records whose TS.Recent is older than 24 days (RFC 7323 section 5.5): a walk over all of
+ * them once an hour, some in each tick, so that the mark comes long before the clock wraps. Until
+ * then tcp_ts_stale says it by subtraction.
+ */
+void tcp_stale_sweep(struct tcp *t);
+
+#define TCP_SWEEP_MS (3600u * 1000)
+#define TCP_STALE_MS (24u * 24 * TCP_SWEEP_MS)
+
+static inline bool tcp_ts_stale(const struct tcp *t, const struct tcp_conn *c)
+{
+	return c->flags & TCP_F_TS_STALE || t->now_ms - c->last_rx >= TCP_STALE_MS;
+}
 
 /* ---- TIME-WAIT (time_wait.c) ---- */
 
