@@ -19,7 +19,8 @@ static uint32_t free_edge(const struct tcp *t, const struct tcp_conn *c, const s
 
 /*
  * The window to advertise, as on the wire; moves rcv_adv. The right edge advances only by what is
- * worth it (RFC 9293 section 3.8.6.2.2) and never moves back.
+ * worth it (RFC 9293 section 3.8.6.2.2). What scaling rounds away is still accepted up to rcv_adv,
+ * which never moves back (RFC 7323 section 2.4).
  */
 static uint16_t advertise(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
@@ -28,8 +29,6 @@ static uint16_t advertise(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	if (!seq_gt(edge, w->rcv_adv) || edge - w->rcv_adv < min_of(buf / 2, (uint32_t)c->rcv_mss))
 		edge = w->rcv_adv;
 	field = seq_gt(edge, c->rcv_nxt) ? (edge - c->rcv_nxt) >> c->rcv_wscale : 0;
-	if (seq_lt(c->rcv_nxt + (field << c->rcv_wscale), w->rcv_adv))
-		field = (w->rcv_adv - c->rcv_nxt + (1u << c->rcv_wscale) - 1) >> c->rcv_wscale;
 	field = min_of(field, 0xffffu);
 	w->rcv_adv = seq_max(w->rcv_adv, c->rcv_nxt + (field << c->rcv_wscale));
 	return field;

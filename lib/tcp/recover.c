@@ -246,8 +246,12 @@ static bool mark_by_sack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 
 static void enter_recovery(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
+	uint32_t flight = c->snd_nxt - w->snd_una;
+
 	count(t->ctr, CTR_FAST_RECOVERIES);
-	cc_newreno.on_loss(&w->cc, c->snd_nxt - w->snd_una, t->now);
+	/* What is beyond cwnd was sent by limited transmit: it does not count (RFC 5681 section 3.2). */
+	cc_newreno.on_loss(&w->cc, min_of(flight, w->cc.cwnd), t->now);
+	w->partial = 0;
 	w->recovery = 1;
 	w->recover = c->snd_nxt;
 	w->force_retx = 1;
@@ -289,7 +293,7 @@ void tcp_loss_detect(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint
 		if (w->dup_acks < DUP_THRESH && !w->recovery)
 			count(t->ctr, CTR_LIMITED_TRANSMITS);
 		if (w->dup_acks == DUP_THRESH && !w->recovery &&
-		    seq_gt(w->snd_una - 1, w->recover)) {
+		    seq_gt(w->snd_una, w->recover)) {
 			enter_recovery(t, c, w);
 			mark_head(t, c, w);
 		}

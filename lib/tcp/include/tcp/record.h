@@ -202,7 +202,8 @@ struct tcp_work {
 	uint8_t data_stuck : 1,       /* the handler left data; wait for writable, resume or more */
 		override : 1,         /* the next segment may be small */
 		fin_held : 1,         /* fin_seq is valid */
-		force_retx : 1;       /* one retransmission whatever cwnd says */
+		force_retx : 1,       /* one retransmission whatever cwnd says */
+		partial : 1;          /* this recovery has seen a partial ACK */
 
 	uint32_t snd_una, snd_max, snd_end; /* snd_end: behind the last queued byte */
 	uint32_t snd_wnd, max_snd_wnd;      /* bytes */
