@@ -1,6 +1,6 @@
 /*
  * Congestion control over whole rounds, without SACK: Reno's growth, NewReno's recovery.
- * Rows: CC-04 CC-08 CC-13.
+ * Rows: CC-04 CC-05 CC-08 CC-13 WND-01.
  */
 #include "kit.h"
 
@@ -165,10 +165,56 @@ static void CC_08_loss_after_a_timeout(void **s)
 	struct kit *k = *s;
 	struct flow f = after_a_timeout(k);
 
-	ack(&f, f.una + MSS);
+	ack(&f, f.una + 1);
 	dup_acks(&f, 3);
 	assert_int_equal(kit_take(f.p).seq, f.una);
 	assert_int_equal(kit_ctr(k, CTR_FAST_RECOVERIES), 1);
+}
+
+static void CC_08_only_the_first_partial_ack_restarts_the_timer(void **s)
+{
+	struct kit *k = *s;
+	struct flow f = start(k, 65535, 30 * MSS);
+	uint32_t base;
+	uint64_t t;
+
+	take_new(&f);
+	assert_int_equal(round_of(&f, MSS), 20);
+	base = f.una;
+	kit_advance(k, RTT);
+	dup_acks(&f, 16);
+	kit_advance(k, RTT);
+	ack(&f, base + 5 * MSS);
+	t = k->now;
+	kit_advance(k, 150 * MS);
+	ack(&f, base + 10 * MSS);
+	kit_drain(k);
+	kit_advance_to(k, t + 200 * MS);
+	kit_quiet(k);
+	kit_advance_to(k, t + 230 * MS);
+	assert_int_equal(kit_take(f.p).seq, f.una);
+	assert_int_equal(kit_ctr(k, CTR_RTO_FIRED), 1);
+}
+
+/* CC-05, CC-06: what limited transmit sent is no part of the flight that is halved. */
+static void CC_05_limited_transmit_does_not_count(void **s)
+{
+	struct kit *k = *s;
+	struct flow f = start(k, 65535, 1 << 20);
+	uint32_t sent;
+
+	take_new(&f);
+	assert_int_equal(round_of(&f, MSS), 20);
+	kit_advance(k, RTT);
+	dup_acks(&f, 2);
+	assert_int_equal(take_new(&f), 2);
+	dup_acks(&f, 1);
+	expect_at(&f, f.una, MSS);
+	kit_quiet(k);
+	sent = f.end;
+	kit_advance(k, RTT);
+	ack(&f, sent);
+	assert_int_equal(take_new(&f), 10);
 }
 
 static void CC_13_spread_acks_grow_as_a_burst_does(void **s)
@@ -199,15 +245,63 @@ static void CC_13_an_unused_window_does_not_grow(void **s)
 	assert_int_equal(take_new(&f), 10);
 }
 
+/* recover covers what was sent before the timeout: one octet more, and duplicates count again. */
+static void enters_above_recover(struct kit *k, uint32_t n)
+{
+	struct flow f = after_a_timeout(k);
+
+	ack(&f, f.una + n);
+	dup_acks(&f, 3);
+	assert_int_equal(kit_ctr(k, CTR_FAST_RECOVERIES), 1);
+}
+
+static void CC_08_one_octet_above_recover(void **s)
+{
+	enters_above_recover(*s, 1);
+}
+
+static void CC_08_two_octets_above_recover(void **s)
+{
+	enters_above_recover(*s, 2);
+}
+
+/* A handler that reads nothing, segments of 1 byte: the right edge must stay. */
+static void WND_01_edge_with_tiny_segments(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p;
+	uint32_t edge = 0, seq = 1;
+	struct seg g;
+
+	k->tcp.rcvbuf = 4 * MIB;
+	p = kit_peer(k);
+	p->offer = OFFER_WS | OFFER_SACK;
+	p->app.take = 0;
+	kit_syn(p);
+	kit_synack(p);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+	for (; seq < 20000; seq++) {
+		send_seg(p, .flags = ACK, .seq = seq, .ack = 1, .len = 1);
+		for (; kit_has(k); edge = max_of(edge, g.ack + ((uint32_t)g.win << 7)))
+			g = kit_take(p);
+	}
+	assert_true(edge <= 1 + 4 * MIB);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		KIT_TEST(CC_04_one_segment_a_round),
+		KIT_TEST(CC_05_limited_transmit_does_not_count),
 		KIT_TEST(CC_08_three_holes),
 		KIT_TEST(CC_08_duplicates_of_the_time_before_a_timeout),
 		KIT_TEST(CC_08_loss_after_a_timeout),
+		KIT_TEST(CC_08_one_octet_above_recover),
+		KIT_TEST(CC_08_two_octets_above_recover),
 		KIT_TEST(CC_13_spread_acks_grow_as_a_burst_does),
 		KIT_TEST(CC_13_an_unused_window_does_not_grow),
+		KIT_TEST(CC_08_only_the_first_partial_ack_restarts_the_timer),
+		KIT_TEST(WND_01_edge_with_tiny_segments),
 	};
 
 	return cmocka_run_group_tests_name("cc", tests, kit_group_setup, NULL);
