@@ -68,11 +68,11 @@ static uint32_t page_take(struct slab *s, unsigned int order)
 
 uint32_t slab_alloc(struct slab *s, unsigned int order)
 {
-	uint32_t per_page = UNITS_PER_PAGE >> order;
-	uint32_t p = s->partial[order], idx;
+	uint32_t per_page = UNITS_PER_PAGE >> order, p, idx;
 	struct slab_page *pg;
 
 	assert(order <= SLAB_ORDER_MAX);
+	p = s->partial[order];
 	if (unlikely(p == 0)) {
 		p = page_take(s, order);
 		if (p == 0)

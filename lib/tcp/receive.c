@@ -395,11 +395,14 @@ static void take_payload(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		tcp_drop(t, m, CTR_RX_MBUF_SHARE);
 	} else if (p->seq != c->rcv_nxt) {
 		take_out_of_order(t, c, w, m, p);
-	} else if (take_in_order(t, c, w, m, p, f)) {
+	} else {
+		/* What was taken before memory ran out stays taken, and the ACK says how much. */
+		bool all = take_in_order(t, c, w, m, p, f);
+
 		if (w->ooo.n)
 			pull_ooo(t, c, w);
 		tcp_ready(t, c, w, TCP_EV_DATA);
-		ack_policy(t, c, w, had_hole || !p->whole);
+		ack_policy(t, c, w, had_hole || !p->whole || !all);
 	}
 }
 
