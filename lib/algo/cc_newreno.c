@@ -45,6 +45,18 @@ static void newreno_on_loss(struct cc *c, uint32_t flight, uint64_t now)
 	c->cwnd = c->ssthresh;
 }
 
+static void newreno_on_ecn(struct cc *c, uint32_t flight, uint64_t now)
+{
+	newreno_reduce(c, flight);
+	c->cwnd = max_of(c->cwnd / 2, c->mss);
+}
+
+static void newreno_on_undo(struct cc *c, const struct cc *before, uint64_t now)
+{
+	c->cwnd = max_of(c->cwnd, before->cwnd);
+	c->ssthresh = max_of(c->ssthresh, before->ssthresh);
+}
+
 static void newreno_on_rto(struct cc *c, uint32_t flight, bool first, uint64_t now)
 {
 	if (first)
@@ -83,8 +95,13 @@ const struct cc_ops cc_newreno = {
 	.init = newreno_init,
 	.on_ack = newreno_on_ack,
 	.on_loss = newreno_on_loss,
+	.on_ecn = newreno_on_ecn,
 	.on_rto = newreno_on_rto,
+	.on_undo = newreno_on_undo,
 	.on_exit_recovery = newreno_on_exit_recovery,
 	.on_idle = newreno_on_idle,
 	.on_mss = newreno_on_mss,
 };
+
+const char *const cc_names[] = {"newreno", NULL};
+const struct cc_ops *const cc_algorithms[] = {&cc_newreno};

@@ -49,7 +49,7 @@ static void grow_window(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, u
 	};
 
 	if (!w->recovery)
-		cc_newreno.on_ack(&w->cc, &ack);
+		tcp_cc(t, c)->on_ack(&w->cc, &ack);
 }
 
 /* LAST-ACK and TIME-WAIT are left in tcp_finish, when the handler has read everything. */

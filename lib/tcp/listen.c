@@ -226,7 +226,7 @@ static void start_numbers(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 
 	if (h->retries > 1)
 		iw = c->snd_mss;
-	cc_newreno.init(&w->cc, c->snd_mss, iw);
+	tcp_cc(t, c)->init(&w->cc, c->snd_mss, iw);
 	w->rcv_adv = c->rcv_nxt + h->rcv_wnd;
 	w->last_ack_sent = c->rcv_nxt;
 	if (h->retries == 0)

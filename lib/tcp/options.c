@@ -1,6 +1,7 @@
 /*
  * The table of TCP's options, with the defaults that the conformance statement names.
  */
+#include "algo/cc.h"
 #include "tcp/options.h"
 
 #define O(k, t, f, lo, hi, d, h) {k, OPTION_##t, offsetof(struct tcp_options, f), lo, hi, NULL, d, h}
@@ -37,6 +38,8 @@ static const struct option options[] = {
 	  "unanswered keep-alive probes that end a connection"),
 	O("challenge-ack", DURATION, challenge_ack, 0, 60 * S, "500ms",
 	  "one challenge ACK a connection in this time"),
+	{"congestion", OPTION_ENUM, offsetof(struct tcp_options, congestion), 0, 0, cc_names, "newreno",
+	 "congestion control of what this side sends"},
 	O("rcvbuf", SIZE, rcvbuf, 2048, 1ull << 30, "256k", "receive buffer of a connection"),
 	O("sndbuf", SIZE, sndbuf, 2048, 1ull << 30, "1m", "send queue of a connection"),
 	O("min-snd-mss", U32, min_snd_mss, 48, 1220, "64", "a smaller MSS of the peer is raised to this"),

@@ -356,7 +356,7 @@ static void check_idle(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	if (c->snd_nxt != w->snd_una || w->snd_end == c->snd_nxt)
 		return;
 	if ((uint64_t)(t->now_ms - w->last_sent) * US_PER_MS > tcp_rto(t, c))
-		cc_newreno.on_idle(&w->cc, cc_initial_window(c->snd_mss));
+		tcp_cc(t, c)->on_idle(&w->cc, cc_initial_window(c->snd_mss));
 }
 
 unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,

@@ -250,7 +250,7 @@ static void enter_recovery(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 
 	count(t->ctr, CTR_FAST_RECOVERIES);
 	/* What is beyond cwnd was sent by limited transmit: it does not count (RFC 5681 section 3.2). */
-	cc_newreno.on_loss(&w->cc, min_of(flight, w->cc.cwnd), t->now);
+	tcp_cc(t, c)->on_loss(&w->cc, min_of(flight, w->cc.cwnd), t->now);
 	w->partial = 0;
 	w->recovery = 1;
 	w->recover = c->snd_nxt;
@@ -263,7 +263,7 @@ static void recovery_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, 
 	if (seq_geq(w->snd_una, w->recover)) {
 		w->recovery = 0;
 		w->dup_credit = 0;
-		cc_newreno.on_exit_recovery(&w->cc, t->now);
+		tcp_cc(t, c)->on_exit_recovery(&w->cc, t->now);
 		return;
 	}
 	if (c->flags & TCP_AGREED_SACK) {
@@ -315,7 +315,7 @@ static void check_reneging(struct tcp *t, struct tcp_work *w)
 void tcp_rto_expired(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	check_reneging(t, w);
-	cc_newreno.on_rto(&w->cc, c->snd_nxt - w->snd_una, c->backoff == 0, t->now);
+	tcp_cc(t, c)->on_rto(&w->cc, c->snd_nxt - w->snd_una, c->backoff == 0, t->now);
 	for (uint32_t i = 0; i < w->flight.n; i++)
 		mark_lost(w, flight_at(t, w, i));
 	w->recovery = 0;

@@ -28,6 +28,8 @@ static_assert(sizeof(struct cc) <= CACHE_LINE, "part of a hot block");
 /* What one ACK told. */
 struct cc_ack {
 	uint32_t acked;            /* bytes newly delivered, cumulatively or by SACK */
+	uint32_t rtt_us;           /* the sample this ACK gave, 0: none */
+	uint32_t una, nxt;         /* SND.UNA after this ACK, and SND.NXT: rounds are told by them */
 	uint32_t flight_before;    /* bytes outstanding before this ACK */
 	bool cwnd_limited;         /* cc_is_limited held when the data now acknowledged was sent */
 	uint64_t now;              /* us */
@@ -45,15 +47,26 @@ struct cc_ops {
 	/* A loss was detected, once per window of data: sets ssthresh, and cwnd to it. flight is
 	 * FlightSize without the segments that limited transmit added (RFC 5681 3.2 step 2). */
 	void (*on_loss)(struct cc *c, uint32_t flight, uint64_t now);
+	/* ECE, once per window of data (RFC 3168 6.1.2): as on_loss, cwnd may go down to one SMSS. */
+	void (*on_ecn)(struct cc *c, uint32_t flight, uint64_t now);
 	/* The retransmission timer expired; first: not yet for this segment (RFC 5681 3.1). */
 	void (*on_rto)(struct cc *c, uint32_t flight, bool first, uint64_t now);
 	/* Fast recovery is over: cwnd becomes ssthresh. */
 	void (*on_exit_recovery)(struct cc *c, uint64_t now);
 	/* About to send after nothing was sent for more than one RTO (RFC 5681 4.1). */
 	void (*on_idle)(struct cc *c, uint32_t iw);
+	/*
+	 * The last reduction was for nothing: before is a copy of c from just before it. Nothing
+	 * gets smaller by this (RFC 4015, RFC 9438 4.9).
+	 */
+	void (*on_undo)(struct cc *c, const struct cc *before, uint64_t now);
 	/* The path's MTU changed. */
 	void (*on_mss)(struct cc *c, uint32_t mss);
 };
+
+/* What "congestion" in a configuration names: NULL-ended words, and their algorithms. */
+extern const char *const cc_names[];
+extern const struct cc_ops *const cc_algorithms[];
 
 /* Reno with byte counting, L = 1 (RFC 5681, RFC 3465), for RFC 6582 recovery. */
 extern const struct cc_ops cc_newreno;

@@ -23,6 +23,7 @@
 /* RFC 9293 section 3.3.2. LISTEN and CLOSED have no record; HALF and TIME-WAIT have small ones. */
 enum tcp_state {
 	TCP_CLOSED, /* gone for the peer; the record waits for its close callback */
+	TCP_SYN_SENT,
 	TCP_SYN_RECEIVED,
 	TCP_ESTABLISHED,
 	TCP_FIN_WAIT_1,
@@ -38,26 +39,27 @@ enum tcp_agreed {
 	TCP_AGREED_TS = 1 << 0,
 	TCP_AGREED_SACK = 1 << 1,
 	TCP_AGREED_WS = 1 << 2,
+	TCP_AGREED_ECN = 1 << 3,
 };
 
 enum tcp_conn_flag {
-	TCP_F_AGREED = 7,           /* enum tcp_agreed */
-	TCP_F_OPEN = 1 << 3,        /* the handler has seen open and not yet close */
-	TCP_F_ORPHAN = 1 << 4,      /* the handler closed: what arrives now is answered by RST */
-	TCP_F_FIN_QUEUED = 1 << 5,  /* FIN stands behind the last queued byte */
-	TCP_F_FIN_SENT = 1 << 6,    /* SND.NXT covers it */
-	TCP_F_FIN_RECEIVED = 1 << 7,
-	TCP_F_EOF_TOLD = 1 << 8,
-	TCP_F_NAGLE = 1 << 9,
-	TCP_F_WANT_WRITABLE = 1 << 10,
-	TCP_F_TS_STALE = 1 << 11,   /* TS.Recent is older than 24 days: RFC 7323 section 5.5 */
-	TCP_F_RTO_3S = 1 << 12,     /* the SYN-ACK was resent: RFC 6298 (5.7) */
-	TCP_F_IDLE_RESTART = 1 << 13,
-	TCP_F_KEEPALIVE = 1 << 14,
-	TCP_F_TIMER = 1 << 15,      /* handler_deadline is set */
-	TCP_F_WHEEL = 1 << 16,      /* deadline is set */
-	TCP_F_CHALLENGED = 1 << 17, /* challenge is a valid stamp */
-	TCP_F_SLOW = 1 << 18,       /* leave the fast path: misbehaviour, tracing, tampering */
+	TCP_F_AGREED = 15,          /* enum tcp_agreed */
+	TCP_F_OPEN = 1 << 4,        /* the handler has seen open and not yet close */
+	TCP_F_ORPHAN = 1 << 5,      /* the handler closed: what arrives now is answered by RST */
+	TCP_F_FIN_QUEUED = 1 << 6,  /* FIN stands behind the last queued byte */
+	TCP_F_FIN_SENT = 1 << 7,    /* SND.NXT covers it */
+	TCP_F_FIN_RECEIVED = 1 << 8,
+	TCP_F_EOF_TOLD = 1 << 9,
+	TCP_F_NAGLE = 1 << 10,
+	TCP_F_WANT_WRITABLE = 1 << 11,
+	TCP_F_TS_STALE = 1 << 12,   /* TS.Recent is older than 24 days: RFC 7323 section 5.5 */
+	TCP_F_RTO_3S = 1 << 13,     /* the SYN-ACK was resent: RFC 6298 (5.7) */
+	TCP_F_IDLE_RESTART = 1 << 14,
+	TCP_F_KEEPALIVE = 1 << 15,
+	TCP_F_TIMER = 1 << 16,      /* handler_deadline is set */
+	TCP_F_WHEEL = 1 << 17,      /* deadline is set */
+	TCP_F_CHALLENGED = 1 << 18, /* challenge is a valid stamp */
+	TCP_F_SLOW = 1 << 19,       /* leave the fast path: misbehaviour, tracing, tampering */
 };
 
 struct tcp_conn {
@@ -115,7 +117,7 @@ struct tcp_time_wait {
 	struct flow_tuple tuple;
 	uint32_t snd_nxt, rcv_nxt;
 	uint32_t path : 24;
-	uint32_t agreed : 3;
+	uint32_t agreed : 3; /* but ECN */
 	uint32_t challenged : 1; /* challenge is valid */
 	uint32_t rcv_wscale : 4;
 	uint32_t ts_recent;

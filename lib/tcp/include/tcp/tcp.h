@@ -121,6 +121,12 @@ static inline uint64_t tcp_conn_id(const struct tcp *t, const struct tcp_conn *c
 	return (uint64_t)t->worker << 48 | (uint64_t)c->generation << 32 | tcp_index(t, c);
 }
 
+/* The congestion control of its listener. */
+static inline const struct cc_ops *tcp_cc(const struct tcp *t, const struct tcp_conn *c)
+{
+	return cc_algorithms[tcp_opts_of(t, c)->congestion];
+}
+
 /* The connection of that id, or NULL if it is gone. */
 struct tcp_conn *tcp_conn_of_id(const struct tcp *t, uint64_t id);
 
