@@ -275,6 +275,14 @@ void tcp_rcvq_consume(struct tcp *t, struct tcp_work *w, uint32_t n);
 void tcp_queues_drop(struct tcp *t, struct tcp_work *w);
 void tcp_slice_put(struct tcp *t, struct slice *s);
 
+/* ---- the receive window (window.c) ---- */
+
+/* The window field of a segment that leaves now; moves rcv_adv, which never moves back. */
+uint16_t tcp_advertise(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
+/* The handler took data: advance the window if silly-window avoidance allows, and say so. */
+void tcp_window_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
 /* ---- output ---- */
 
 /* Segments of one connection, at most max; *more if it could send on. */
@@ -289,9 +297,6 @@ bool tcp_ack_now(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 
 /* ACK of RFC 5961: throttled per connection. Consumes m. */
 void tcp_challenge_ack(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, bool throttle);
-
-/* The handler took data: advance the window if silly-window avoidance allows, and say so. */
-void tcp_window_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 
 /* RST for an existing connection (ABORT): seq SND.MAX. */
 void tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
