@@ -146,3 +146,13 @@ const char *engine_audit(const struct engine *e)
 		return "the connection table and the records differ";
 	return NULL;
 }
+
+const char *engine_check(const struct engine *e)
+{
+	const struct tcp *t = &e->tcp;
+	const char *wrong = engine_audit(e);
+
+	for (uint32_t i = 1; i <= t->conn_pool.fresh && !wrong; i++)
+		wrong = tcp_check(t, &t->conn[i]);
+	return wrong;
+}

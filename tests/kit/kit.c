@@ -203,6 +203,14 @@ static unsigned int pull(struct kit *k)
 	return all;
 }
 
+static void check_engine(const struct kit *k)
+{
+	const char *wrong = engine_check(k->e);
+
+	if (wrong)
+		fail_msg("the engine: %s", wrong);
+}
+
 void kit_turn(struct kit *k)
 {
 	struct pkt_facts facts[ENGINE_BURST_MAX];
@@ -218,6 +226,7 @@ void kit_turn(struct kit *k)
 		engine_tick(k->e, k->now, 256);
 		assert_true(turns++ < TURNS_MAX);
 	} while (pull(k) || engine_next(k->e, k->now) <= k->now);
+	check_engine(k);
 }
 
 void kit_advance_to(struct kit *k, uint64_t at)
@@ -317,14 +326,6 @@ struct engine_usage kit_usage(const struct kit *k)
 
 /* ---- the end ---- */
 
-static void check_audit(struct kit *k)
-{
-	const char *wrong = engine_audit(k->e);
-
-	if (wrong)
-		fail_msg("audit: %s", wrong);
-}
-
 static void check_counted(struct kit *k)
 {
 	assert_true(counter_rx_dropped(&k->ctr) <= k->injected);
@@ -334,13 +335,13 @@ static void end_engine(struct kit *k)
 {
 	struct engine_usage u;
 
-	check_audit(k);
+	check_engine(k);
 	for (unsigned int i = 0; i < k->n_listeners; i++)
 		engine_unlisten(k->e, k->versions[i]);
 	engine_abort_all(k->e, k->now);
 	kit_turn(k);
 	kit_advance(k, 200 * SEC);
-	check_audit(k);
+	check_engine(k);
 	check_counted(k);
 	u = kit_usage(k);
 	assert_int_equal(u.connections, 0);

@@ -153,4 +153,10 @@ void engine_abort_all(struct engine *e, uint64_t now);
 /* Check the books: every record reachable and counted, lists whole. NULL, or what is wrong. */
 const char *engine_audit(const struct engine *e);
 
+/*
+ * The same, and the invariants of every connection (tcp_check): for tests, between any two calls.
+ * Time in proportion to all that is queued.
+ */
+const char *engine_check(const struct engine *e);
+
 #endif

@@ -168,6 +168,12 @@ static inline uint32_t tcp_small_index(const struct tcp *t, const void *s)
 	return (uint32_t)((const union tcp_small *)s - t->small);
 }
 
+/*
+ * Check the connection's invariants, between calls of the engine: NULL, or what is wrong. For tests:
+ * time in proportion to what the connection has queued and in flight. (check.c)
+ */
+const char *tcp_check(const struct tcp *t, const struct tcp_conn *c);
+
 /* Put on the ready list with these events. Needs a block. */
 void tcp_ready(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, unsigned int events);
 
