@@ -95,7 +95,8 @@ static void advance(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		sample = timestamp_sample(t, w, f, oldest);
 	if (sample)
 		take_sample(t, c, w, sample, flight);
-	grow_window(t, c, w, acked, flight, una);
+	if (likely(!tcp_ecn_echoed(c, f)))
+		grow_window(t, c, w, acked, flight, una);
 	w->dup_acks = 0;
 	w->progress = t->now_ms;
 	net_confirm(t->net, c->path, t->now);
@@ -143,6 +144,7 @@ void tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct
 {
 	bool forward = seq_gt(f->ack, w->snd_una), dup = is_duplicate(c, w, f);
 	uint32_t acked = forward ? f->ack - w->snd_una : 0, sacked;
+	uint32_t flight = c->snd_nxt - w->snd_una;
 
 	if (forward)
 		advance(t, c, w, f);
@@ -151,6 +153,12 @@ void tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct
 		w->dup_acks++;
 	if (forward || sacked || dup)
 		tcp_loss_detect(t, c, w, acked, dup);
+	if (unlikely(tcp_ecn_echoed(c, f))) {
+		if (f->ack == w->snd_una)
+			tcp_ecn_echo(t, c, w, flight);
+	} else if (unlikely(w->ecn_wait && forward)) {
+		w->ecn_wait = 0;
+	}
 	if (seq_geq(f->ack, w->snd_una))
 		update_window(t, c, w, f);
 	if (forward && c->flags & TCP_F_FIN_SENT && w->snd_una == c->snd_nxt)

@@ -209,6 +209,8 @@ void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, stru
 	if (!checks(t, m, f, c, w))
 		return;
 	update_ts_recent(t, c, w, f);
+	if (unlikely(tcp_ecn_news(c, f)))
+		tcp_ecn_received(t, c, f);
 	c->last_rx = t->now_ms;
 	if (w->timer != TCP_TIMER_PERSIST)
 		c->probes = 0;

@@ -56,6 +56,8 @@ static void half_send(struct tcp *t, struct tcp_half *h, struct rte_mbuf *m, boo
 		syn.flags |= TCP_OPTS_SACK_OK;
 	if (h->agreed & TCP_AGREED_WS)
 		syn.flags |= TCP_OPTS_WSCALE;
+	if (h->agreed & TCP_AGREED_ECN)
+		seg.flags |= TCP_ECE;
 	if (ack_only) {
 		seg.seq++;
 		seg.flags = TCP_ACK;
@@ -113,6 +115,8 @@ static void negotiate(struct tcp *t, struct tcp_half *h, const struct pkt_facts 
 		h->snd_wscale = min_of(f->wscale, TCP_WSCALE_MAX);
 		h->rcv_wscale = l->rcv_wscale;
 	}
+	if (tcp_ecn_asked(f) && l->tcp.ecn)
+		h->agreed |= TCP_AGREED_ECN;
 	mss = max_of(mss, l->tcp.min_snd_mss);
 	mss = min_of(mss, t->net->paths[h->path].mtu - 40u);
 	h->snd_mss = mss - (h->agreed & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
@@ -285,6 +289,8 @@ static bool half_rst_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 	if (!(f->tcp_flags & TCP_SYN))
 		return true;
 	if (f->seq == h->irs && !(f->tcp_flags & TCP_ACK)) {
+		if (!tcp_ecn_asked(f)) /* it gave ECN up: RFC 3168 section 6.1.1.1 */
+			h->agreed &= ~(unsigned int)TCP_AGREED_ECN;
 		m = tcp_reuse(t, m);
 		if (m)
 			half_send(t, h, m, false);

@@ -46,6 +46,7 @@ static const struct option options[] = {
 	O("timestamps", BOOL, timestamps, 0, 0, "yes", "RFC 7323 timestamps, if the peer offers them"),
 	O("sack", BOOL, sack, 0, 0, "yes", "RFC 2018 selective acknowledgments, if offered"),
 	O("window-scale", BOOL, window_scale, 0, 0, "yes", "RFC 7323 window scaling, if offered"),
+	O("ecn", BOOL, ecn, 0, 0, "yes", "RFC 3168 explicit congestion notification, if asked for"),
 	O("nagle", BOOL, nagle, 0, 0, "no", "hold small segments back while data is unacknowledged"),
 	O("ttl", U32, ttl, 1, 255, "64", "time to live of sent packets"),
 	O("dscp", U32, dscp, 0, 63, "0", "differentiated services codepoint of sent packets"),

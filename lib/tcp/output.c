@@ -13,8 +13,9 @@ static void seg_common(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, st
 {
 	seg->ack = c->rcv_nxt;
 	seg->window = tcp_advertise(t, c, w);
-	seg->flags = TCP_ACK;
+	seg->flags = c->flags & TCP_F_ECN_ECHO ? TCP_ACK | TCP_ECE : TCP_ACK;
 	seg->dscp = c->dscp;
+	seg->ecn = 0;
 	seg->syn = NULL;
 	seg->sack_n = 0;
 	seg->agreed = c->flags & TCP_F_AGREED;
@@ -160,7 +161,7 @@ static bool plan_new(struct tcp_conn *c, struct tcp_work *w, uint32_t mss, struc
 
 	if (c->flags & TCP_F_FIN_SENT || (!queued && !fin_unsent(c)))
 		return false;
-	if (tcp_pipe(c, w) >= w->cc.cwnd || room == 0 || w->lost)
+	if (tcp_pipe(c, w) >= w->cc.cwnd || room == 0 || w->lost || w->ecn_wait)
 		return false;
 	if (queued && !worth_sending(c, w, len, queued, mss))
 		return false;
@@ -268,6 +269,9 @@ static struct rte_mbuf *send_plan(struct tcp *t, struct tcp_conn *c, struct tcp_
 		seg->flags |= TCP_FIN;
 	if (p->len && p->seq + p->len == w->snd_end)
 		seg->flags |= TCP_PSH;
+	if (c->flags & TCP_AGREED_ECN && p->len && !p->again && !p->probe &&
+	    seq_geq(p->seq, w->snd_max))
+		tcp_ecn_mark(c, seg);
 	tcp_seg_finish(t, m, &c->tuple, c->path, seg, ttl_of(t, c), sum);
 	plan_sent(t, c, w, p);
 	return m;

@@ -250,7 +250,9 @@ static void enter_recovery(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 
 	count(t->ctr, CTR_FAST_RECOVERIES);
 	/* What is beyond cwnd was sent by limited transmit: it does not count (RFC 5681 section 3.2). */
-	tcp_cc(t, c)->on_loss(&w->cc, min_of(flight, w->cc.cwnd), t->now);
+	if (!tcp_ecn_reduced(w))
+		tcp_cc(t, c)->on_loss(&w->cc, min_of(flight, w->cc.cwnd), t->now);
+	tcp_ecn_loss(c);
 	w->partial = 0;
 	w->recovery = 1;
 	w->recover = c->snd_nxt;
@@ -318,6 +320,8 @@ void tcp_rto_expired(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	tcp_cc(t, c)->on_rto(&w->cc, c->snd_nxt - w->snd_una, c->backoff == 0, t->now);
 	for (uint32_t i = 0; i < w->flight.n; i++)
 		mark_lost(w, flight_at(t, w, i));
+	tcp_ecn_loss(c);
+	w->ecn_wait = 0;
 	w->recovery = 0;
 	w->rto_recovery = 1;
 	w->recover = c->snd_nxt;

@@ -53,7 +53,8 @@ void tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *
 	unsigned int l4_len = push_tcp(m, tuple->local_port, tuple->remote_port, seg);
 	uint16_t total = m->pkt_len;
 
-	net_push(t->net, path, m, tuple->local, tuple->remote, IP_PROTO_TCP, seg->dscp << 2, ttl,
+	net_push(t->net, path, m, tuple->local, tuple->remote, IP_PROTO_TCP, seg->dscp << 2 | seg->ecn,
+		 ttl,
 		 total);
 	pkt_tcp_finish(m, pp, t->net->paths[path].l2_len, l4_len, payload_sum);
 	pkt_pad(m);

@@ -102,11 +102,17 @@ void tcp_timer_arm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, enum t
 	tcp_timer_update(t, c, w);
 }
 
-static void arm_rto(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+static void arm_backed_off(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+			   enum tcp_timer kind)
 {
 	const struct tcp_options *o = tcp_opts_of(t, c);
 
-	tcp_timer_arm(t, c, w, TCP_TIMER_RTO, rtt_backoff(tcp_rto(t, c), c->backoff, o->rto_max));
+	tcp_timer_arm(t, c, w, kind, rtt_backoff(tcp_rto(t, c), c->backoff, o->rto_max));
+}
+
+static void arm_rto(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	arm_backed_off(t, c, w, TCP_TIMER_RTO);
 }
 
 static void arm_persist(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
@@ -131,6 +137,11 @@ void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool
 	if (w->snd_una != c->snd_nxt) {
 		if (old != TCP_TIMER_RTO || restart)
 			arm_rto(t, c, w);
+		return;
+	}
+	if (unlikely(w->ecn_wait)) {
+		if (old != TCP_TIMER_ECN)
+			arm_backed_off(t, c, w, TCP_TIMER_ECN);
 		return;
 	}
 	if (unsent(c, w) && seq_leq(w->snd_una + w->snd_wnd, c->snd_nxt)) {
@@ -231,6 +242,10 @@ static void main_timer_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 		break;
 	case TCP_TIMER_OVERRIDE:
 		w->override = 1;
+		tcp_want_output(t, c, w);
+		break;
+	case TCP_TIMER_ECN:
+		w->ecn_wait = 0;
 		tcp_want_output(t, c, w);
 		break;
 	case TCP_TIMER_FIN_WAIT2:

@@ -113,11 +113,13 @@ struct seg {
 	const void *data;        /* payload instead of the pattern */
 	bool bad_sum;
 	uint16_t urg;
+	uint8_t reserved;        /* bits of the header that must be zero */
+
+	uint8_t tos, ttl;        /* sent: ttl 0 is 64 */
 
 	/* Only of received segments. */
 	uint64_t at;             /* when it was sent */
 	uint16_t mss;
-	uint8_t tos, ttl;
 	uint32_t saddr;
 };
 
@@ -127,6 +129,7 @@ enum kit_offer {
 	OFFER_WS = 1 << 2,
 	OFFER_ALL = 7,
 	OFFER_NO_MSS = 1 << 3,
+	OFFER_ECN = 1 << 4,
 };
 
 /* The other end of one 4-tuple. */

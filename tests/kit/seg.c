@@ -94,7 +94,8 @@ uint32_t kit_build(struct kit_peer *p, const struct seg *s, uint8_t *buf)
 		.ver_ihl = IP4_VER_IHL,
 		.total_len = be16((uint16_t)(IP4_HDR_LEN + TCP_HDR_LEN + opt + s->len)),
 		.frag = BE16(IP4_DF),
-		.ttl = 64,
+		.tos = s->tos,
+		.ttl = s->ttl ? s->ttl : 64,
 		.proto = IP_PROTO_TCP,
 		.saddr = p->addr,
 		.daddr = p->server,
@@ -104,7 +105,7 @@ uint32_t kit_build(struct kit_peer *p, const struct seg *s, uint8_t *buf)
 		.dport = be16(p->dport),
 		.seq = be32(p->isn + s->seq),
 		.ack = s->flags & ACK ? be32(p->iss + s->ack) : 0,
-		.doff = tcp_doff(TCP_HDR_LEN + opt),
+		.doff = (uint8_t)(tcp_doff(TCP_HDR_LEN + opt) | s->reserved),
 		.flags = s->flags,
 		.window = be16(p->win),
 		.urg = be16(s->urg),
@@ -193,6 +194,8 @@ struct seg kit_parse(struct kit_peer *p, const struct kit_frame *f)
 		p->iss = be32(th->seq);
 		p->iss_known = true;
 	}
+	if (ip->tos & IP_ECN_MASK || th->flags & CWR) /* RFC 3168 sections 6.1.1 to 6.1.6 */
+		assert_true(l4_len > tcp_hdr_len(th) && (ip->tos & IP_ECN_MASK) == IP_ECN_ECT0);
 	s.seq = be32(th->seq) - p->iss;
 	s.ack = th->flags & ACK ? be32(th->ack) - p->isn : 0;
 	s.win = be16(th->window);
@@ -268,15 +271,16 @@ void kit_syn(struct kit_peer *p)
 		o.flags |= TCP_OPTS_SACK_OK;
 	if (p->offer & OFFER_WS)
 		o.flags |= TCP_OPTS_WSCALE;
-	send_seg(p, .flags = SYN, .opts = o);
+	send_seg(p, .flags = p->offer & OFFER_ECN ? SYN | ECE | CWR : SYN, .opts = o);
 }
 
 struct seg kit_synack(struct kit_peer *p)
 {
+	bool ecn = p->offer & OFFER_ECN && p->k->tcp.ecn;
 	struct seg s;
 
 	p->iss_known = false;
-	s = expect(p, .flags = SYN | ACK, .seq = 0, .ack = 1);
+	s = expect(p, .flags = ecn ? SYN | ACK | ECE : SYN | ACK, .seq = 0, .ack = 1);
 	assert_true(s.opts.flags & TCP_OPTS_MSS);
 	p->ts = s.opts.flags & TCP_OPTS_TS;
 	p->sack_agreed = s.opts.flags & TCP_OPTS_SACK_OK;

@@ -121,6 +121,8 @@
 	X(FAST_RECOVERIES, fast_recoveries, "loss recoveries begun by duplicate ACKs or SACK")     \
 	X(LIMITED_TRANSMITS, limited_transmits, "new segments sent on a duplicate ACK")            \
 	X(DELAYED_ACKS, delayed_acks, "ACKs sent by the delayed-ACK timer")                        \
+	X(RX_ECN_MARKS, rx_ecn_marks, "data segments that a router marked as congested (ECN)")     \
+	X(ECN_REDUCTIONS, ecn_reductions, "congestion windows reduced by the peer's ECN echo")     \
 	X(ARP_REQUESTS_RX, arp_requests_rx, "ARP requests for an own address")                     \
 	X(ARP_REPLIES_RX, arp_replies_rx, "ARP replies used")                                      \
 	X(ARP_TX, arp_tx, "ARP packets sent")                                                      \

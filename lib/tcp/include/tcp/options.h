@@ -26,6 +26,7 @@ struct tcp_options {
 	uint64_t rcvbuf, sndbuf;
 	uint32_t min_snd_mss;
 	bool timestamps, sack, window_scale;
+	bool ecn;
 	bool nagle;
 	uint32_t ttl, dscp;
 };

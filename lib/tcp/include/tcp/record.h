@@ -60,6 +60,8 @@ enum tcp_conn_flag {
 	TCP_F_WHEEL = 1 << 17,      /* deadline is set */
 	TCP_F_CHALLENGED = 1 << 18, /* challenge is a valid stamp */
 	TCP_F_SLOW = 1 << 19,       /* leave the fast path: misbehaviour, tracing, tampering */
+	TCP_F_ECN_ECHO = 1 << 25,   /* CE was received and no CWR since: ACKs carry ECE */
+	TCP_F_ECN_CWR = 1 << 26,    /* the next new data carries CWR */
 };
 
 struct tcp_conn {
@@ -183,6 +185,7 @@ enum tcp_timer {
 	TCP_TIMER_PERSIST,  /* closed window */
 	TCP_TIMER_OVERRIDE, /* sender's silly-window avoidance, RFC 9293 section 3.8.6.2.1 */
 	TCP_TIMER_FIN_WAIT2,
+	TCP_TIMER_ECN,      /* an echo met a window of one segment: RFC 3168 section 6.1.2 */
 };
 
 #define WORK_SLICES  3 /* of each queue inside the block */
@@ -205,7 +208,8 @@ struct tcp_work {
 		override : 1,         /* the next segment may be small */
 		fin_held : 1,         /* fin_seq is valid */
 		force_retx : 1,       /* one retransmission whatever cwnd says */
-		partial : 1;          /* this recovery has seen a partial ACK */
+		partial : 1,          /* this recovery has seen a partial ACK */
+		ecn_wait : 1;         /* no new data before TCP_TIMER_ECN or RTO */
 
 	uint32_t snd_una, snd_max, snd_end; /* snd_end: behind the last queued byte */
 	uint32_t snd_wnd, max_snd_wnd;      /* bytes */
@@ -217,6 +221,7 @@ struct tcp_work {
 	uint32_t timer_at, delack_at;       /* ms */
 	uint32_t progress;                  /* ms: last time something was acknowledged or begun */
 	uint32_t recover;                   /* RFC 6582 */
+	uint32_t ecn_end;                   /* SND.NXT when an echo last reduced cwnd */
 	uint32_t limited_end;               /* data below was sent when cwnd was the limit */
 	uint32_t sacked, lost;              /* bytes in flight so marked */
 	uint32_t dup_credit;                /* bytes that duplicate ACKs say have left */

@@ -51,6 +51,8 @@ struct tcp_list {
 	uint32_t head, tail;
 };
 
+struct tcp_seg;
+
 /* A pool of records: fresh ones are handed out in order, so untouched memory stays untouched. */
 struct tcp_pool {
 	uint32_t max, fresh, free, used; /* index 0 is never used */
@@ -255,6 +257,49 @@ void tcp_rto_expired(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 /* The first lost range that may be sent again, or NULL. */
 struct tcp_flight *tcp_flight_lost(struct tcp *t, struct tcp_work *w);
 
+/* ---- explicit congestion notification (ecn.c), RFC 3168 ---- */
+
+#define TCP_ECN_SETUP (TCP_ECE | TCP_CWR)
+
+/* A SYN that asks for ECN: section 6.1.1. */
+static inline bool tcp_ecn_asked(const struct pkt_facts *f)
+{
+	return (f->tcp_flags & TCP_ECN_SETUP) == TCP_ECN_SETUP;
+}
+
+/* An acceptable segment has something to say about congestion. */
+static inline bool tcp_ecn_news(const struct tcp_conn *c, const struct pkt_facts *f)
+{
+	return (f->tcp_flags & TCP_CWR || f->flags & PKT_F_CE) && c->flags & TCP_AGREED_ECN;
+}
+
+static inline bool tcp_ecn_echoed(const struct tcp_conn *c, const struct pkt_facts *f)
+{
+	return f->tcp_flags & TCP_ECE && c->flags & TCP_AGREED_ECN;
+}
+
+/* Remember CE, forget it at CWR; before anything is sent for the segment. */
+void tcp_ecn_received(struct tcp *t, struct tcp_conn *c, const struct pkt_facts *f);
+
+/* An ACK with ECE was processed; flight: bytes outstanding before it. */
+void tcp_ecn_echo(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t flight);
+
+/* What is at SND.UNA was sent before an echo reduced cwnd: its loss does not reduce it again. */
+static inline bool tcp_ecn_reduced(const struct tcp_work *w)
+{
+	return seq_lt(w->snd_una, w->ecn_end);
+}
+
+/* cwnd was reduced because of loss: the peer is told (section 6.1.2). */
+static inline void tcp_ecn_loss(struct tcp_conn *c)
+{
+	if (c->flags & TCP_AGREED_ECN)
+		c->flags |= TCP_F_ECN_CWR;
+}
+
+/* seg carries data that was never sent before: ECT(0), and CWR if it is owed. */
+void tcp_ecn_mark(struct tcp_conn *c, struct tcp_seg *seg);
+
 /* ---- queues (queue.c) ---- */
 
 /* Queues keep as many mbufs as they may. */
@@ -312,7 +357,7 @@ struct tcp_seg {
 	uint32_t seq, ack;
 	uint16_t window;
 	uint8_t flags;
-	uint8_t dscp;
+	uint8_t dscp, ecn;     /* ecn: the codepoint in the IP header */
 	uint32_t tsval, tsecr;
 	unsigned int agreed; /* TCP_AGREED_TS: carry timestamps */
 	unsigned int sack_n;
