@@ -3,7 +3,7 @@
  * took, how much it will take next, and what our FIN's acknowledgment does to the state.
  */
 #include "pkt/parse.h"
-#include "tcp/tcp.h"
+#include "tcp/loss.h"
 
 /* RFC 7323 section 4.1: a sample from TSecr, if the peer's echo can be true. */
 static uint32_t timestamp_sample(const struct tcp *t, const struct tcp_work *w,
@@ -19,6 +19,7 @@ static uint32_t timestamp_sample(const struct tcp *t, const struct tcp_work *w,
 static void take_sample(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t us,
 			uint32_t flight)
 {
+	w->tlp_spent = 0;
 	rtt_sample(&w->rtt, us, (flight + 2 * c->snd_mss - 1) / (2 * c->snd_mss));
 	c->backoff = 0;
 }
@@ -35,11 +36,15 @@ static uint32_t oldest_flight(const struct tcp *t, struct tcp_work *w)
 					(uint32_t)t->now - f->sent;
 }
 
-static void grow_window(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t acked,
-			uint32_t flight, uint32_t una)
+/* Outside of recovery, and of its last ACK, the window grows by what arrived. */
+static void grow_window(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+			const struct tcp_acked *a, uint32_t flight, uint32_t una)
 {
 	const struct cc_ack ack = {
-		.acked = acked,
+		.acked = a->delivered,
+		.rtt_us = a->sample_us,
+		.una = w->snd_una,
+		.nxt = c->snd_nxt,
 		.flight_before = flight,
 		.cwnd_limited = seq_lt(una, w->limited_end),
 		.now = t->now,
@@ -48,7 +53,7 @@ static void grow_window(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, u
 		.after_rto_slow_start = w->rto_recovery,
 	};
 
-	if (!w->recovery)
+	if (!w->recovery && a->delivered)
 		tcp_cc(t, c)->on_ack(&w->cc, &ack);
 }
 
@@ -77,11 +82,12 @@ static void tell_writable(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 
 /* SND.UNA moves. */
 static void advance(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
-		    const struct pkt_facts *f)
+		    const struct pkt_facts *f, struct tcp_acked *a)
 {
-	uint32_t una = w->snd_una, acked = f->ack - una, flight = c->snd_nxt - una;
-	uint32_t oldest = oldest_flight(t, w);
-	uint32_t sample = tcp_flight_acked(t, c, w, f->ack);
+	uint32_t flight = c->snd_nxt - w->snd_una, oldest = oldest_flight(t, w);
+
+	a->acked = f->ack - w->snd_una;
+	tcp_flight_acked(t, w, f->ack, a);
 
 	if (seq_gt(f->ack, c->snd_nxt)) {
 		/* The peer took a window probe's octet, or a FIN sent as one. */
@@ -91,12 +97,10 @@ static void advance(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	}
 	w->snd_una = f->ack;
 	tcp_sndq_acked(t, w, f->ack);
-	if (!sample && f->flags & PKT_F_TS && c->flags & TCP_AGREED_TS)
-		sample = timestamp_sample(t, w, f, oldest);
-	if (sample)
-		take_sample(t, c, w, sample, flight);
-	if (likely(!tcp_ecn_echoed(c, f)))
-		grow_window(t, c, w, acked, flight, una);
+	if (!a->sample_us && f->flags & PKT_F_TS && c->flags & TCP_AGREED_TS)
+		a->sample_us = timestamp_sample(t, w, f, oldest);
+	if (a->sample_us)
+		take_sample(t, c, w, a->sample_us, flight);
 	w->dup_acks = 0;
 	w->progress = t->now_ms;
 	net_confirm(t->net, c->path, t->now);
@@ -127,38 +131,62 @@ static bool is_duplicate(const struct tcp_conn *c, const struct tcp_work *w,
 	       f->window << c->snd_wscale == w->snd_wnd;
 }
 
-static uint32_t take_sack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
-			  struct rte_mbuf *m, const struct pkt_facts *f)
+/*
+ * RFC 2883 section 5: the first block is a D-SACK if it lies below the acknowledgment of the same
+ * segment, or within the second block.
+ */
+static bool is_dsack(const struct tcp_sack_block *b, unsigned int n, uint32_t ack)
+{
+	if (!n || !seq_lt(b[0].left, b[0].right))
+		return false;
+	return seq_leq(b[0].right, ack) ||
+	       (n > 1 && seq_geq(b[0].left, b[1].left) && seq_leq(b[0].right, b[1].right));
+}
+
+static void take_sack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct rte_mbuf *m,
+		      const struct pkt_facts *f, struct tcp_acked *a)
 {
 	struct tcp_sack_block blocks[TCP_SACK_MAX];
 	unsigned int n;
 
-	if (!(f->flags & PKT_F_SACK) || !(c->flags & TCP_AGREED_SACK) || c->snd_nxt == w->snd_una)
-		return 0;
+	if (!(f->flags & PKT_F_SACK) || !(c->flags & TCP_AGREED_SACK))
+		return;
 	n = pkt_sack_blocks(m, f, blocks);
-	return tcp_flight_sack(t, c, w, blocks, n, f->ack);
+	a->dsack = is_dsack(blocks, n, f->ack);
+	if (a->dsack)
+		a->dsack_block = blocks[0];
+	if (c->snd_nxt != w->snd_una)
+		tcp_flight_sack(t, c, w, blocks, n, f->ack, a);
 }
 
 void tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct rte_mbuf *m,
 		   const struct pkt_facts *f)
 {
-	bool forward = seq_gt(f->ack, w->snd_una), dup = is_duplicate(c, w, f);
-	uint32_t acked = forward ? f->ack - w->snd_una : 0, sacked;
-	uint32_t flight = c->snd_nxt - w->snd_una;
+	bool forward = seq_gt(f->ack, w->snd_una), recovery = w->recovery;
+	uint32_t una = w->snd_una, flight = c->snd_nxt - una;
+	struct tcp_acked a = {.dup = is_duplicate(c, w, f)};
 
+	if (f->flags & PKT_F_TS && c->flags & TCP_AGREED_TS) {
+		a.echo = true;
+		a.echo_ms = f->tsecr - w->ts_offset;
+	}
 	if (forward)
-		advance(t, c, w, f);
-	sacked = take_sack(t, c, w, m, f);
-	if (dup && w->dup_acks < UINT8_MAX)
+		advance(t, c, w, f, &a);
+	take_sack(t, c, w, m, f, &a);
+	if (a.dup && w->dup_acks < UINT8_MAX)
 		w->dup_acks++;
-	if (forward || sacked || dup)
-		tcp_loss_detect(t, c, w, acked, dup);
+	if (forward || a.sacked || a.dup || a.dsack)
+		tcp_loss_detect(t, c, w, &a);
 	if (unlikely(tcp_ecn_echoed(c, f))) {
 		if (f->ack == w->snd_una)
 			tcp_ecn_echo(t, c, w, flight);
-	} else if (unlikely(w->ecn_wait && forward)) {
-		w->ecn_wait = 0;
+	} else {
+		w->ecn_wait &= !forward;
+		if (!recovery)
+			grow_window(t, c, w, &a, flight, una);
 	}
+	w->burst_left = max_of(w->burst_left, tcp_opts_of(t, c)->burst);
+	w->burst_wait = 0;
 	if (seq_geq(f->ack, w->snd_una))
 		update_window(t, c, w, f);
 	if (forward && c->flags & TCP_F_FIN_SENT && w->snd_una == c->snd_nxt)

@@ -126,6 +126,10 @@ static void work_from_rest(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	w->recover = w->ecn_end = c->snd_nxt - 1;
 	w->limited_end = c->snd_nxt;
 	w->last_sent = c->last_rx;
+	w->linger_at = t->now_ms;
+	rack_init(&w->rack, c->snd_nxt);
+	w->rack.reordering = c->reo & 1;
+	w->rack.mult = max_of(c->reo >> 1, 1);
 	if (c->flags & TCP_AGREED_TS)
 		w->ts_offset = tcp_ts_offset(t, &c->tuple);
 	w->rtt = (struct rtt){rtt_unpack(c->srtt), rtt_unpack(c->rttvar), rtt_unpack(c->min_rtt)};
@@ -153,13 +157,19 @@ struct tcp_work *tcp_attach(struct tcp *t, struct tcp_conn *c)
 	return w;
 }
 
+/* For two round trips the peer may still say that what was sent again had not been lost. */
+static bool lingers(const struct tcp *t, const struct tcp_work *w)
+{
+	return seq_gt(w->linger_at, t->now_ms) && ((w->undo && w->undo_bytes) || w->tlp_out);
+}
+
 /* Nothing queued, nothing in flight, nothing owed, no event: the record can stand for it all. */
-static bool at_rest(const struct tcp_conn *c, const struct tcp_work *w)
+static bool at_rest(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w)
 {
 	return !w->on_ready && !w->on_out && !w->events && !w->ack_now && !w->delack &&
 	       w->snd_una == c->snd_nxt && w->snd_max == c->snd_nxt && w->sndq.n == 0 &&
 	       w->rcvq.n == 0 && w->ooo.n == 0 && !w->fin_held && w->timer == TCP_TIMER_NONE &&
-	       !w->segs_unacked && !w->recovery && w->last_ack_sent == c->rcv_nxt &&
+	       !w->segs_unacked && !w->recovery && !lingers(t, w) && w->last_ack_sent == c->rcv_nxt &&
 	       (w->rcv_adv - c->rcv_nxt) >> c->rcv_wscale <= 0xffff && !w->dup_acks;
 }
 
@@ -177,7 +187,7 @@ void tcp_settle(struct tcp *t, struct tcp_conn *c)
 	if (!c->block)
 		return;
 	w = tcp_work_of(t, c);
-	if (!at_rest(c, w))
+	if (!at_rest(t, c, w))
 		return;
 	c->snd_wnd = (uint16_t)min_of(w->snd_wnd >> c->snd_wscale, 0xffffu);
 	c->max_snd_wnd = (uint16_t)min_of(w->max_snd_wnd >> c->snd_wscale, 0xffffu);
@@ -189,6 +199,7 @@ void tcp_settle(struct tcp *t, struct tcp_conn *c)
 	c->ssthresh = w->cc.ssthresh == CC_SSTHRESH_NONE ? SEGMENTS_MAX :
 							   segments(w->cc.ssthresh, c->snd_mss);
 	c->w_max = w->cc.w_max ? segments(w->cc.w_max, c->snd_mss) : 0;
+	c->reo = w->rack.reordering | w->rack.mult << 1;
 	tcp_queues_drop(t, w);
 	block_free(t, c);
 	tcp_timer_update(t, c, NULL);

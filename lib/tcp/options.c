@@ -38,6 +38,7 @@ static const struct option options[] = {
 	  "unanswered keep-alive probes that end a connection"),
 	O("challenge-ack", DURATION, challenge_ack, 0, 60 * S, "500ms",
 	  "one challenge ACK a connection in this time"),
+	O("burst", U32, burst, 2, 65535, "64", "segments that one ACK lets leave back to back"),
 	{"congestion", OPTION_ENUM, offsetof(struct tcp_options, congestion), 0, 0, cc_names, "newreno",
 	 "congestion control of what this side sends"},
 	O("rcvbuf", SIZE, rcvbuf, 2048, 1ull << 30, "256k", "receive buffer of a connection"),

@@ -3,7 +3,7 @@
  * whatever the state is at that moment, and only when the port has room for it; so an ACK always
  * carries the newest numbers and what was not pulled was never sent.
  */
-#include "tcp/tcp.h"
+#include "tcp/loss.h"
 #include "wire/tcp_opt.h"
 
 #define ACK_OPTION_SACKS 3 /* beside timestamps; RFC 2018 section 3 */
@@ -110,7 +110,7 @@ void tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 /* What output decided to send. */
 struct plan {
 	uint32_t seq, len; /* payload */
-	bool fin, again, probe;
+	bool fin, again, probe, tlp;
 };
 
 static bool fin_unsent(const struct tcp_conn *c)
@@ -124,7 +124,7 @@ static bool plan_retransmission(struct tcp *t, struct tcp_conn *c, struct tcp_wo
 {
 	struct tcp_flight *f = tcp_flight_lost(t, w);
 
-	if (!f || (!w->force_retx && tcp_pipe(c, w) >= w->cc.cwnd))
+	if (!f || (!w->force_retx && (tcp_pipe(c, w) >= w->cc.cwnd || w->frto == 2)))
 		return false;
 	if (f->seq != w->snd_una && seq_geq(f->seq, w->snd_una + w->snd_wnd))
 		return false;
@@ -152,6 +152,16 @@ static bool worth_sending(const struct tcp_conn *c, const struct tcp_work *w, ui
 	return len >= w->max_snd_wnd / 2;
 }
 
+/* What is lost goes first, but for the two segments by which RFC 5682 tells a true timeout. */
+static bool may_send_new(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	if (w->tlp_send)
+		return true;
+	if (w->frto == 2)
+		return seq_lt(c->snd_nxt, w->frto_end);
+	return !w->lost && tcp_pipe(c, w) < w->cc.cwnd;
+}
+
 static bool plan_new(struct tcp_conn *c, struct tcp_work *w, uint32_t mss, struct plan *p)
 {
 	uint32_t queued = seq_lt(c->snd_nxt, w->snd_end) ? w->snd_end - c->snd_nxt : 0;
@@ -161,7 +171,7 @@ static bool plan_new(struct tcp_conn *c, struct tcp_work *w, uint32_t mss, struc
 
 	if (c->flags & TCP_F_FIN_SENT || (!queued && !fin_unsent(c)))
 		return false;
-	if (tcp_pipe(c, w) >= w->cc.cwnd || room == 0 || w->lost || w->ecn_wait)
+	if (room == 0 || w->ecn_wait || !may_send_new(c, w))
 		return false;
 	if (queued && !worth_sending(c, w, len, queued, mss))
 		return false;
@@ -169,6 +179,30 @@ static bool plan_new(struct tcp_conn *c, struct tcp_work *w, uint32_t mss, struc
 	p->len = len;
 	p->fin = fin_unsent(c) && len == queued && len < room;
 	return len || p->fin;
+}
+
+/* RFC 8985 section 7.3: new data if there is some, else the last segment again. */
+static bool plan_tlp(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t mss,
+		     struct plan *p)
+{
+	struct tcp_flight *f;
+
+	if (!w->tlp_send)
+		return false;
+	p->tlp = true;
+	if (c->snd_nxt == w->snd_una || plan_new(c, w, mss, p)) {
+		w->tlp_send = 0;
+		return p->len || p->fin;
+	}
+	w->tlp_send = 0;
+	f = tcp_flight_at(t, w, w->flight.n - 1);
+	if (f->flags & FLIGHT_SACKED)
+		return false;
+	p->again = true;
+	p->fin = c->flags & TCP_F_FIN_SENT;
+	p->seq = seq_max(f->seq, c->snd_nxt - p->fin - min_of(mss, c->snd_nxt - w->snd_una - p->fin));
+	p->len = c->snd_nxt - p->fin - p->seq;
+	return true;
 }
 
 /* One octet, or the FIN, beyond a closed window: RFC 9293 section 3.8.6.1. */
@@ -187,22 +221,58 @@ static bool plan_probe(struct tcp_conn *c, struct tcp_work *w, struct plan *p)
 	return false;
 }
 
+/*
+ * One ACK, or one tick, lets so many segments leave back to back; the others follow in the next
+ * millisecond and cwnd stays as it is (RFC 7661 section 4.4.2).
+ */
+static bool burst_spent(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w)
+{
+	if (w->burst_ms != t->now_ms) {
+		w->burst_ms = t->now_ms;
+		w->burst_left = tcp_opts_of(t, c)->burst;
+	}
+	return !w->burst_left;
+}
+
 static bool make_plan(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t mss,
 		      struct plan *p)
 {
 	*p = (struct plan){0};
-	return plan_retransmission(t, c, w, mss, p) || plan_new(c, w, mss, p) ||
-	       plan_probe(c, w, p);
+	if (plan_tlp(t, c, w, mss, p))
+		return true;
+	*p = (struct plan){0};
+	if (plan_probe(c, w, p))
+		return true;
+	return !burst_spent(t, c, w) &&
+	       (plan_retransmission(t, c, w, mss, p) || plan_new(c, w, mss, p));
 }
 
 bool tcp_output_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	struct plan p;
 
-	if (w->ack_now || w->keepalive_probe || w->probe)
+	if (w->ack_now || w->keepalive_probe || w->probe || w->tlp_send)
 		return true;
 	p = (struct plan){0};
-	return plan_retransmission(t, c, w, c->snd_mss, &p) || plan_new(c, w, c->snd_mss, &p);
+	if (!plan_retransmission(t, c, w, c->snd_mss, &p) && !plan_new(c, w, c->snd_mss, &p))
+		return false;
+	w->burst_wait = burst_spent(t, c, w);
+	return !w->burst_wait;
+}
+
+static void plan_sent_new(struct tcp_conn *c, struct tcp_work *w, const struct plan *p,
+			  uint32_t end, struct tcp *t)
+{
+	if (c->snd_nxt == w->snd_una)
+		w->progress = t->now_ms;
+	tcp_flight_sent(t, w, p->seq, end);
+	c->snd_nxt = end;
+	w->snd_max = seq_max(w->snd_max, end);
+	w->override = 0;
+	if (p->fin)
+		c->flags |= TCP_F_FIN_SENT;
+	if (cc_is_limited(&w->cc, c->snd_nxt - w->snd_una))
+		w->limited_end = c->snd_nxt;
 }
 
 /* After a segment left: states, records, timers. */
@@ -219,22 +289,18 @@ static void plan_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, con
 		w->snd_max = seq_max(w->snd_max, end);
 		return;
 	}
+	w->burst_left -= w->burst_left > 0;
+	tcp_recovery_sent(t, c, w, end - p->seq, p->again);
 	if (p->again) {
 		count(t->ctr, CTR_TX_RETRANSMITS);
 		w->force_retx = 0;
-		tcp_flight_sent(t, c, w, p->seq, end, true);
-		return;
+		tcp_flight_again(t, w, p->seq, end);
+	} else {
+		plan_sent_new(c, w, p, end, t);
 	}
-	if (c->snd_nxt == w->snd_una)
-		w->progress = t->now_ms;
-	tcp_flight_sent(t, c, w, p->seq, end, false);
-	c->snd_nxt = end;
-	w->snd_max = seq_max(w->snd_max, end);
-	w->override = 0;
-	if (p->fin)
-		c->flags |= TCP_F_FIN_SENT;
-	if (cc_is_limited(&w->cc, c->snd_nxt - w->snd_una))
-		w->limited_end = c->snd_nxt;
+	if (p->tlp)
+		tcp_tlp_sent(t, c, w, p->again);
+	tcp_timer_sent(t, c, w, p->again && p->seq == w->snd_una);
 }
 
 /* Payload from the send queue; an empty packet if there is none. */

@@ -8,7 +8,7 @@
  * A far deadline is approached in hops that double with the connection's idleness: a connection that
  * works has many near deadlines, and each would leave a dead entry at the far one.
  */
-#include "tcp/tcp.h"
+#include "tcp/loss.h"
 
 #define SWEEP_MAX   1024 /* records in one tick */
 #define FAR_MS      1000u
@@ -73,6 +73,10 @@ void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		earliest(&any, &at, w->timer_at);
 	if (w && w->delack)
 		earliest(&any, &at, w->delack_at);
+	if (w && w->burst_wait)
+		earliest(&any, &at, t->now_ms + 1);
+	if (w && w->snd_una == c->snd_nxt && seq_gt(w->linger_at, t->now_ms))
+		earliest(&any, &at, w->linger_at);
 	if (c->flags & TCP_F_TIMER)
 		earliest(&any, &at, c->handler_deadline);
 	if (keepalive_on(c, w))
@@ -88,7 +92,7 @@ void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 }
 
 /* A millisecond more than asked: the present one has already begun. */
-static uint32_t due(const struct tcp *t, uint64_t delay_us)
+uint32_t tcp_timer_due(const struct tcp *t, uint64_t delay_us)
 {
 	return t->now_ms + (uint32_t)((delay_us + US_PER_MS - 1) / US_PER_MS) +
 	       (delay_us ? t->now % US_PER_MS != 0 : 0);
@@ -98,21 +102,43 @@ void tcp_timer_arm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, enum t
 		   uint64_t delay_us)
 {
 	w->timer = kind;
-	w->timer_at = due(t, delay_us);
+	w->timer_at = tcp_timer_due(t, delay_us);
 	tcp_timer_update(t, c, w);
 }
 
-static void arm_backed_off(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
-			   enum tcp_timer kind)
+static void restart_rto(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	const struct tcp_options *o = tcp_opts_of(t, c);
 
-	tcp_timer_arm(t, c, w, kind, rtt_backoff(tcp_rto(t, c), c->backoff, o->rto_max));
+	w->rto_at = tcp_timer_due(t, rtt_backoff(tcp_rto(t, c), c->backoff, o->rto_max));
 }
 
-static void arm_rto(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+/* The earliest of what can happen to data in flight (RFC 8985 sections 6.2, 7.2 and 8). */
+static void arm_loss(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	arm_backed_off(t, c, w, TCP_TIMER_RTO);
+	w->timer = TCP_TIMER_RTO;
+	w->timer_at = w->rto_at;
+	if (w->reo_pending && seq_leq(w->reo_at, w->rto_at)) {
+		w->timer = TCP_TIMER_REO;
+		w->timer_at = w->reo_at;
+	} else if (!w->reo_pending && tcp_tlp_delay(c, w)) {
+		w->timer = TCP_TIMER_TLP;
+		w->timer_at = seq_min(w->tlp_at, w->rto_at);
+	}
+	tcp_timer_update(t, c, w);
+}
+
+static bool guards_flight(const struct tcp_work *w)
+{
+	return w->timer == TCP_TIMER_RTO || w->timer == TCP_TIMER_TLP || w->timer == TCP_TIMER_REO;
+}
+
+void tcp_timer_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool head_again)
+{
+	/* Not for the holes of NewReno: RFC 6582 section 3.2, the impatient variant. */
+	if ((head_again && !(w->recovery && w->partial)) || !guards_flight(w))
+		restart_rto(t, c, w);
+	w->tlp_at = tcp_timer_due(t, tcp_tlp_delay(c, w));
 }
 
 static void arm_persist(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
@@ -135,13 +161,20 @@ void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool
 	if (c->state == TCP_CLOSED)
 		return;
 	if (w->snd_una != c->snd_nxt) {
-		if (old != TCP_TIMER_RTO || restart)
-			arm_rto(t, c, w);
+		if (restart) {
+			restart_rto(t, c, w);
+			w->tlp_at = tcp_timer_due(t, tcp_tlp_delay(c, w));
+		}
+		arm_loss(t, c, w);
 		return;
 	}
 	if (unlikely(w->ecn_wait)) {
-		if (old != TCP_TIMER_ECN)
-			arm_backed_off(t, c, w, TCP_TIMER_ECN);
+		if (old != TCP_TIMER_ECN) {
+			restart_rto(t, c, w);
+			w->timer = TCP_TIMER_ECN;
+			w->timer_at = w->rto_at;
+			tcp_timer_update(t, c, w);
+		}
 		return;
 	}
 	if (unsent(c, w) && seq_leq(w->snd_una + w->snd_wnd, c->snd_nxt)) {
@@ -198,7 +231,25 @@ static void retransmit_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 		c->backoff++;
 	if (c->backoff == tcp_opts_of(t, c)->r1)
 		net_advise(t->net, c->path, t->now);
-	arm_rto(t, c, w);
+	restart_rto(t, c, w);
+	arm_loss(t, c, w);
+	tcp_want_output(t, c, w);
+}
+
+/* Section 7.3 of RFC 8985: after the probe only the retransmission timer runs. */
+static void tlp_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	w->tlp_send = 1;
+	w->tlp_spent = 1;
+	restart_rto(t, c, w);
+	arm_loss(t, c, w);
+	tcp_want_output(t, c, w);
+}
+
+static void reo_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	tcp_reo_expired(t, c, w);
+	arm_loss(t, c, w);
 	tcp_want_output(t, c, w);
 }
 
@@ -236,6 +287,12 @@ static void main_timer_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	switch (kind) {
 	case TCP_TIMER_RTO:
 		retransmit_due(t, c, w);
+		break;
+	case TCP_TIMER_TLP:
+		tlp_due(t, c, w);
+		break;
+	case TCP_TIMER_REO:
+		reo_due(t, c, w);
 		break;
 	case TCP_TIMER_PERSIST:
 		persist_due(t, c, w);
@@ -277,6 +334,10 @@ static void expire(struct tcp *t, struct tcp_conn *c)
 		count(t->ctr, CTR_DELAYED_ACKS);
 		w->ack_now = 1;
 		w->delack = 0;
+		tcp_want_output(t, c, w);
+	}
+	if (w->burst_wait) {
+		w->burst_wait = 0;
 		tcp_want_output(t, c, w);
 	}
 	if (c->flags & TCP_F_TIMER && seq_leq(c->handler_deadline, t->now_ms)) {

@@ -324,9 +324,12 @@ static void CC_05_after_a_timeout(void **s)
 	kit_advance(k, 215 * MS);
 	expect(p, .flags = ACK, .seq = 1, .ack = 1, .len = 1460);
 	kit_quiet(k);
-	send_seg(p, .flags = ACK, .seq = 1, .ack = 1461); /* cwnd 1 -> 2 */
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1461); /* cwnd 1 -> 2; new data first: F-RTO */
+	expect(p, .flags = ACK, .seq = 14601, .ack = 1, .len = 1460);
+	expect(p, .flags = ACK, .seq = 16061, .ack = 1, .len = 1460);
+	kit_quiet(k);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1461); /* a true timeout */
 	expect(p, .flags = ACK, .seq = 1461, .ack = 1, .len = 1460);
-	expect(p, .flags = ACK, .seq = 2921, .ack = 1, .len = 1460);
 	kit_quiet(k);
 }
 

@@ -119,6 +119,8 @@
 	X(TX_KEEPALIVES, tx_keepalives, "keep-alive probes sent")                                  \
 	X(RTO_FIRED, rto_fired, "retransmission timeouts")                                         \
 	X(FAST_RECOVERIES, fast_recoveries, "loss recoveries begun by duplicate ACKs or SACK")     \
+	X(TLP_PROBES, tlp_probes, "tail loss probes sent (RFC 8985)")                              \
+	X(SPURIOUS_RECOVERIES, spurious_recoveries, "loss recoveries undone: nothing had been lost") \
 	X(LIMITED_TRANSMITS, limited_transmits, "new segments sent on a duplicate ACK")            \
 	X(DELAYED_ACKS, delayed_acks, "ACKs sent by the delayed-ACK timer")                        \
 	X(RX_ECN_MARKS, rx_ecn_marks, "data segments that a router marked as congested (ECN)")     \

@@ -22,6 +22,7 @@ struct tcp_options {
 	uint64_t keepalive_idle, keepalive_intvl;
 	uint32_t keepalive_count;
 	uint64_t challenge_ack; /* one challenge ACK in this time, RFC 5961 section 7 */
+	uint32_t burst;         /* segments that leave back to back at most */
 	uint32_t congestion;    /* index of cc_names */
 	uint64_t rcvbuf, sndbuf;
 	uint32_t min_snd_mss;

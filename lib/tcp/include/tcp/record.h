@@ -14,6 +14,8 @@
 #define PIER_TCP_RECORD_H
 
 #include "algo/cc.h"
+#include "algo/prr.h"
+#include "algo/rack.h"
 #include "algo/rtt.h"
 #include "algo/vec.h"
 #include "flow/table.h"
@@ -76,7 +78,7 @@ struct tcp_conn {
 	uint8_t dscp;
 	uint32_t block; /* slab index of struct tcp_work, 0: at rest */
 
-	uint64_t cwnd : 20, ssthresh : 20, w_max : 20, probes_high : 4; /* segments */
+	uint64_t cwnd : 20, ssthresh : 20, w_max : 20, reo : 4; /* segments; reo: tcp_reo_memory */
 	uint16_t srtt, rttvar, min_rtt;                                 /* rtt_pack */
 	uint16_t snd_mss, rcv_mss;
 	uint16_t version, generation;
@@ -166,6 +168,7 @@ enum tcp_flight_flag {
 	FLIGHT_LOST = 1 << 0,   /* judged lost and not sent again since */
 	FLIGHT_SACKED = 1 << 1,
 	FLIGHT_RETX = 1 << 2,   /* was sent more than once: no round-trip sample (Karn) */
+	FLIGHT_TIMED = 1 << 3,  /* was sent again by the retransmission timer */
 };
 
 static_assert(sizeof(struct tcp_flight) == 16, "four a cache line");
@@ -182,6 +185,8 @@ enum tcp_event {
 enum tcp_timer {
 	TCP_TIMER_NONE,
 	TCP_TIMER_RTO,
+	TCP_TIMER_TLP,      /* tail loss probe, RFC 8985 section 7 */
+	TCP_TIMER_REO,      /* reordering window, RFC 8985 section 6.2 */
 	TCP_TIMER_PERSIST,  /* closed window */
 	TCP_TIMER_OVERRIDE, /* sender's silly-window avoidance, RFC 9293 section 3.8.6.2.1 */
 	TCP_TIMER_FIN_WAIT2,
@@ -209,7 +214,17 @@ struct tcp_work {
 		fin_held : 1,         /* fin_seq is valid */
 		force_retx : 1,       /* one retransmission whatever cwnd says */
 		partial : 1,          /* this recovery has seen a partial ACK */
-		ecn_wait : 1;         /* no new data before TCP_TIMER_ECN or RTO */
+		undo : 1,             /* cc_before is from before the last loss event */
+		tlp_send : 1,         /* a tail loss probe is due */
+		tlp_out : 1;          /* one is not accounted for */
+	uint8_t tlp_retx : 1,         /* it was a retransmission */
+		ecn_wait : 1,         /* no new data before TCP_TIMER_ECN or RTO */
+		tlp_spent : 1,        /* no round-trip sample since the last one */
+		reo_pending : 1,      /* reo_at is valid */
+		burst_wait : 1,       /* burst_left was spent: on in the next millisecond */
+		frto : 2;             /* RFC 5682: 1 SND.UNA was sent again, 2 new data after it */
+	uint8_t sack_arrivals;        /* ACKs with new SACKs while some are on the scoreboard */
+	uint16_t burst_left;          /* segments that may leave without another ACK */
 
 	uint32_t snd_una, snd_max, snd_end; /* snd_end: behind the last queued byte */
 	uint32_t snd_wnd, max_snd_wnd;      /* bytes */
@@ -225,11 +240,22 @@ struct tcp_work {
 	uint32_t limited_end;               /* data below was sent when cwnd was the limit */
 	uint32_t sacked, lost;              /* bytes in flight so marked */
 	uint32_t dup_credit;                /* bytes that duplicate ACKs say have left */
+	uint32_t lost_from;                 /* nothing below is marked lost */
+	uint32_t reduced;                   /* low 32 bits of the clock in us: last loss event */
+	uint32_t rto_at, reo_at;            /* ms; beside timer_at, the earliest of them */
+	uint32_t tlp_at, tlp_end, tlp_sent_ms;
+	uint32_t frto_end;                  /* new data of RFC 5682 ends here */
+	uint32_t undo_una, undo_bytes;      /* SND.UNA at the event; sent again since, not D-SACKed */
+	uint32_t undo_ms;                   /* first retransmission after the event */
+	uint32_t linger_at;                 /* ms: a late D-SACK may undo until then */
+	uint32_t burst_ms;
 	uint32_t fin_seq;                   /* the peer's FIN, when it came early */
 	uint32_t last_sent;                 /* ms */
 	uint32_t dsack_start, dsack_end;    /* to be reported once, equal: none */
 	uint32_t sack_start[4];             /* left edges of recently changed ranges, newest first */
-	struct cc cc;
+	struct cc cc, cc_before;
+	struct rack rack;
+	struct prr prr;
 	struct rtt rtt;                     /* unpacked: small steps must not be rounded away */
 
 	struct vec sndq, rcvq, ooo, flight;
@@ -238,6 +264,6 @@ struct tcp_work {
 	struct tcp_flight flight_inline[WORK_FLIGHTS];
 };
 
-static_assert(sizeof(struct tcp_work) <= 640, "the hot block has grown");
+static_assert(sizeof(struct tcp_work) <= 900, "the hot block has grown");
 
 #endif

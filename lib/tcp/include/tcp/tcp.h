@@ -241,22 +241,6 @@ void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struc
 unsigned int tcp_sack_report(struct tcp *t, struct tcp_work *w, uint32_t rcv_nxt,
 			     struct tcp_sack_block *out, unsigned int max);
 
-/* ---- loss and congestion (recover.c) ---- */
-
-uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_work *w);
-void tcp_flight_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t seq,
-		     uint32_t end, bool again);
-/* Everything below ack left the network; returns an RTT sample in us, 0: none. */
-uint32_t tcp_flight_acked(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t ack);
-/* Mark SACK blocks; returns bytes newly marked. */
-uint32_t tcp_flight_sack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
-			 const struct tcp_sack_block *b, unsigned int n, uint32_t ack);
-void tcp_loss_detect(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t acked,
-		     bool dup);
-void tcp_rto_expired(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
-/* The first lost range that may be sent again, or NULL. */
-struct tcp_flight *tcp_flight_lost(struct tcp *t, struct tcp_work *w);
-
 /* ---- explicit congestion notification (ecn.c), RFC 3168 ---- */
 
 #define TCP_ECN_SETUP (TCP_ECE | TCP_CWR)
@@ -394,6 +378,10 @@ void tcp_timer_arm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, enum t
 		   uint64_t delay_us);
 /* Choose the timer that the state of the send queue calls for. */
 void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool restart);
+/* Data left: the probe's timer begins again; at SND.UNA the retransmission timer too. */
+void tcp_timer_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool head_again);
+/* The tick, in ms, at which a delay in us from now has passed. */
+uint32_t tcp_timer_due(const struct tcp *t, uint64_t delay_us);
 /* The retransmission timeout in us, not backed off. The connection has its block. */
 uint64_t tcp_rto(const struct tcp *t, const struct tcp_conn *c);
 void tcp_timer_fire(void *arg, uint32_t entry, uint32_t slot);

@@ -1,0 +1,66 @@
+/*
+ * RACK's state (RFC 8985 section 6.2): the most recent delivery, whether packets overtake each other
+ * on this path, and how long to wait for those that were overtaken.
+ */
+#include "algo/rack.h"
+#include "base/compiler.h"
+#include "base/seq.h"
+
+#define PERSIST 16 /* recoveries without D-SACK before the window narrows */
+
+void rack_init(struct rack *r, uint32_t snd_una)
+{
+	*r = (struct rack){ .end = snd_una, .fack = snd_una, .mult = 1 };
+}
+
+static void update(struct rack *r, const struct rack_range *d, uint32_t now, uint32_t min_rtt_us)
+{
+	uint32_t rtt = now - d->sent;
+
+	/* An ACK of a retransmission may be for the first copy: RTTs too short to be true. */
+	if (d->again && (d->echo_older || rtt < min_rtt_us))
+		return;
+	if (r->rtt_us && !seq_gt(d->sent, r->xmit) &&
+	    !(d->sent == r->xmit && seq_gt(d->end, r->end)))
+		return;
+	r->rtt_us = max_of(rtt, 1u);
+	r->xmit = d->sent;
+	r->end = d->end;
+}
+
+void rack_delivered(struct rack *r, const struct rack_range *d, uint32_t now, uint32_t min_rtt_us)
+{
+	update(r, d, now, min_rtt_us);
+	if (seq_gt(d->end, r->fack))
+		r->fack = d->end;
+	else if (seq_lt(d->end, r->fack) && !d->again)
+		r->reordering = true;
+}
+
+void rack_dsack(struct rack *r, uint32_t snd_una, uint32_t snd_nxt)
+{
+	if (r->in_dsack_round && seq_geq(snd_una, r->dsack_round))
+		r->in_dsack_round = false;
+	if (r->in_dsack_round)
+		return;
+	r->in_dsack_round = true;
+	r->dsack_round = snd_nxt;
+	if (r->mult < RACK_MULT_MAX)
+		r->mult++;
+	r->persist = PERSIST;
+}
+
+void rack_recovered(struct rack *r)
+{
+	if (r->persist && --r->persist == 0)
+		r->mult = 1;
+}
+
+uint32_t rack_reo_wnd(const struct rack *r, const struct rack_now *n)
+{
+	uint64_t wnd = (uint64_t)r->mult * n->min_rtt_us / 4;
+
+	if (!r->reordering && (n->recovery || n->dup_thresh))
+		return 0;
+	return (uint32_t)min_of(wnd, (uint64_t)n->srtt_us);
+}

@@ -1,0 +1,273 @@
+/*
+ * The scoreboard: what is in flight and what is known of it.
+ *
+ * Records are byte ranges in sequence order without gaps from SND.UNA to SND.NXT. They own no
+ * packets: a retransmission is built from the send queue again, whatever its size is by then. What
+ * was sent in one turn is one range until a selective acknowledgment or a loss splits it; neighbours
+ * that the peer has are joined again. SND.NXT is never rewound, so an ACK of old data after a timeout
+ * is never an ACK of unsent data.
+ *
+ * The pipe is what is outstanding less what was SACKed, less what is lost, less one segment for each
+ * duplicate ACK of a peer without SACK: that is RFC 5681's window inflation and RFC 3042's limited
+ * transmit in one number (RFC 5681, 6582, 6675).
+ */
+#include "tcp/loss.h"
+
+uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	uint32_t out = c->snd_nxt - w->snd_una;
+	uint32_t gone = w->sacked + w->lost + w->dup_credit;
+
+	return out > gone ? out - gone : 0;
+}
+
+uint32_t tcp_flight_find(const struct tcp *t, struct tcp_work *w, uint32_t seq)
+{
+	uint32_t lo = 0, hi = w->flight.n;
+
+	while (lo < hi) {
+		uint32_t mid = lo + (hi - lo) / 2;
+
+		if (seq_leq(tcp_flight_at(t, w, mid)->end, seq))
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+bool tcp_flight_split(struct tcp *t, struct tcp_work *w, uint32_t seq)
+{
+	uint32_t i = tcp_flight_find(t, w, seq);
+	struct tcp_flight *f, old;
+
+	if (i == w->flight.n)
+		return true;
+	old = *tcp_flight_at(t, w, i);
+	if (seq_leq(seq, old.seq))
+		return true;
+	f = vec_insert(&w->flight, &t->slab, w->flight_inline, WORK_FLIGHTS, sizeof(*f), i);
+	if (!f)
+		return false;
+	*f = old;
+	f->end = seq;
+	tcp_flight_at(t, w, i + 1)->seq = seq;
+	return true;
+}
+
+void tcp_flight_again(struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t end)
+{
+	tcp_flight_split(t, w, end);
+	tcp_flight_split(t, w, seq);
+	for (uint32_t i = tcp_flight_find(t, w, seq); i < w->flight.n; i++) {
+		struct tcp_flight *f = tcp_flight_at(t, w, i);
+
+		if (seq_geq(f->seq, end))
+			break;
+		if (f->flags & FLIGHT_LOST)
+			w->lost -= f->end - f->seq;
+		f->flags = (f->flags & ~FLIGHT_LOST) | FLIGHT_RETX;
+		f->sent = (uint32_t)t->now;
+		if (f->count < UINT8_MAX)
+			f->count++;
+	}
+}
+
+void tcp_flight_sent(struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t end)
+{
+	struct tcp_flight *f = NULL;
+
+	if (w->flight.n) {
+		f = tcp_flight_at(t, w, w->flight.n - 1);
+		if (f->end == seq && f->sent == (uint32_t)t->now && !f->flags) {
+			f->end = end;
+			return;
+		}
+	}
+	f = vec_push(&w->flight, &t->slab, w->flight_inline, WORK_FLIGHTS, sizeof(*f));
+	if (unlikely(!f)) {
+		/* Out of memory: the last range grows and shares its fate. */
+		f = tcp_flight_at(t, w, w->flight.n - 1);
+		if (f->flags & FLIGHT_SACKED)
+			w->sacked += end - seq;
+		if (f->flags & FLIGHT_LOST)
+			w->lost += end - seq;
+		f->end = end;
+		return;
+	}
+	*f = (struct tcp_flight){.seq = seq, .end = end, .sent = (uint32_t)t->now};
+}
+
+/* Clock in ms when the range was last sent. */
+static uint32_t sent_ms(const struct tcp *t, const struct tcp_flight *f)
+{
+	return ms_of(t->now - (uint32_t)((uint32_t)t->now - f->sent));
+}
+
+/* A range, up to end, has arrived. */
+static void delivered(const struct tcp *t, struct tcp_work *w, const struct tcp_flight *f,
+		      uint32_t end, struct tcp_acked *a)
+{
+	const struct rack_range r = {
+		.sent = f->sent,
+		.end = end,
+		.again = f->flags & FLIGHT_RETX,
+		.echo_older = a->echo && seq_lt(a->echo_ms, sent_ms(t, f)),
+	};
+
+	a->delivered += end - f->seq;
+	a->first_copy |= !r.again;
+	rack_delivered(&w->rack, &r, (uint32_t)t->now, w->rtt.min_rtt_us);
+}
+
+static void unmark(struct tcp_work *w, const struct tcp_flight *f, uint32_t len)
+{
+	if (f->flags & FLIGHT_SACKED)
+		w->sacked -= len;
+	if (f->flags & FLIGHT_LOST)
+		w->lost -= len;
+}
+
+void tcp_flight_acked(struct tcp *t, struct tcp_work *w, uint32_t ack, struct tcp_acked *a)
+{
+	uint32_t gone = 0, sample = 0;
+	bool again = false;
+
+	while (gone < w->flight.n) {
+		struct tcp_flight *f = tcp_flight_at(t, w, gone);
+		uint32_t end = seq_min(f->end, ack);
+
+		if (seq_geq(f->seq, ack))
+			break;
+		again |= f->flags & FLIGHT_RETX;
+		sample = f->flags & FLIGHT_SACKED ? 0 : max_of((uint32_t)t->now - f->sent, 1u);
+		if (!(f->flags & FLIGHT_SACKED))
+			delivered(t, w, f, end, a);
+		unmark(w, f, end - f->seq);
+		f->seq = end;
+		if (seq_gt(f->end, ack))
+			break;
+		gone++;
+	}
+	if (gone)
+		vec_pop_front(&w->flight, &t->slab, gone);
+	a->sample_us = again ? 0 : sample;
+}
+
+/* Join neighbours that the peer has, so that marking costs no memory in the end. */
+static void merge_sacked(struct tcp *t, struct tcp_work *w, uint32_t from, uint32_t to)
+{
+	uint32_t i = from ? from - 1 : 0;
+
+	while (i + 1 < w->flight.n && i <= to) {
+		struct tcp_flight *f = tcp_flight_at(t, w, i), *next = tcp_flight_at(t, w, i + 1);
+
+		if (f->flags & next->flags & FLIGHT_SACKED) {
+			f->end = next->end;
+			f->flags |= next->flags;
+			vec_remove(&w->flight, &t->slab, w->flight_inline, sizeof(*f), i + 1, 1);
+			if (to)
+				to--;
+		} else {
+			i++;
+		}
+	}
+}
+
+/* Whether splitting at seq leaves a piece too small to be worth a record (CVE-2019-11478). */
+static bool splinters(const struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t least)
+{
+	uint32_t i = tcp_flight_find(t, w, seq);
+	const struct tcp_flight *f;
+
+	if (i == w->flight.n)
+		return false;
+	f = tcp_flight_at(t, w, i);
+	return seq_gt(seq, f->seq) && min_of(seq - f->seq, f->end - seq) < least;
+}
+
+static uint32_t sack_block(struct tcp *t, struct tcp_work *w, uint32_t left, uint32_t right,
+			   uint32_t least, struct tcp_acked *a)
+{
+	uint32_t fresh = 0, first, i;
+
+	if (splinters(t, w, left, least) || splinters(t, w, right, least) ||
+	    !tcp_flight_split(t, w, left) || !tcp_flight_split(t, w, right))
+		return 0;
+	first = tcp_flight_find(t, w, left);
+	for (i = first; i < w->flight.n; i++) {
+		struct tcp_flight *f = tcp_flight_at(t, w, i);
+		uint32_t len = f->end - f->seq;
+
+		if (seq_geq(f->seq, right))
+			break;
+		if (f->flags & FLIGHT_SACKED)
+			continue;
+		if (f->flags & FLIGHT_LOST)
+			w->lost -= len;
+		delivered(t, w, f, f->end, a);
+		f->flags = (f->flags & ~FLIGHT_LOST) | FLIGHT_SACKED;
+		w->sacked += len;
+		fresh += len;
+	}
+	if (fresh)
+		merge_sacked(t, w, first, i);
+	return fresh;
+}
+
+void tcp_flight_sack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+		     const struct tcp_sack_block *b, unsigned int n, uint32_t ack,
+		     struct tcp_acked *a)
+{
+	uint32_t least = tcp_opts_of(t, c)->min_snd_mss, fresh = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		if (seq_gt(b[i].left, w->snd_una) && seq_lt(b[i].left, b[i].right) &&
+		    seq_leq(b[i].right, c->snd_nxt) && seq_gt(b[i].left, ack))
+			fresh += sack_block(t, w, b[i].left, b[i].right, least, a);
+	}
+	a->sacked = fresh;
+	if (fresh && w->sack_arrivals < UINT8_MAX)
+		w->sack_arrivals++;
+}
+
+bool tcp_flight_mark_lost(struct tcp_work *w, struct tcp_flight *f)
+{
+	if (f->flags & (FLIGHT_LOST | FLIGHT_SACKED))
+		return false;
+	w->lost_from = w->lost ? seq_min(w->lost_from, f->seq) : f->seq;
+	w->lost += f->end - f->seq;
+	f->flags |= FLIGHT_LOST;
+	return true;
+}
+
+void tcp_flight_unmark_lost(struct tcp *t, struct tcp_work *w)
+{
+	for (uint32_t i = 0; i < w->flight.n; i++)
+		tcp_flight_at(t, w, i)->flags &= ~FLIGHT_LOST;
+	w->lost = 0;
+}
+
+/* RFC 2018 section 8: the peer dropped what it had SACKed. */
+void tcp_flight_reneged(struct tcp *t, struct tcp_work *w)
+{
+	for (uint32_t i = 0; i < w->flight.n; i++)
+		tcp_flight_at(t, w, i)->flags &= ~FLIGHT_SACKED;
+	w->sacked = 0;
+	w->sack_arrivals = 0;
+}
+
+struct tcp_flight *tcp_flight_lost(struct tcp *t, struct tcp_work *w)
+{
+	if (!w->lost)
+		return NULL;
+	for (uint32_t i = tcp_flight_find(t, w, w->lost_from); i < w->flight.n; i++) {
+		struct tcp_flight *f = tcp_flight_at(t, w, i);
+
+		if (f->flags & FLIGHT_LOST) {
+			w->lost_from = f->seq;
+			return f;
+		}
+	}
+	return NULL;
+}
