@@ -86,11 +86,11 @@ static void take_books(struct server *s)
 	struct worker_msg m;
 
 	for (unsigned int i = 0; i < s->n_listeners; i++) {
+		m = (struct worker_msg){.op = WORKER_OP_UNLISTEN, .version = s->versions[i]};
+		ask(s, &m);
 		m = (struct worker_msg){.op = WORKER_OP_USERS, .version = s->versions[i]};
 		if (ask(s, &m))
 			s->users += m.users;
-		m = (struct worker_msg){.op = WORKER_OP_UNLISTEN, .version = s->versions[i]};
-		ask(s, &m);
 	}
 	m = (struct worker_msg){.op = WORKER_OP_AUDIT};
 	if (ask(s, &m))

@@ -1,6 +1,7 @@
 /*
  * Making an engine: its memory laid out by the contract, its rooms initialised, its listeners.
  */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #define NET_HELD   1024
 #define RST_BURST  1000
 #define ECHO_RATE  100000
+#define GENERATIONS 32768 /* of versions in one place: with it a version number is an int */
 
 static uint32_t table_entries(const struct engine_config *cfg)
 {
@@ -151,17 +153,45 @@ static bool check(const struct engine_config *cfg, char *err, size_t errlen)
 	return true;
 }
 
-/* Each use has a key of its own; the engine's secret only seeds them. */
+enum use { USE_ISN, USE_TS, USE_COOKIE, USE_NET, USE_PORT, USE_TABLE };
+
+/* The key of one use: a function of the whole secret that tells nothing of any other key. */
+static struct sip_key key_for(const uint8_t secret[64], enum use use, uint64_t nth)
+{
+	const uint64_t in[2] = {use, nth};
+	struct sip_key part[4], key;
+
+	memcpy(part, secret, sizeof(part));
+	key.k[0] = siphash24(&part[0], in, sizeof(in)) ^ siphash24(&part[1], in, sizeof(in));
+	key.k[1] = siphash24(&part[2], in, sizeof(in)) ^ siphash24(&part[3], in, sizeof(in));
+	explicit_bzero(part, sizeof(part));
+	return key;
+}
+
 static void set_keys(struct tcp *t, struct net_conf *conf, const uint8_t secret[64])
 {
-	struct sip_key seed[4];
+	struct sip_key key;
 
-	memcpy(seed, secret, sizeof(seed));
-	t->isn_key = seed[0];
-	t->ts_key = seed[1];
-	conf->key = seed[2];
-	for (uint64_t i = 0; i < ARRAY_SIZE(t->flow_key.k); i++)
-		t->flow_key.k[i] = siphash24(&seed[3], &i, sizeof(i));
+	t->isn_key = key_for(secret, USE_ISN, 0);
+	t->ts_key = key_for(secret, USE_TS, 0);
+	t->port_key = key_for(secret, USE_PORT, 0);
+	conf->key = key_for(secret, USE_NET, 0);
+	key = key_for(secret, USE_COOKIE, 0);
+	cookie_init(&t->cookies, &key, t->now);
+	for (uint64_t i = 0; i < ARRAY_SIZE(t->flow_key.k); i += 2) {
+		key = key_for(secret, USE_TABLE, i);
+		memcpy(&t->flow_key.k[i], &key, sizeof(key));
+	}
+	explicit_bzero(&key, sizeof(key));
+}
+
+void engine_rekey(struct engine *e, const uint8_t secret[64])
+{
+	struct sip_key key = key_for(secret, USE_COOKIE, 0);
+
+	e->tcp.isn_key = key_for(secret, USE_ISN, 0);
+	cookie_rekey(&e->tcp.cookies, &key);
+	explicit_bzero(&key, sizeof(key));
 }
 
 static bool init_tables(struct engine *e, const struct engine_config *cfg, uint64_t now, char *err,
@@ -232,21 +262,20 @@ static bool init_net(struct engine *e, const struct engine_config *cfg, uint64_t
 	void *mem;
 
 	net_config(cfg, &conf, ports, addrs);
-	set_keys(&e->tcp, &conf, cfg->secret);
 	conf.pool = &e->pool;
 	conf.emit = engine_emit;
 	conf.arg = e;
 	if (!net_bytes(&conf))
 		return fail(err, errlen, "network limits out of range");
+	set_keys(&e->tcp, &conf, cfg->secret);
 	mem = take(cfg, net_bytes(&conf), "paths and addresses", &ok, err, errlen);
 	for (unsigned int i = 0; i < cfg->n_ports; i++)
 		e->queue[cfg->ports[i].id] = take(cfg, sizeof(struct engine_queue),
 						  "answer queue", &ok, err, errlen);
-	if (!ok)
-		return false;
-	if (!net_init(&e->net, &conf, cfg->counters, mem, now))
-		return fail(err, errlen, "network configuration out of range");
-	return true;
+	if (ok && !net_init(&e->net, &conf, cfg->counters, mem, now))
+		ok = fail(err, errlen, "network configuration out of range");
+	explicit_bzero(&conf.key, sizeof(conf.key));
+	return ok;
 }
 
 struct engine *engine_create(const struct engine_config *cfg, uint64_t now, char *err,
@@ -265,7 +294,7 @@ struct engine *engine_create(const struct engine_config *cfg, uint64_t now, char
 	return e;
 }
 
-/* The newest open version of an address and port wins; rebuilt on each change, which is rare. */
+/* Which open version takes a SYN; rebuilt on each change, which is rare. */
 static void map_listeners(struct tcp *t)
 {
 	memset(t->any_port, 0, 65536 * sizeof(*t->any_port));
@@ -283,41 +312,91 @@ static void map_listeners(struct tcp *t)
 	}
 }
 
-static bool same_place(const struct listener *a, const struct listener *b)
+static bool overlap(const struct listener *a, const struct listener *b)
 {
-	return a->local == b->local && a->port_lo == b->port_lo && a->port_hi == b->port_hi;
+	return a->local == b->local && a->port_lo <= b->port_hi && b->port_lo <= a->port_hi;
+}
+
+/* The place of a version number, NULL if that version is gone. */
+static struct tcp_version *version_of(const struct tcp *t, int version)
+{
+	uint32_t i = (uint32_t)version % ENGINE_LISTENERS_MAX;
+
+	if (version < 0 || i >= t->n_versions || !t->version[i].listener ||
+	    t->version[i].generation != version / ENGINE_LISTENERS_MAX)
+		return NULL;
+	return &t->version[i];
+}
+
+static int add_version(struct tcp *t, const struct listener *l)
+{
+	uint16_t gen;
+	uint32_t i = 0;
+
+	while (i < t->n_versions && t->version[i].listener)
+		i++;
+	if (i == ENGINE_LISTENERS_MAX - 1)
+		return -ENOSPC;
+	if (i == t->n_versions)
+		t->n_versions++;
+	gen = (t->version[i].generation + 1) % GENERATIONS;
+	t->version[i] = (struct tcp_version){.listener = l, .generation = gen, .open = true};
+	return (int)(gen * ENGINE_LISTENERS_MAX + i);
+}
+
+static void close_version(struct tcp_version *v)
+{
+	v->open = false;
+	if (!v->users)
+		v->listener = NULL;
 }
 
 int engine_listen(struct engine *e, const struct listener *l)
 {
 	struct tcp *t = &e->tcp;
-	uint32_t v = 0;
+	int version;
 
 	for (uint32_t i = 0; i < t->n_versions; i++)
-		if (t->version[i].open && same_place(t->version[i].listener, l))
-			t->version[i].open = false;
-	while (v < t->n_versions && t->version[v].listener)
-		v++;
-	if (v == ENGINE_LISTENERS_MAX - 1)
-		return -1;
-	if (v == t->n_versions)
-		t->n_versions++;
-	t->version[v] = (struct tcp_version){.listener = l, .open = true};
+		if (t->version[i].open && overlap(t->version[i].listener, l))
+			return -EADDRINUSE;
+	version = add_version(t, l);
 	map_listeners(t);
-	return (int)v;
+	return version;
+}
+
+int engine_relisten(struct engine *e, int version, const struct listener *l)
+{
+	struct tcp *t = &e->tcp;
+	struct tcp_version *old = version_of(t, version);
+	int next;
+
+	if (!old || !old->open)
+		return -ENOENT;
+	for (uint32_t i = 0; i < t->n_versions; i++)
+		if (t->version[i].open && &t->version[i] != old &&
+		    overlap(t->version[i].listener, l))
+			return -EADDRINUSE;
+	next = add_version(t, l);
+	if (next < 0)
+		return next;
+	close_version(old);
+	map_listeners(t);
+	return next;
 }
 
 void engine_unlisten(struct engine *e, int version)
 {
-	struct tcp *t = &e->tcp;
+	struct tcp_version *v = version_of(&e->tcp, version);
 
-	t->version[version].open = false;
-	if (!t->version[version].users)
-		t->version[version].listener = NULL;
-	map_listeners(t);
+	if (!v)
+		return;
+	close_version(v);
+	map_listeners(&e->tcp);
 }
 
 uint64_t engine_listener_users(const struct engine *e, int version)
 {
-	return e->tcp.version[version].users;
+	const struct tcp_version *v = version_of(&e->tcp, version);
+
+	return v ? v->users + v->open : 0;
 }

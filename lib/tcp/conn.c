@@ -99,7 +99,7 @@ void tcp_conn_free(struct tcp *t, struct tcp_conn *c)
 	if (v->listener->handler->ctx_size > sizeof(c->ctx) && c->ctx)
 		slab_free(&t->slab, (uint32_t)c->ctx, ctx_order(t, c));
 	net_path_put(t->net, c->path);
-	v->users--;
+	tcp_version_put(t, c->version);
 	c->flags = 0;
 	c->state = TCP_CLOSED;
 	c->wheel_slot = 0;

@@ -93,8 +93,8 @@ void tcp_half_free(struct tcp *t, struct tcp_half *h)
 			  flow_entry(FLOW_HALF_OPEN, tcp_small_index(t, h)));
 	net_path_put(t->net, h->path);
 	v->half_open--;
-	v->users--;
 	t->half_open--;
+	tcp_version_put(t, h->version);
 	tcp_small_free(t, (union tcp_small *)h);
 }
 

@@ -89,19 +89,38 @@ static uint32_t segment_length(const struct pkt_facts *f)
 	return f->payload_len + !!(f->tcp_flags & TCP_SYN) + !!(f->tcp_flags & TCP_FIN);
 }
 
-/*
- * To the frame's sender, by the way it came: a stranger's packet must not cost a path entry or an
- * ARP request.
- */
-void tcp_reset_reply(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
-		     enum counter reason)
+bool tcp_seg_answer(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
+		    const struct tcp_seg *seg, uint8_t ttl)
 {
 	const struct pkt_port *pp = t->port[f->port];
-	struct tcp_seg seg = {.flags = TCP_RST};
 	struct eth_hdr *eth;
 	unsigned int l4_len;
 	uint8_t peer[6];
 	uint8_t *ip;
+
+	memcpy(peer, rte_pktmbuf_mtod_offset(m, uint8_t *, 6), 6);
+	m = tcp_reuse(t, m);
+	if (!m)
+		return false;
+	l4_len = push_tcp(m, f->dport, f->sport, seg);
+	ip = (uint8_t *)rte_pktmbuf_prepend(m, IP4_HDR_LEN);
+	net_ip4_write(ip, net_v4_of(f->daddr), net_v4_of(f->saddr), IP4_HDR_LEN + l4_len,
+		       IP_PROTO_TCP, seg->dscp << 2, ttl);
+	eth = (struct eth_hdr *)(void *)rte_pktmbuf_prepend(m, sizeof(*eth));
+	memcpy(eth->dst, peer, 6);
+	memcpy(eth->src, pp->mac, 6);
+	eth->type = BE16(ETH_TYPE_IP4);
+	pkt_tcp_finish(m, pp, sizeof(*eth), l4_len, 0);
+	pkt_pad(m);
+	t->emit(t->emit_arg, f->port, m);
+	return true;
+}
+
+/* RFC 7323 section 5.2: a RST in answer to a segment with timestamps echoes its TSval. */
+void tcp_reset_reply(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
+		     enum counter reason)
+{
+	struct tcp_seg seg = {.flags = TCP_RST};
 
 	count(t->ctr, reason);
 	if (f->tcp_flags & TCP_RST) {
@@ -112,26 +131,16 @@ void tcp_reset_reply(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *
 		tcp_drop(t, m, CTR_TX_RST_RATE);
 		return;
 	}
-	memcpy(peer, rte_pktmbuf_mtod_offset(m, uint8_t *, 6), 6);
-	m = tcp_reuse(t, m);
-	if (!m)
-		return;
 	if (f->tcp_flags & TCP_ACK) {
 		seg.seq = f->ack;
 	} else {
 		seg.ack = f->seq + segment_length(f);
 		seg.flags |= TCP_ACK;
 	}
-	l4_len = push_tcp(m, f->dport, f->sport, &seg);
-	ip = (uint8_t *)rte_pktmbuf_prepend(m, IP4_HDR_LEN);
-	net_ip4_write(ip, net_v4_of(f->daddr), net_v4_of(f->saddr), IP4_HDR_LEN + l4_len,
-		       IP_PROTO_TCP, 0, 64);
-	eth = (struct eth_hdr *)(void *)rte_pktmbuf_prepend(m, sizeof(*eth));
-	memcpy(eth->dst, peer, 6);
-	memcpy(eth->src, pp->mac, 6);
-	eth->type = BE16(ETH_TYPE_IP4);
-	pkt_tcp_finish(m, pp, sizeof(*eth), l4_len, 0);
-	pkt_pad(m);
-	count(t->ctr, CTR_TX_RSTS);
-	t->emit(t->emit_arg, f->port, m);
+	if (f->flags & PKT_F_TS) {
+		seg.agreed = TCP_AGREED_TS;
+		seg.tsecr = f->tsval;
+	}
+	if (tcp_seg_answer(t, m, f, &seg, 64))
+		count(t->ctr, CTR_TX_RSTS);
 }

@@ -34,6 +34,7 @@ static bool create_engine(struct worker *w, const struct worker_config *cfg, cha
 	e.alloc = worker_alloc;
 	e.alloc_arg = &w->memory;
 	w->engine = engine_create(&e, w->now, err, errlen);
+	explicit_bzero(e.secret, sizeof(e.secret));
 	return w->engine;
 }
 

@@ -99,12 +99,29 @@ struct engine *engine_create(const struct engine_config *cfg, uint64_t now, char
 void engine_destroy(struct engine *e, uint64_t now);
 
 /*
- * Open a listener version for new connections; it replaces one of the same address and ports. l
- * must stay until engine_listener_users is zero for its version after engine_unlisten.
- * Returns the version number, or -1 when the table of versions is full.
+ * Listener versions. l is immutable and the caller's; the engine knows it from engine_listen until
+ * the version is closed and its last connection is gone, which may be long after. Then the version
+ * is free by itself, its number means nothing any more, and engine_listener_users says 0: only then
+ * may the caller free l. Each call walks all versions; they are for configuration, not for traffic.
+ *
+ * engine_listen opens a version for new connections (RFC 9293 section 3.9.1.1). It never alters
+ * another one: -EADDRINUSE if an open version has one of its ports on the same local address, or on
+ * any address as l itself; -ENOSPC when the table of versions is full. An address of its own goes
+ * before any address. Returns the version's number.
  */
 int engine_listen(struct engine *e, const struct listener *l);
+
+/*
+ * A change of configuration: l takes the place of an open version in one step, so that no SYN is
+ * refused between them. Connections keep the version they were opened under. Returns the number of
+ * the new version; on failure (-ENOENT: version is not open; or as engine_listen) nothing changed.
+ */
+int engine_relisten(struct engine *e, int version, const struct listener *l);
+
+/* Take no new connections. Nothing if the version is gone. */
 void engine_unlisten(struct engine *e, int version);
+
+/* Connections that name the version, half-open ones included, and 1 if it is open; 0: it is gone. */
 uint64_t engine_listener_users(const struct engine *e, int version);
 
 /* Consumes the n mbufs; facts as pkt_parse_burst filled them, changed freely. Bounded by n. */
@@ -135,6 +152,14 @@ void engine_pressure(struct engine *e, unsigned int level);
  * is under way: no data queued either way, no handler waiting to send. The others go on.
  */
 void engine_drain(struct engine *e, uint64_t now);
+
+/*
+ * New random bits for initial sequence numbers, at once, and for SYN cookies, from their next period
+ * on, so that no cookie becomes worthless (RFC 6528 section 3). A TIME-WAIT entry that is reused
+ * still answers with a number above its last. The other keys stay for the engine's life: timestamp
+ * offsets and the connection table's places depend on them.
+ */
+void engine_rekey(struct engine *e, const uint8_t secret[64]);
 
 /* What is in use now. All zero but time_wait and neighbours' packets after a clean drain. */
 struct engine_usage {

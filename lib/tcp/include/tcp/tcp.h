@@ -13,6 +13,7 @@
 #define PIER_TCP_H
 
 #include "algo/bucket.h"
+#include "algo/cookie.h"
 #include "algo/rtt.h"
 #include "algo/slab.h"
 #include "algo/wheel.h"
@@ -38,11 +39,12 @@
 
 static_assert(sizeof(struct tcp_work) <= 64 << TCP_BLOCK_ORDER, "a hot block fits its class");
 
-/* A listener version as this worker counts it. */
+/* A listener version as this worker counts it. It is free when it is closed and has no users. */
 struct tcp_version {
 	const struct listener *listener; /* NULL: free */
 	uint64_t users;                  /* connections, half-open ones included */
 	uint32_t half_open;
+	uint16_t generation;             /* tells the versions apart that had this place */
 	bool open;                       /* takes new connections */
 };
 
@@ -91,7 +93,8 @@ struct tcp {
 	uint32_t working;             /* blocks attached */
 	uint64_t held, held_max;      /* mbufs that queues keep, and their share; 0: no limit */
 
-	struct sip_key isn_key, ts_key;
+	struct sip_key isn_key, ts_key, port_key; /* port_key: local ports of active opens */
+	struct cookie_jar cookies;
 	struct bucket rst_bucket;
 	uint16_t next_generation;
 
@@ -190,6 +193,15 @@ struct tcp_conn *tcp_list_pop(struct tcp *t, struct tcp_list *l, bool ready);
 
 /* The version that takes a SYN to this local address and port (host order), or -1. */
 int tcp_listener_find(const struct tcp *t, uint32_t local, uint16_t port);
+
+/* One user less. The last one of a closed version frees it. */
+static inline void tcp_version_put(struct tcp *t, uint32_t version)
+{
+	struct tcp_version *v = &t->version[version];
+
+	if (unlikely(!--v->users && !v->open))
+		v->listener = NULL;
+}
 
 /* A SYN, or anything else, to a listener; consumes m. */
 void tcp_listen_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int version,
@@ -359,6 +371,14 @@ void tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *
 /* The same, and hand it to emit or, if the next hop is unknown, to net. */
 void tcp_seg_emit(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple, uint32_t path,
 		  const struct tcp_seg *seg, uint8_t ttl);
+
+/*
+ * Answer the segment that f describes with seg, in its own mbuf, to the frame's sender, by the way
+ * it came: a stranger's packet must not cost a path entry or an ARP request. Consumes m. False if
+ * there was no mbuf (counted).
+ */
+bool tcp_seg_answer(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
+		    const struct tcp_seg *seg, uint8_t ttl);
 
 /*
  * Answer a segment that belongs to no connection with RST, in its own mbuf, under the RST limit.

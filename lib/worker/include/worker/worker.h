@@ -60,7 +60,7 @@ unsigned int worker_turn(struct worker *w);
 void worker_destroy(struct worker *w);
 
 enum worker_op {
-	WORKER_OP_LISTEN,   /* listener: in. version: out, -1 if the table is full */
+	WORKER_OP_LISTEN,   /* listener: in. version: out, or what engine_listen failed with */
 	WORKER_OP_UNLISTEN, /* version: in */
 	WORKER_OP_USERS,    /* version: in. users: out; 0: the listener may be freed */
 	WORKER_OP_DRAIN,    /* refuse the new, close the rest in order */
