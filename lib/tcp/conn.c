@@ -108,6 +108,11 @@ void tcp_conn_free(struct tcp *t, struct tcp_conn *c)
 	t->conn_pool.used--;
 }
 
+static struct cc_settings cc_settings_of(const struct tcp_options *o)
+{
+	return (struct cc_settings){.abc_limit = (uint8_t)o->abc_limit, .abe = o->abe};
+}
+
 /* What a resting record implies, spelled out. */
 static void work_from_rest(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
@@ -125,14 +130,15 @@ static void work_from_rest(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	w->progress = t->now_ms;
 	w->recover = w->ecn_end = c->snd_nxt - 1;
 	w->limited_end = c->snd_nxt;
-	w->last_sent = c->last_rx;
 	w->linger_at = t->now_ms;
 	rack_init(&w->rack, c->snd_nxt);
 	w->rack.reordering = c->reo & 1;
 	w->rack.mult = max_of(c->reo >> 1, 1);
+	w->last_sent = c->last_sent;
 	if (c->flags & TCP_AGREED_TS)
 		w->ts_offset = tcp_ts_offset(t, &c->tuple);
 	w->rtt = (struct rtt){rtt_unpack(c->srtt), rtt_unpack(c->rttvar), rtt_unpack(c->min_rtt)};
+	w->cc.set = cc_settings_of(tcp_opts_of(t, c));
 	w->cc.mss = c->snd_mss;
 	w->cc.cwnd = (uint32_t)c->cwnd * c->snd_mss;
 	w->cc.ssthresh = c->ssthresh == SEGMENTS_MAX ? CC_SSTHRESH_NONE :
@@ -200,6 +206,7 @@ void tcp_settle(struct tcp *t, struct tcp_conn *c)
 							   segments(w->cc.ssthresh, c->snd_mss);
 	c->w_max = w->cc.w_max ? segments(w->cc.w_max, c->snd_mss) : 0;
 	c->reo = w->rack.reordering | w->rack.mult << 1;
+	c->last_sent = w->last_sent;
 	tcp_queues_drop(t, w);
 	block_free(t, c);
 	tcp_timer_update(t, c, NULL);

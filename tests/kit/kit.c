@@ -3,6 +3,8 @@
  */
 #include "kit.h"
 
+#include "algo/cc.h"
+
 #include <rte_eal.h>
 #include <rte_errno.h>
 #include <rte_mempool.h>
@@ -105,6 +107,14 @@ struct kit *kit_new(void)
 	k->tcp.rcvbuf = 65535; /* the window of the SYN-ACK: no update is due after it */
 	k->now = KIT_T0;
 	return k;
+}
+
+void kit_congestion(struct kit *k, const char *name)
+{
+	for (k->tcp.congestion = 0; cc_names[k->tcp.congestion]; k->tcp.congestion++)
+		if (strcmp(cc_names[k->tcp.congestion], name) == 0)
+			return;
+	fail_msg("no congestion control named %s", name);
 }
 
 int kit_listen(struct kit *k, uint16_t port, uint32_t local)

@@ -208,6 +208,8 @@ int kit_teardown(void **state);
 struct kit *kit_new(void);
 /* Create the engine and listen on KIT_PORT of any address, unless it was done. */
 void kit_start(struct kit *k);
+/* Congestion control by name, for listeners made after this; the default is the engine's own. */
+void kit_congestion(struct kit *k, const char *name);
 /* Listen with k->tcp; local is an address index or LISTENER_ANY. Returns the version. */
 int kit_listen(struct kit *k, uint16_t port, uint32_t local);
 /* Reset everything, let time pass, check that nothing is left, free. */

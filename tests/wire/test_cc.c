@@ -96,9 +96,11 @@ static void CC_04_one_segment_a_round(void **s)
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(steps); i++) {
 		struct kit *k = kit_new();
-		struct flow f = avoiding(k);
 		unsigned int n = 20, before;
+		struct flow f;
 
+		kit_congestion(k, "newreno");
+		f = avoiding(k);
 		for (int j = 0; j < 10; j++) {
 			before = n;
 			n = round_of(&f, steps[i]);
@@ -112,9 +114,11 @@ static void CC_04_one_segment_a_round(void **s)
 static void CC_08_three_holes(void **s)
 {
 	struct kit *k = *s;
-	struct flow f = start(k, 65535, 30 * MSS);
+	struct flow f;
 	uint32_t base;
 
+	kit_congestion(k, "newreno");
+	f = start(k, 65535, 30 * MSS);
 	take_new(&f);
 	assert_int_equal(round_of(&f, MSS), 20);
 	base = f.una; /* lost: the 1st, 6th and 11th of 20 */
@@ -200,9 +204,11 @@ static void CC_08_only_the_first_partial_ack_restarts_the_timer(void **s)
 static void CC_05_limited_transmit_does_not_count(void **s)
 {
 	struct kit *k = *s;
-	struct flow f = start(k, 65535, 1 << 20);
+	struct flow f;
 	uint32_t sent;
 
+	kit_congestion(k, "newreno");
+	f = start(k, 65535, 1 << 20);
 	take_new(&f);
 	assert_int_equal(round_of(&f, MSS), 20);
 	kit_advance(k, RTT);
@@ -217,17 +223,50 @@ static void CC_05_limited_transmit_does_not_count(void **s)
 	assert_int_equal(take_new(&f), 10);
 }
 
-static void CC_13_spread_acks_grow_as_a_burst_does(void **s)
+/* Ten in flight, ACKs of two each, each answered before the next: grow by step segments each. */
+static void spread_acks(struct kit *k, unsigned int step)
 {
-	struct kit *k = *s;
 	struct flow f = start(k, 65535, 1 << 20);
 
 	assert_int_equal(take_new(&f), 10);
 	kit_advance(k, RTT);
-	for (int i = 0; i < 5; i++) {
+	for (uint32_t i = 1; i <= 5; i++) {
 		ack(&f, f.una + 2 * MSS);
-		assert_int_equal(take_new(&f), 3); /* L = 1: cwnd 11, 12, 13, 14, 15 */
-		assert_int_equal(f.end - f.una, (11 + i) * MSS);
+		assert_int_equal(take_new(&f), 2 + step);
+		assert_int_equal(f.end - f.una, (10 + i * step) * MSS);
+	}
+}
+
+/* The same ACKs in one burst, no segment between them. */
+static void burst_acks(struct kit *k, unsigned int step)
+{
+	struct flow f = start(k, 65535, 1 << 20);
+
+	assert_int_equal(take_new(&f), 10);
+	kit_advance(k, RTT);
+	kit_burst_begin(k);
+	for (uint32_t i = 1; i <= 5; i++)
+		ack(&f, f.una + 2 * MSS);
+	kit_burst_end(k);
+	assert_int_equal(take_new(&f), 10 + 5 * step);
+}
+
+/* 12, 14, 16, 18, 20 with CUBIC (L = 8) and Reno with L = 2; 11 to 15 with L = 1. */
+static void CC_13_acks_spread_or_in_a_burst(void **s)
+{
+	static const struct {
+		const char *name;
+		uint32_t limit;
+		unsigned int step;
+	} cases[] = {{"cubic", 1, 2}, {"newreno", 2, 2}, {"newreno", 1, 1}};
+
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+		struct kit *k = kit_new();
+
+		kit_congestion(k, cases[i / 2].name);
+		k->tcp.abc_limit = cases[i / 2].limit;
+		(i % 2 ? burst_acks : spread_acks)(k, cases[i / 2].step);
+		kit_close(k);
 	}
 }
 
@@ -298,7 +337,7 @@ int main(void)
 		KIT_TEST(CC_08_loss_after_a_timeout),
 		KIT_TEST(CC_08_one_octet_above_recover),
 		KIT_TEST(CC_08_two_octets_above_recover),
-		KIT_TEST(CC_13_spread_acks_grow_as_a_burst_does),
+		cmocka_unit_test(CC_13_acks_spread_or_in_a_burst),
 		KIT_TEST(CC_13_an_unused_window_does_not_grow),
 		KIT_TEST(CC_08_only_the_first_partial_ack_restarts_the_timer),
 		KIT_TEST(WND_01_edge_with_tiny_segments),

@@ -15,6 +15,7 @@ static struct cc fresh(uint32_t cwnd, uint32_t ssthresh)
 	struct cc c;
 
 	memset(&c, 0xa5, sizeof(c));
+	c.set = (struct cc_settings){.abc_limit = 1};
 	ops->init(&c, MSS, cwnd);
 	assert_int_equal(c.cwnd, cwnd);
 	assert_int_equal(c.ssthresh, CC_SSTHRESH_NONE);

@@ -6,6 +6,10 @@
  * During fast recovery without SACK that code moves cwnd by the helpers below (RFC 5681 3.2,
  * RFC 6582); with PRR it does not use cwnd until on_exit_recovery.
  *
+ * A connection at rest remembers cwnd, ssthresh and w_max and forgets everything else: a struct cc
+ * that is zero but for these, mss and set continues from there. CUBIC's epoch and HyStart++'s round
+ * begin anew then.
+ *
  * No clock, no I/O; the worker's thread; each call O(1).
  */
 #ifndef PIER_ALGO_CC_H
@@ -16,14 +20,49 @@
 #define CC_SSTHRESH_NONE UINT32_MAX    /* no loss yet */
 #define CC_CWND_MAX      (1u << 30)    /* the largest window TCP can announce (RFC 7323 2.3) */
 
+/* What a user chose; nothing here changes it. */
+struct cc_settings {
+	uint8_t abc_limit; /* L of RFC 3465: SMSS an ACK may add in slow start; 0 is 1 */
+	bool abe;          /* ECE reduces less than loss (RFC 8511) */
+};
+
+/* HyStart++ (RFC 9406 4.2). Round-trip times in us, 0: none yet. */
+struct cc_hystart {
+	uint32_t round_end; /* SND.NXT when the round began */
+	uint32_t round_min; /* least sample of this round, and of the one before */
+	uint32_t last_min;
+	uint32_t path_min;  /* before conservative slow start, and what made it begin */
+	uint32_t css_min;
+	uint8_t samples;    /* of this round, counted to 255 */
+	uint8_t css_rounds; /* of conservative slow start left, 0: not in it */
+	bool begun;         /* round_end is valid */
+};
+
+/* A stage of congestion avoidance (RFC 9438 4.1.2). Windows in bytes, times in us. */
+struct cc_cubic {
+	uint64_t epoch;    /* its begin, moved on by the time in which cwnd did not limit */
+	uint64_t updated;  /* when cwnd was last reckoned */
+	double k;          /* seconds */
+	double w_est;      /* the window Reno would have */
+	double fraction;   /* of a byte that cwnd does not show */
+	uint32_t prior;    /* cwnd before the last reduction, 0: unknown */
+	bool running;      /* the above is valid */
+	bool paused;       /* since updated, cwnd did not limit */
+	bool emptied;      /* at updated nothing was left in flight */
+};
+
 struct cc {
 	uint32_t cwnd;     /* bytes */
 	uint32_t ssthresh; /* bytes, CC_SSTHRESH_NONE at first */
 	uint32_t w_max;    /* bytes: cwnd at the last reduction, 0: none */
 	uint32_t mss;      /* SMSS: payload of a full segment, bytes */
 	uint32_t acked;    /* bytes acknowledged since cwnd last grew in congestion avoidance */
+	struct cc_settings set;
+	bool after_rto;    /* in the slow start that follows a retransmission timeout */
+	struct cc_hystart hystart;
+	struct cc_cubic cubic;
 };
-static_assert(sizeof(struct cc) <= CACHE_LINE, "part of a hot block");
+static_assert(sizeof(struct cc) <= 2 * CACHE_LINE, "part of a hot block");
 
 /* What one ACK told. */
 struct cc_ack {
@@ -35,19 +74,25 @@ struct cc_ack {
 	uint64_t now;              /* us */
 	uint32_t srtt_us;          /* 0: unknown */
 	uint32_t min_rtt_us;       /* 0: unknown */
-	bool after_rto_slow_start; /* in the slow start that follows a retransmission timeout */
+	bool after_rto_slow_start; /* what a timeout found in flight is not all acknowledged yet */
 };
 
 struct cc_ops {
 	const char *name;
-	/* A new connection; iw from cc_initial_window, or 1 mss (RFC 6928 2). */
+	/*
+	 * A new connection; iw from cc_initial_window, or 1 mss (RFC 6928 2). c->set is read, and
+	 * stays as it was; all else is overwritten.
+	 */
 	void (*init)(struct cc *c, uint32_t mss, uint32_t iw);
 	/* New data was acknowledged outside fast recovery. */
 	void (*on_ack)(struct cc *c, const struct cc_ack *ack);
 	/* A loss was detected, once per window of data: sets ssthresh, and cwnd to it. flight is
 	 * FlightSize without the segments that limited transmit added (RFC 5681 3.2 step 2). */
 	void (*on_loss)(struct cc *c, uint32_t flight, uint64_t now);
-	/* ECE, once per window of data (RFC 3168 6.1.2): as on_loss, cwnd may go down to one SMSS. */
+	/*
+	 * ECE, once per window of data (RFC 3168 6.1.2): as on_loss, but cwnd may go down to one
+	 * SMSS, and never goes up. With set.abe the reduction is RFC 8511's.
+	 */
 	void (*on_ecn)(struct cc *c, uint32_t flight, uint64_t now);
 	/* The retransmission timer expired; first: not yet for this segment (RFC 5681 3.1). */
 	void (*on_rto)(struct cc *c, uint32_t flight, bool first, uint64_t now);
@@ -68,7 +113,10 @@ struct cc_ops {
 extern const char *const cc_names[];
 extern const struct cc_ops *const cc_algorithms[];
 
-/* Reno with byte counting, L = 1 (RFC 5681, RFC 3465), for RFC 6582 recovery. */
+/* CUBIC (RFC 9438) with HyStart++ in the first slow start (RFC 9406). */
+extern const struct cc_ops cc_cubic;
+
+/* Reno with byte counting (RFC 5681, RFC 3465), for RFC 6582 recovery. */
 extern const struct cc_ops cc_newreno;
 
 /* The initial window in bytes: min(10 * MSS, max(2 * MSS, 14600)) (RFC 6928 2). */

@@ -24,6 +24,8 @@ struct tcp_options {
 	uint64_t challenge_ack; /* one challenge ACK in this time, RFC 5961 section 7 */
 	uint32_t burst;         /* segments that leave back to back at most */
 	uint32_t congestion;    /* index of cc_names */
+	uint32_t abc_limit;     /* L, RFC 3465 sections 2.2 and 2.3 */
+	bool abe;               /* RFC 8511 */
 	uint64_t rcvbuf, sndbuf;
 	uint32_t min_snd_mss;
 	bool timestamps, sack, window_scale;

@@ -90,7 +90,10 @@ struct tcp_conn {
 	uint32_t handler_deadline; /* ms; valid with TCP_F_TIMER */
 	uint32_t challenge;        /* ms */
 	uint64_t ctx;              /* handler context: itself, or a slab index */
-	uint32_t next_free;
+	union {
+		uint32_t next_free; /* of a free record */
+		uint32_t last_sent; /* ms: data or FIN; of one at rest */
+	};
 	uint32_t wheel_at; /* ms: when the valid entry is due; never after deadline */
 };
 
@@ -264,6 +267,6 @@ struct tcp_work {
 	struct tcp_flight flight_inline[WORK_FLIGHTS];
 };
 
-static_assert(sizeof(struct tcp_work) <= 900, "the hot block has grown");
+static_assert(sizeof(struct tcp_work) <= 1000, "the hot block has grown");
 
 #endif
