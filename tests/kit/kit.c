@@ -171,6 +171,23 @@ static void keep_frame(struct kit *k, struct kit_frame *f)
 	k->queue[k->q_tail++] = *f;
 }
 
+/* What a port with checksum offload does. */
+static void nic_finish(const struct rte_mbuf *m, uint8_t *frame, uint32_t len)
+{
+	uint8_t *ip = frame + m->l2_len, *tcp = ip + m->l3_len;
+
+	if (m->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) {
+		assert_int_equal(load16(ip + 10), 0);
+		store_be16(ip + 10, be16(sum_finish(sum_partial(ip, m->l3_len, 0))));
+	}
+	if ((m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM) {
+		uint32_t l4 = load_be16(ip + 2) - m->l3_len; /* the field has the pseudo-header's sum */
+
+		assert_true(m->l2_len + m->l3_len + l4 <= len);
+		store_be16(tcp + 16, be16(sum_finish(sum_partial(tcp, l4, 0))));
+	}
+}
+
 static void take_frame(struct kit *k, uint16_t port, struct rte_mbuf *m)
 {
 	struct kit_frame f = {.at = k->now, .port = port, .len = m->pkt_len,
@@ -181,6 +198,7 @@ static void take_frame(struct kit *k, uint16_t port, struct rte_mbuf *m)
 	for (struct rte_mbuf *s = m; s; at += s->data_len, s = s->next)
 		memcpy(f.bytes + at, rte_pktmbuf_mtod(s, void *), s->data_len);
 	assert_int_equal(at, m->pkt_len);
+	nic_finish(m, f.bytes, f.len);
 	rte_pktmbuf_free(m);
 	kit_pcap_write(f.at, f.bytes, f.len);
 	if (is_ctl(k, f.bytes)) {
@@ -257,11 +275,28 @@ void kit_advance(struct kit *k, uint64_t us)
 
 void kit_inject(struct kit *k, const void *frame, uint32_t len)
 {
-	struct rte_mbuf *m = rte_pktmbuf_alloc(kit_mp);
+	kit_inject_cut(k, frame, len, NULL, 0);
+}
 
-	assert_non_null(m);
-	assert_true(len <= rte_pktmbuf_tailroom(m));
-	memcpy(rte_pktmbuf_append(m, (uint16_t)len), frame, len);
+void kit_inject_cut(struct kit *k, const void *frame, uint32_t len, const uint32_t *cuts,
+		    unsigned int n)
+{
+	struct rte_mbuf *m = NULL;
+
+	for (unsigned int i = 0; i <= n; i++) {
+		uint32_t from = i ? cuts[i - 1] : 0, to = i < n ? cuts[i] : len;
+		struct rte_mbuf *seg = rte_pktmbuf_alloc(kit_mp);
+
+		assert_non_null(seg);
+		assert_true(from <= to && to - from <= rte_pktmbuf_tailroom(seg));
+		memcpy(rte_pktmbuf_append(seg, (uint16_t)(to - from)), (const uint8_t *)frame + from,
+		       to - from);
+		if (m)
+			assert_int_equal(rte_pktmbuf_chain(m, seg), 0);
+		else
+			m = seg;
+	}
+	m->ol_flags |= k->rx_flags;
 	kit_pcap_write(k->now, frame, len);
 	assert_true(k->n_burst < ENGINE_BURST_MAX);
 	k->injected++;

@@ -184,6 +184,7 @@ struct kit {
 	unsigned int n_burst;
 	bool bursting;
 	uint64_t injected;
+	uint64_t rx_flags; /* ol_flags of what arrives: what the port says of its checksums */
 
 	struct kit_peer *ctl;   /* a connection by whose callbacks kit_app_* act */
 	struct kit_peer *target;
@@ -224,6 +225,9 @@ void kit_advance(struct kit *k, uint64_t us);
 void kit_advance_to(struct kit *k, uint64_t at);
 /* A whole frame arrives; in a burst it waits for the end of it, else a turn runs. */
 void kit_inject(struct kit *k, const void *frame, uint32_t len);
+/* The same, in a chain of n + 1 mbufs, cut before each of the n offsets. */
+void kit_inject_cut(struct kit *k, const void *frame, uint32_t len, const uint32_t *cuts,
+		    unsigned int n);
 void kit_burst_begin(struct kit *k);
 void kit_burst_end(struct kit *k);
 /* The oldest frame not taken yet, NULL: none. Valid until the next call; the queue loses it. */

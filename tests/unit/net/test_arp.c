@@ -1,7 +1,7 @@
 /* ARP and addresses: L2-01 to L2-05, L2-17, IP-02, OPN-20. */
 #include "net_kit.h"
 
-static void request_is_answered(void **state)
+static void L2_01_request_is_answered(void **state)
 {
 	struct kit k;
 	const struct arp_pkt *a;
@@ -41,7 +41,7 @@ static int32_t path_to(struct kit *k, uint32_t remote)
 	return net_path_for(&k->net, 0, 0, r, peer_mac, k->now);
 }
 
-static void merge_rules(void **state)
+static void L2_02_merge_rules(void **state)
 {
 	struct kit k;
 	int32_t i;
@@ -69,7 +69,7 @@ static void merge_rules(void **state)
 	kit_stop(&k);
 }
 
-static void bad_arp(void **state)
+static void L2_03_bad_arp(void **state)
 {
 	static const uint8_t group[6] = { 3, 0, 0, 0, 0, 1 }, zero[6];
 	struct kit k;
@@ -168,7 +168,7 @@ static void probe_finds_owner(void **state)
 	}
 }
 
-static void conflict_is_defended(void **state)
+static void L2_05_conflict_is_defended(void **state)
 {
 	struct kit k;
 
@@ -189,7 +189,7 @@ static void conflict_is_defended(void **state)
 	kit_stop(&k);
 }
 
-static void strong_host(void **state)
+static void IP_02_strong_host(void **state)
 {
 	struct kit k;
 	uint8_t a[16], b[16];
@@ -302,14 +302,14 @@ static void bad_configurations(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(request_is_answered),
-		cmocka_unit_test(merge_rules),
-		cmocka_unit_test(bad_arp),
+		cmocka_unit_test(L2_01_request_is_answered),
+		cmocka_unit_test(L2_02_merge_rules),
+		cmocka_unit_test(L2_03_bad_arp),
 		cmocka_unit_test(announced_twice),
 		cmocka_unit_test(probed_before_use),
 		cmocka_unit_test(probe_finds_owner),
-		cmocka_unit_test(conflict_is_defended),
-		cmocka_unit_test(strong_host),
+		cmocka_unit_test(L2_05_conflict_is_defended),
+		cmocka_unit_test(IP_02_strong_host),
 		cmocka_unit_test(thousands_of_addresses),
 		cmocka_unit_test(sources),
 		cmocka_unit_test(bad_configurations),

@@ -98,7 +98,7 @@ static void tcp_header_split(void **state)
 	kit_stop(&k);
 }
 
-static void overlap_discards(void **state)
+static void IP_08_overlap_discards(void **state)
 {
 	struct kit k;
 
@@ -124,7 +124,7 @@ static void overlap_discards(void **state)
 	kit_stop(&k);
 }
 
-static void duplicates(void **state)
+static void IP_08_duplicates(void **state)
 {
 	struct kit k;
 
@@ -176,7 +176,7 @@ static void malformed(void **state)
 	kit_stop(&k);
 }
 
-static void timeout(void **state)
+static void IP_07_timeout(void **state)
 {
 	const struct icmp_hdr *h;
 	struct kit k;
@@ -202,7 +202,7 @@ static void timeout(void **state)
 	kit_stop(&k);
 }
 
-static void ecn(void **state)
+static void IP_11_ecn(void **state)
 {
 	struct rte_mbuf *m;
 	struct kit k;
@@ -228,7 +228,7 @@ static uint32_t in_use(struct kit *k)
 	return rte_mempool_in_use_count(kit_mp);
 }
 
-static void flood(void **state)
+static void IP_07_flood(void **state)
 {
 	struct kit k;
 
@@ -260,7 +260,7 @@ static void flood(void **state)
 }
 
 /* The cap over all sources holds in bytes too. */
-static void bytes_of_all(void **state)
+static void IP_07_bytes_of_all(void **state)
 {
 	struct kit k;
 
@@ -273,7 +273,7 @@ static void bytes_of_all(void **state)
 	kit_stop(&k);
 }
 
-static void longest(void **state)
+static void IP_07_longest(void **state)
 {
 	uint8_t block[1480] = { 0 };
 	struct rte_mbuf *m = NULL;
@@ -299,15 +299,15 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_order),
 		cmocka_unit_test(tcp_header_split),
-		cmocka_unit_test(overlap_discards),
-		cmocka_unit_test(duplicates),
+		cmocka_unit_test(IP_08_overlap_discards),
+		cmocka_unit_test(IP_08_duplicates),
 		cmocka_unit_test(keys_differ),
 		cmocka_unit_test(malformed),
-		cmocka_unit_test(timeout),
-		cmocka_unit_test(ecn),
-		cmocka_unit_test(flood),
-		cmocka_unit_test(bytes_of_all),
-		cmocka_unit_test(longest),
+		cmocka_unit_test(IP_07_timeout),
+		cmocka_unit_test(IP_11_ecn),
+		cmocka_unit_test(IP_07_flood),
+		cmocka_unit_test(IP_07_bytes_of_all),
+		cmocka_unit_test(IP_07_longest),
 	};
 
 	if (kit_main(argc, argv))

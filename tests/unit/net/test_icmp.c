@@ -20,7 +20,7 @@ static const struct ip4_hdr *out_ip(const struct kit *k, uint32_t i)
 	return ip;
 }
 
-static void echo_every_size(void **state)
+static void L2_13_echo_every_size(void **state)
 {
 	uint8_t buf[2000], want[2000];
 	struct kit k;
@@ -128,7 +128,7 @@ static size_t udp(uint8_t *buf, uint32_t src, uint32_t dst, size_t len, bool wit
 	return 8 + len;
 }
 
-static void udp_closed(void **state)
+static void L2_14_udp_closed(void **state)
 {
 	static const size_t sizes[] = { 0, 1, 100, 519, 520, 521, 1472 };
 	uint8_t buf[2000];
@@ -191,7 +191,7 @@ static void no_error_for(void **state)
 	kit_stop(&k);
 }
 
-static void errors_share_a_rate(void **state)
+static void L2_15_errors_share_a_rate(void **state)
 {
 	uint8_t buf[200];
 	size_t n = udp(buf, PEER, OUR, 10, true);
@@ -208,7 +208,7 @@ static void errors_share_a_rate(void **state)
 	kit_stop(&k);
 }
 
-static void protocol_unknown(void **state)
+static void L2_14_protocol_unknown(void **state)
 {
 	struct kit k;
 
@@ -295,13 +295,13 @@ static void lying_errors(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(echo_every_size),
+		cmocka_unit_test(L2_13_echo_every_size),
 		cmocka_unit_test(echo_in_fragments),
 		cmocka_unit_test(echo_refused),
-		cmocka_unit_test(udp_closed),
+		cmocka_unit_test(L2_14_udp_closed),
 		cmocka_unit_test(no_error_for),
-		cmocka_unit_test(errors_share_a_rate),
-		cmocka_unit_test(protocol_unknown),
+		cmocka_unit_test(L2_15_errors_share_a_rate),
+		cmocka_unit_test(L2_14_protocol_unknown),
 		cmocka_unit_test(error_is_handed_on),
 		cmocka_unit_test(lying_errors),
 	};

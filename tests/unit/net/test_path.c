@@ -108,7 +108,7 @@ static void header(void **state)
 	kit_stop(&k);
 }
 
-static void latest_is_held(void **state)
+static void L2_06_latest_is_held(void **state)
 {
 	struct kit k;
 	int32_t i;
@@ -157,7 +157,7 @@ static void no_reply(void **state)
 	assert_int_equal(kit_ctr(&k, CTR_TX_NO_NEIGHBOR), 2);
 }
 
-static void held_is_bounded(void **state)
+static void L2_06_held_is_bounded(void **state)
 {
 	struct kit k;
 
@@ -184,7 +184,7 @@ static int32_t resolved(struct kit *k)
 	return i;
 }
 
-static void ageing(void **state)
+static void L2_06_ageing(void **state)
 {
 	struct kit k;
 	int32_t i;
@@ -260,7 +260,7 @@ static void advice(void **state)
 }
 
 /* One request a second, whatever the reason to ask. */
-static void never_twice_a_second(void **state)
+static void L2_06_never_twice_a_second(void **state)
 {
 	struct kit k;
 	int32_t i;
@@ -281,7 +281,7 @@ static void never_twice_a_second(void **state)
 	kit_stop(&k);
 }
 
-static void flood(void **state)
+static void L2_18_flood(void **state)
 {
 	struct kit k;
 	int32_t gate, used;
@@ -340,14 +340,14 @@ int main(int argc, char **argv)
 		cmocka_unit_test(next_hops),
 		cmocka_unit_test(reflect),
 		cmocka_unit_test(header),
-		cmocka_unit_test(latest_is_held),
+		cmocka_unit_test(L2_06_latest_is_held),
 		cmocka_unit_test(no_reply),
-		cmocka_unit_test(held_is_bounded),
-		cmocka_unit_test(ageing),
+		cmocka_unit_test(L2_06_held_is_bounded),
+		cmocka_unit_test(L2_06_ageing),
 		cmocka_unit_test(progress_confirms),
 		cmocka_unit_test(advice),
-		cmocka_unit_test(never_twice_a_second),
-		cmocka_unit_test(flood),
+		cmocka_unit_test(L2_06_never_twice_a_second),
+		cmocka_unit_test(L2_18_flood),
 		cmocka_unit_test(all_in_use),
 	};
 

@@ -187,7 +187,8 @@ static void test_sum_range(void **state)
 	}
 }
 
-static void test_rx_flags(void **state) /* HDR-03, and the same for the IPv4 header */
+/* And the same for the IPv4 header. */
+static void HDR_03_rx_flags(void **state)
 {
 	static const struct {
 		uint64_t flag;
@@ -225,8 +226,8 @@ static void test_rx_flags(void **state) /* HDR-03, and the same for the IPv4 hea
 	}
 }
 
-/* HDR-02: no single flipped bit of header or payload gets through. */
-static void test_flipped_bits(void **state)
+/* No single flipped bit of header or payload gets through. */
+static void HDR_02_flipped_bits(void **state)
 {
 	struct kit_frame k = data_frame(33);
 
@@ -267,7 +268,7 @@ static void test_padding(void **state) /* HDR-04, L2-17 */
 	}
 }
 
-static void test_tcp_lengths(void **state) /* HDR-06 */
+static void HDR_06_tcp_lengths(void **state)
 {
 	for (unsigned len = 0; len < 20; len++) {
 		struct kit_frame k = {0};
@@ -309,7 +310,7 @@ static void test_port_zero(void **state)
 	expect_drop(&k, CTR_RX_PORT_ZERO);
 }
 
-static void test_ip_header(void **state) /* IP-01 */
+static void IP_01_ip_header(void **state)
 {
 	struct kit_frame k;
 
@@ -340,7 +341,7 @@ static void test_ip_header(void **state) /* IP-01 */
 }
 
 /* Every prefix of a frame is dropped, for the right reason, and nothing beyond it is read. */
-static void test_truncated(void **state)
+static void L2_19_truncated(void **state)
 {
 	struct kit_frame k = data_frame(51);
 	uint32_t len = k.len;
@@ -355,7 +356,7 @@ static void test_truncated(void **state)
 	}
 }
 
-static void test_ip_options(void **state) /* IP-03, IP-04 */
+static void IP_03_ip_options(void **state)
 {
 	static const uint8_t types[] = {7, 68, 82, 130, 136, 148, 0x9e, IP4_OPT_LSRR, IP4_OPT_SSRR};
 	uint8_t opt[40];
@@ -391,7 +392,7 @@ static void test_ip_options(void **state) /* IP-03, IP-04 */
 	assert_int_equal(parse(&k).kind, PKT_TCP);
 }
 
-static void test_link_layer(void **state) /* L2-16, L2-19 */
+static void L2_19_link_layer(void **state)
 {
 	struct kit_frame k = data_frame(51);
 	struct pkt_facts f;
@@ -565,16 +566,16 @@ int main(void)
 		TEST(test_syn_options),
 		TEST(test_split),
 		TEST(test_sum_range),
-		TEST(test_rx_flags),
-		TEST(test_flipped_bits),
+		TEST(HDR_03_rx_flags),
+		TEST(HDR_02_flipped_bits),
 		TEST(test_partial_sum),
 		TEST(test_padding),
-		TEST(test_tcp_lengths),
+		TEST(HDR_06_tcp_lengths),
 		TEST(test_port_zero),
-		TEST(test_ip_header),
-		TEST(test_truncated),
-		TEST(test_ip_options),
-		TEST(test_link_layer),
+		TEST(IP_01_ip_header),
+		TEST(L2_19_truncated),
+		TEST(IP_03_ip_options),
+		TEST(L2_19_link_layer),
 		TEST(test_arp),
 		TEST(test_other_protocols),
 		TEST(test_fragments),
