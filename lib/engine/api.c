@@ -244,6 +244,12 @@ const struct pier_calls engine_calls = {
 	.info = call_info,
 	.get = call_get,
 	.set_nodelay = call_set_nodelay,
+	.set_dscp = engine_set_dscp,
+	.received_dscp = engine_received_dscp,
+	.set_ttl = engine_set_ttl,
+	.set_keepalive = engine_set_keepalive,
+	.get_keepalive = engine_get_keepalive,
+	.set_timeouts = engine_set_timeouts,
 };
 
 void engine_conn_handle(struct engine *e, struct tcp_conn *c, struct pier_conn *pc)

@@ -31,6 +31,14 @@ struct engine {
 /* api.c: what handlers call. */
 extern const struct pier_calls engine_calls;
 
+/* settings.c: of the same, the setters. */
+bool engine_set_dscp(struct pier_conn *pc, unsigned int dscp);
+unsigned int engine_received_dscp(struct pier_conn *pc);
+bool engine_set_ttl(struct pier_conn *pc, unsigned int ttl);
+bool engine_set_keepalive(struct pier_conn *pc, const struct pier_keepalive *k);
+void engine_get_keepalive(struct pier_conn *pc, struct pier_keepalive *k);
+bool engine_set_timeouts(struct pier_conn *pc, uint64_t r2_us, uint64_t user_us);
+
 void engine_conn_handle(struct engine *e, struct tcp_conn *c, struct pier_conn *pc);
 
 /* dispatch.c: run the ready list's callbacks, once per connection. */

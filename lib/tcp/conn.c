@@ -176,7 +176,8 @@ static bool at_rest(const struct tcp *t, const struct tcp_conn *c, const struct 
 	       w->snd_una == c->snd_nxt && w->snd_max == c->snd_nxt && w->sndq.n == 0 &&
 	       w->rcvq.n == 0 && w->ooo.n == 0 && !w->fin_held && w->timer == TCP_TIMER_NONE &&
 	       !w->segs_unacked && !w->recovery && !lingers(t, w) && w->last_ack_sent == c->rcv_nxt &&
-	       (w->rcv_adv - c->rcv_nxt) >> c->rcv_wscale <= 0xffff && !w->dup_acks;
+	       (w->rcv_adv - c->rcv_nxt) >> c->rcv_wscale <= 0xffff && !w->dup_acks &&
+	       !(c->flags & TCP_F_OWN);
 }
 
 static uint32_t segments(uint32_t bytes, uint32_t mss)

@@ -212,6 +212,7 @@ void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, stru
 	if (unlikely(tcp_ecn_news(c, f)))
 		tcp_ecn_received(t, c, f);
 	c->last_rx = t->now_ms;
+	c->rx_dscp = f->dscp;
 	if (w->timer != TCP_TIMER_PERSIST)
 		c->probes = 0;
 	tcp_ack_input(t, c, w, m, f);

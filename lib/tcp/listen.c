@@ -168,16 +168,17 @@ void tcp_listen_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, in
 		      uint32_t isn_above, bool reuse)
 {
 	struct tcp_version *v = &t->version[version];
+	const struct tcp_options *o = &v->listener->tcp;
 	int32_t path;
 
 	if (f->tcp_flags & TCP_RST) {
 		tcp_drop(t, m, CTR_RX_LISTEN_RST);
 	} else if (f->tcp_flags & TCP_ACK) {
-		tcp_reset_reply(t, m, f, CTR_RX_LISTEN_ACK);
+		tcp_reset_reply_as(t, m, f, CTR_RX_LISTEN_ACK, (uint8_t)o->dscp, (uint8_t)o->ttl);
 	} else if (!(f->tcp_flags & TCP_SYN) || f->tcp_flags & TCP_FIN) {
 		tcp_drop(t, m, CTR_RX_LISTEN_FLAGS);
 	} else if (t->draining || !v->open) {
-		tcp_reset_reply(t, m, f, CTR_RX_SYN_DRAIN);
+		tcp_reset_reply_as(t, m, f, CTR_RX_SYN_DRAIN, (uint8_t)o->dscp, (uint8_t)o->ttl);
 	} else if (t->pressure) {
 		tcp_drop(t, m, CTR_RX_SYN_PRESSURE);
 	} else if (t->half_open >= t->max_half_open ||
@@ -325,7 +326,8 @@ void tcp_half_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, stru
 	} else if (!(f->tcp_flags & TCP_ACK)) {
 		tcp_drop(t, m, CTR_RX_NO_ACK);
 	} else if (f->ack != h->iss + 1) {
-		tcp_reset_reply(t, m, f, CTR_RX_BAD_ACK);
+		tcp_reset_reply_as(t, m, f, CTR_RX_BAD_ACK, h->dscp,
+				   (uint8_t)t->version[h->version].listener->tcp.ttl);
 	} else {
 		establish(t, m, f, h);
 	}

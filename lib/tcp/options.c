@@ -36,6 +36,8 @@ static const struct option options[] = {
 	  "time between keep-alive probes"),
 	O("keepalive-count", U32, keepalive_count, 1, 100, "9",
 	  "unanswered keep-alive probes that end a connection"),
+	O("keepalive-garbage", BOOL, keepalive_garbage, 0, 0, "no",
+	  "send one octet with a probe, for peers that answer no other"),
 	O("challenge-ack", DURATION, challenge_ack, 0, 60 * S, "500ms",
 	  "one challenge ACK a connection in this time"),
 	O("burst", U32, burst, 2, 65535, "64", "segments that one ACK lets leave back to back"),

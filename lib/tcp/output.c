@@ -39,7 +39,7 @@ static void ack_sent(struct tcp_conn *c, struct tcp_work *w)
 
 static uint8_t ttl_of(const struct tcp *t, const struct tcp_conn *c)
 {
-	return tcp_opts_of(t, c)->ttl;
+	return tcp_setting(t, c, ttl);
 }
 
 /* RFC 9293 appendix A.2: a peer whose window is closed takes a SEQ inside of it. */
@@ -373,6 +373,8 @@ static struct rte_mbuf *next_segment(struct tcp *t, struct tcp_conn *c, struct t
 		return NULL;
 	}
 	seg.seq = w->keepalive_probe ? c->snd_nxt - 1 : ack_seq(c, w);
+	if (unlikely(w->keepalive_probe) && tcp_setting(t, c, keepalive_garbage))
+		*rte_pktmbuf_append(m, 1) = 0;
 	count(t->ctr, w->keepalive_probe ? CTR_TX_KEEPALIVES : CTR_TX_ACKS);
 	w->keepalive_probe = 0;
 	ack_sent(c, w);

@@ -117,10 +117,10 @@ bool tcp_seg_answer(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f
 }
 
 /* RFC 7323 section 5.2: a RST in answer to a segment with timestamps echoes its TSval. */
-void tcp_reset_reply(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
-		     enum counter reason)
+void tcp_reset_reply_as(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
+			enum counter reason, uint8_t dscp, uint8_t ttl)
 {
-	struct tcp_seg seg = {.flags = TCP_RST};
+	struct tcp_seg seg = {.flags = TCP_RST, .dscp = dscp};
 
 	count(t->ctr, reason);
 	if (f->tcp_flags & TCP_RST) {
@@ -141,6 +141,12 @@ void tcp_reset_reply(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *
 		seg.agreed = TCP_AGREED_TS;
 		seg.tsecr = f->tsval;
 	}
-	if (tcp_seg_answer(t, m, f, &seg, 64))
+	if (tcp_seg_answer(t, m, f, &seg, ttl))
 		count(t->ctr, CTR_TX_RSTS);
+}
+
+void tcp_reset_reply(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
+		     enum counter reason)
+{
+	tcp_reset_reply_as(t, m, f, reason, 0, 64);
 }

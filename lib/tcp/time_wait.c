@@ -91,6 +91,7 @@ void tcp_enter_time_wait(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		tw->rcv_wnd = (uint16_t)min_of((w->rcv_adv - c->rcv_nxt) >> c->rcv_wscale,
 					       0xffffu);
 		tw->dscp = c->dscp;
+		tw->ttl = tcp_setting(t, c, ttl);
 		flow_table_replace(&t->table, flow_hash(&t->flow_key, &c->tuple),
 				   flow_entry(FLOW_CONN, tcp_index(t, c)),
 				   flow_entry(FLOW_TIME_WAIT, tcp_small_index(t, tw)));
@@ -114,7 +115,7 @@ static void send_ack(struct tcp *t, struct tcp_time_wait *tw, struct rte_mbuf *m
 	if (tw->agreed & TCP_AGREED_TS)
 		seg.tsval = tcp_ts_now(t, tcp_ts_offset(t, &tw->tuple));
 	count(t->ctr, CTR_TX_ACKS);
-	tcp_seg_emit(t, m, &tw->tuple, tw->path, &seg, 64);
+	tcp_seg_emit(t, m, &tw->tuple, tw->path, &seg, tw->ttl);
 }
 
 static void challenge(struct tcp *t, struct tcp_time_wait *tw, struct rte_mbuf *m)

@@ -51,9 +51,10 @@ static void earliest(bool *any, uint32_t *best, uint32_t at)
 	*any = true;
 }
 
-static uint32_t keepalive_at(const struct tcp_options *o, const struct tcp_conn *c)
+static uint32_t keepalive_at(const struct tcp *t, const struct tcp_conn *c)
 {
-	return c->last_rx + ms_of(o->keepalive_idle) + c->probes * ms_of(o->keepalive_intvl);
+	return c->last_rx + ms_of(tcp_setting(t, c, keepalive_idle)) +
+	       c->probes * ms_of(tcp_setting(t, c, keepalive_intvl));
 }
 
 static bool keepalive_on(const struct tcp_conn *c, const struct tcp_work *w)
@@ -80,7 +81,7 @@ void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	if (c->flags & TCP_F_TIMER)
 		earliest(&any, &at, c->handler_deadline);
 	if (keepalive_on(c, w))
-		earliest(&any, &at, keepalive_at(tcp_opts_of(t, c), c));
+		earliest(&any, &at, keepalive_at(t, c));
 	if (!any) {
 		c->flags &= ~(uint32_t)TCP_F_WHEEL;
 		return;
@@ -204,28 +205,29 @@ void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool
 	tcp_timer_update(t, c, w);
 }
 
-static void give_up(struct tcp *t, struct tcp_conn *c)
+static void give_up(struct tcp *t, struct tcp_conn *c, enum pier_close_reason why)
 {
 	count(t->ctr, CTR_CONN_TIMEOUT);
-	tcp_close_now(t, c, PIER_CLOSE_TIMEOUT);
+	tcp_close_now(t, c, why);
 }
 
-/* Whether ms of silence are too many: R2 and the user timeout. */
-static bool too_long(const struct tcp *t, const struct tcp_conn *c, uint32_t since)
+/* Silent for too long, by R2 or the user timeout, the shorter one: given up, and true. */
+static bool too_long(struct tcp *t, struct tcp_conn *c, uint32_t since)
 {
-	const struct tcp_options *o = tcp_opts_of(t, c);
-	uint64_t limit = min_of(o->r2, o->user_timeout);
+	uint64_t r2 = tcp_setting(t, c, r2), user = tcp_setting(t, c, user_timeout);
+	uint64_t limit = min_of(r2, user);
 
-	return limit != DURATION_INF && (uint64_t)(t->now_ms - since) * US_PER_MS >= limit;
+	if (limit == DURATION_INF || (uint64_t)(t->now_ms - since) * US_PER_MS < limit)
+		return false;
+	give_up(t, c, user < r2 ? PIER_CLOSE_USER_TIMEOUT : PIER_CLOSE_TIMEOUT);
+	return true;
 }
 
 static void retransmit_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	count(t->ctr, CTR_RTO_FIRED);
-	if (too_long(t, c, w->progress)) {
-		give_up(t, c);
+	if (too_long(t, c, w->progress))
 		return;
-	}
 	tcp_rto_expired(t, c, w);
 	if (c->backoff < 15)
 		c->backoff++;
@@ -257,10 +259,8 @@ static void persist_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	uint32_t since = seq_max(c->last_rx, w->progress);
 
-	if (c->probes && too_long(t, c, since)) {
-		give_up(t, c);
+	if (c->probes && too_long(t, c, since))
 		return;
-	}
 	if (c->probes < UINT8_MAX)
 		c->probes++;
 	w->probe = 1;
@@ -270,8 +270,8 @@ static void persist_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 
 static void keepalive_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	if (c->probes >= tcp_opts_of(t, c)->keepalive_count) {
-		give_up(t, c);
+	if (c->probes >= tcp_setting(t, c, keepalive_count)) {
+		give_up(t, c, PIER_CLOSE_KEEPALIVE);
 		return;
 	}
 	c->probes++;
@@ -306,7 +306,7 @@ static void main_timer_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 		tcp_want_output(t, c, w);
 		break;
 	case TCP_TIMER_FIN_WAIT2:
-		give_up(t, c);
+		give_up(t, c, PIER_CLOSE_TIMEOUT);
 		break;
 	case TCP_TIMER_NONE:
 		break;
@@ -317,7 +317,7 @@ static void expire(struct tcp *t, struct tcp_conn *c)
 {
 	struct tcp_work *w;
 	bool keepalive = keepalive_on(c, c->block ? tcp_work_of(t, c) : NULL) &&
-			 seq_leq(keepalive_at(tcp_opts_of(t, c), c), t->now_ms);
+			 seq_leq(keepalive_at(t, c), t->now_ms);
 
 	if (!c->block && !keepalive && !(c->flags & TCP_F_TIMER)) {
 		tcp_timer_update(t, c, NULL);

@@ -188,8 +188,8 @@ void kit_app_init(struct kit_app *a, struct kit *k)
 			statics[i] = kit_pattern(i);
 }
 
-static void act(struct kit_peer *p, void (*op)(struct pier_conn *, struct kit_app *, uint64_t),
-		uint64_t arg)
+void kit_app_call(struct kit_peer *p, void (*op)(struct pier_conn *, struct kit_app *, uint64_t),
+		  uint64_t arg)
 {
 	struct kit *k = p->k;
 
@@ -247,35 +247,35 @@ static void op_timer(struct pier_conn *c, struct kit_app *a, uint64_t us)
 
 void kit_app_send(struct kit_peer *p, uint64_t n)
 {
-	act(p, app_send, n);
+	kit_app_call(p, app_send, n);
 }
 
 void kit_app_close(struct kit_peer *p)
 {
-	act(p, op_close, 0);
+	kit_app_call(p, op_close, 0);
 }
 
 void kit_app_shutdown(struct kit_peer *p)
 {
-	act(p, op_shutdown, 0);
+	kit_app_call(p, op_shutdown, 0);
 }
 
 void kit_app_abort(struct kit_peer *p)
 {
-	act(p, op_abort, 0);
+	kit_app_call(p, op_abort, 0);
 }
 
 void kit_app_read(struct kit_peer *p, uint64_t n)
 {
-	act(p, op_read, n);
+	kit_app_call(p, op_read, n);
 }
 
 void kit_app_nodelay(struct kit_peer *p, bool on)
 {
-	act(p, op_nodelay, on);
+	kit_app_call(p, op_nodelay, on);
 }
 
 void kit_app_timer(struct kit_peer *p, uint64_t us)
 {
-	act(p, op_timer, us);
+	kit_app_call(p, op_timer, us);
 }

@@ -279,6 +279,9 @@ void kit_app_abort(struct kit_peer *p);
 void kit_app_read(struct kit_peer *p, uint64_t n);
 void kit_app_nodelay(struct kit_peer *p, bool on);
 void kit_app_timer(struct kit_peer *p, uint64_t us);
+/* Any other call of the handler API, by a function of the test's. */
+void kit_app_call(struct kit_peer *p, void (*op)(struct pier_conn *, struct kit_app *, uint64_t),
+		  uint64_t arg);
 void kit_app_init(struct kit_app *a, struct kit *k);
 
 /* ---- pcap (pcap.c) ---- */

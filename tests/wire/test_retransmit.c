@@ -176,7 +176,7 @@ static void RTX_08_user_timeout(void **s)
 	kit_advance(k, 29 * SEC);
 	assert_int_equal(p->app.closes, 0);
 	kit_advance(k, 30 * SEC);
-	assert_int_equal(p->app.why, PIER_CLOSE_TIMEOUT);
+	assert_int_equal(p->app.why, PIER_CLOSE_USER_TIMEOUT);
 	assert_int_equal(p->app.closes, 1);
 }
 
@@ -206,7 +206,7 @@ static void KA_03_KA_04_probes(void **s)
 	}
 	assert_int_equal(p->app.closes, 0);
 	kit_advance(k, 76 * SEC);
-	assert_int_equal(p->app.why, PIER_CLOSE_TIMEOUT);
+	assert_int_equal(p->app.why, PIER_CLOSE_KEEPALIVE);
 	assert_int_equal(p->app.closes, 1);
 }
 

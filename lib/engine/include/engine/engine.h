@@ -77,7 +77,10 @@ struct engine_config {
 	uint8_t secret[64];           /* from the system's random generator; copied */
 };
 
-/* What a configuration costs: the memory contract. Bytes. */
+/*
+ * What a configuration costs: the memory contract. Bytes. An idle connection takes
+ * per_idle_connection, and a block more if it has set a TTL, keep-alive or timeout of its own.
+ */
 struct engine_contract {
 	uint64_t records, small_records, table, wheel, blocks, fixed, total;
 	double per_idle_connection;   /* record + table share + wheel share */

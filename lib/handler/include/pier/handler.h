@@ -53,9 +53,11 @@ enum pier_close_reason {
 	PIER_CLOSE_NORMAL,   /* both sides sent FIN, or this side closed and the FIN was taken over */
 	PIER_CLOSE_RESET,    /* the peer sent RST */
 	PIER_CLOSE_ABORT,    /* pier_abort was called */
-	PIER_CLOSE_TIMEOUT,  /* the peer fell silent: R2, the user timeout or keep-alive expired */
+	PIER_CLOSE_TIMEOUT,  /* the peer fell silent: R2 expired */
 	PIER_CLOSE_SHUTDOWN, /* the server stops */
 	PIER_CLOSE_REFUSED,  /* an active open failed */
+	PIER_CLOSE_USER_TIMEOUT, /* data sent was not acknowledged within the user timeout */
+	PIER_CLOSE_KEEPALIVE,    /* the last keep-alive probe was not answered either */
 };
 
 /* The two ends. Addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d; ports in host order. */
@@ -63,6 +65,17 @@ struct pier_info {
 	uint8_t remote_addr[16], local_addr[16];
 	uint16_t remote_port, local_port;
 	uint32_t srtt_us; /* 0: no sample yet */
+};
+
+#define PIER_FOREVER UINT64_MAX /* a timeout that never comes */
+
+/* Probes of an idle connection (RFC 9293 section 3.8.4). */
+struct pier_keepalive {
+	bool on;
+	bool garbage;         /* a probe carries one octet, for peers that answer no other */
+	uint32_t count;       /* unanswered probes that end the connection, 1 to 100 */
+	uint64_t idle_us;     /* without a segment from the peer before the first probe */
+	uint64_t interval_us; /* between probes; up to an hour */
 };
 
 /*
@@ -84,6 +97,12 @@ struct pier_calls {
 	void (*info)(struct pier_conn *c, struct pier_info *info);
 	bool (*get)(struct pier_conn *from, uint64_t id, struct pier_conn *c);
 	void (*set_nodelay)(struct pier_conn *c, bool on);
+	bool (*set_dscp)(struct pier_conn *c, unsigned int dscp);
+	unsigned int (*received_dscp)(struct pier_conn *c);
+	bool (*set_ttl)(struct pier_conn *c, unsigned int ttl);
+	bool (*set_keepalive)(struct pier_conn *c, const struct pier_keepalive *k);
+	void (*get_keepalive)(struct pier_conn *c, struct pier_keepalive *k);
+	bool (*set_timeouts)(struct pier_conn *c, uint64_t r2_us, uint64_t user_us);
 };
 
 /*
@@ -225,6 +244,51 @@ static inline bool pier_get(struct pier_conn *from, uint64_t id, struct pier_con
 static inline void pier_set_nodelay(struct pier_conn *c, bool on)
 {
 	c->calls->set_nodelay(c, on);
+}
+
+/*
+ * The calls below set something for this connection alone; the listener's options say what it begins
+ * with. They return false, and change nothing, if the value is out of range or the connection over.
+ * A TTL, timeout or keep-alive time other than the listener's costs a block of memory (see the memory
+ * contract that pier prints) as long as the connection lives, idle or not.
+ */
+
+/* The differentiated services codepoint of all segments from the next on, 0 to 63. */
+static inline bool pier_set_dscp(struct pier_conn *c, unsigned int dscp)
+{
+	return c->calls->set_dscp(c, dscp);
+}
+
+/* The codepoint of the last segment that was received and acceptable. */
+static inline unsigned int pier_received_dscp(struct pier_conn *c)
+{
+	return c->calls->received_dscp(c);
+}
+
+/* The time to live of all segments from the next on, 1 to 255. */
+static inline bool pier_set_ttl(struct pier_conn *c, unsigned int ttl)
+{
+	return c->calls->set_ttl(c, ttl);
+}
+
+static inline bool pier_set_keepalive(struct pier_conn *c, const struct pier_keepalive *k)
+{
+	return c->calls->set_keepalive(c, k);
+}
+
+static inline void pier_get_keepalive(struct pier_conn *c, struct pier_keepalive *k)
+{
+	c->calls->get_keepalive(c, k);
+}
+
+/*
+ * How long sent data may stay unacknowledged before the connection is given up: R2 of RFC 9293 section
+ * 3.8.3 (PIER_CLOSE_TIMEOUT) and the user timeout of section 3.9.1.1 (PIER_CLOSE_USER_TIMEOUT); the
+ * shorter one decides. PIER_FOREVER: never.
+ */
+static inline bool pier_set_timeouts(struct pier_conn *c, uint64_t r2_us, uint64_t user_us)
+{
+	return c->calls->set_timeouts(c, r2_us, user_us);
 }
 
 #ifdef __cplusplus

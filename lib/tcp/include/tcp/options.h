@@ -21,6 +21,7 @@ struct tcp_options {
 	bool keepalive;
 	uint64_t keepalive_idle, keepalive_intvl;
 	uint32_t keepalive_count;
+	bool keepalive_garbage;
 	uint64_t challenge_ack; /* one challenge ACK in this time, RFC 5961 section 7 */
 	uint32_t burst;         /* segments that leave back to back at most */
 	uint32_t congestion;    /* index of cc_names */

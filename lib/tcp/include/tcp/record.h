@@ -64,6 +64,7 @@ enum tcp_conn_flag {
 	TCP_F_SLOW = 1 << 19,       /* leave the fast path: misbehaviour, tracing, tampering */
 	TCP_F_ECN_ECHO = 1 << 25,   /* CE was received and no CWR since: ACKs carry ECE */
 	TCP_F_ECN_CWR = 1 << 26,    /* the next new data carries CWR */
+	TCP_F_OWN = 1 << 27,        /* tcp_work.own stands for the listener's options */
 };
 
 struct tcp_conn {
@@ -83,7 +84,7 @@ struct tcp_conn {
 	uint16_t snd_mss, rcv_mss;
 	uint16_t version, generation;
 	uint8_t probes;    /* keep-alive or window probes, or retransmissions, unanswered */
-	uint8_t rcvbuf_shift;
+	uint8_t rx_dscp;   /* of the last acceptable segment */
 	uint32_t last_rx;  /* ms */
 	uint32_t deadline; /* ms; valid with TCP_F_WHEEL */
 	uint32_t wheel_slot; /* where the valid entry is, 0: nowhere */
@@ -131,7 +132,8 @@ struct tcp_time_wait {
 	uint32_t expiry;     /* ms */
 	uint32_t next, prev; /* indexes in the pool, 0: none */
 	uint32_t challenge;  /* ms of the last ACK */
-	uint32_t spare;
+	uint32_t spare : 24;
+	uint32_t ttl : 8;
 	uint16_t rcv_wnd;
 	uint8_t dscp;
 	uint8_t kind; /* enum flow_type */
@@ -199,6 +201,14 @@ enum tcp_timer {
 #define WORK_SLICES  3 /* of each queue inside the block */
 #define WORK_FLIGHTS 3
 
+/* Options that a connection may have for itself, named as those of struct tcp_options. */
+struct tcp_own {
+	uint64_t r2, user_timeout, keepalive_idle, keepalive_intvl; /* us */
+	uint32_t keepalive_count;
+	bool keepalive_garbage;
+	uint8_t ttl;
+};
+
 /* The hot block: a connection at work. */
 struct tcp_work {
 	uint32_t conn;                /* index of its record */
@@ -261,6 +271,7 @@ struct tcp_work {
 	struct prr prr;
 	struct rtt rtt;                     /* unpacked: small steps must not be rounded away */
 
+	struct tcp_own own;                 /* with TCP_F_OWN */
 	struct vec sndq, rcvq, ooo, flight;
 	struct slice sndq_inline[WORK_SLICES];
 	struct slice rcvq_inline[WORK_SLICES];

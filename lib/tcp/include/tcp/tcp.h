@@ -126,6 +126,10 @@ static inline uint64_t tcp_conn_id(const struct tcp *t, const struct tcp_conn *c
 	return (uint64_t)t->worker << 48 | (uint64_t)c->generation << 32 | tcp_index(t, c);
 }
 
+/* An option of struct tcp_own: the connection's or, as nearly always, its listener's. */
+#define tcp_setting(t, c, name)                                                                    \
+	(unlikely((c)->flags & TCP_F_OWN) ? tcp_work_of(t, c)->own.name : tcp_opts_of(t, c)->name)
+
 /* The congestion control of its listener. */
 static inline const struct cc_ops *tcp_cc(const struct tcp *t, const struct tcp_conn *c)
 {
@@ -252,6 +256,12 @@ void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struc
 /* Blocks to report, D-SACK first; at most max. RFC 2018, 2883. */
 unsigned int tcp_sack_report(struct tcp *t, struct tcp_work *w, uint32_t rcv_nxt,
 			     struct tcp_sack_block *out, unsigned int max);
+
+/* ---- a connection's own settings (settings.c) ---- */
+
+struct tcp_own tcp_own_get(const struct tcp *t, const struct tcp_conn *c);
+/* From now on; running timers follow. */
+void tcp_own_set(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const struct tcp_own *own);
 
 /* ---- explicit congestion notification (ecn.c), RFC 3168 ---- */
 
@@ -386,6 +396,10 @@ bool tcp_seg_answer(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f
  */
 void tcp_reset_reply(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
 		     enum counter reason);
+
+/* The same for a segment to a listener or connection, which says how it marks its packets. */
+void tcp_reset_reply_as(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
+			enum counter reason, uint8_t dscp, uint8_t ttl);
 
 /* Make an empty packet of m: no payload, one segment. NULL if that cannot be; m is consumed. */
 struct rte_mbuf *tcp_reuse(struct tcp *t, struct rte_mbuf *m);

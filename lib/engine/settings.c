@@ -1,0 +1,112 @@
+/*
+ * The handler API's setters: what one connection has otherwise than its listener. Out of range is
+ * refused and changes nothing.
+ */
+#include "engine_priv.h"
+
+#define KEEPALIVE_IDLE_MAX (UINT32_MAX / 4 * US_PER_MS) /* a quarter of the clock's circle */
+#define KEEPALIVE_INTVL_MAX (3600 * US_PER_SEC)
+#define KEEPALIVE_COUNT_MAX 100
+
+/* The connection and its block while TCP still works for it, also after pier_shutdown. */
+static struct tcp_work *alive(struct pier_conn *pc, struct tcp **t, struct tcp_conn **c)
+{
+	struct engine *e = pc->host;
+
+	*t = &e->tcp;
+	*c = &e->tcp.conn[(uint32_t)pc->id];
+	return (*c)->state == TCP_CLOSED ? NULL : tcp_attach(*t, *c);
+}
+
+bool engine_set_dscp(struct pier_conn *pc, unsigned int dscp)
+{
+	struct engine *e = pc->host;
+	struct tcp_conn *c = &e->tcp.conn[(uint32_t)pc->id];
+
+	if (dscp > 63 || c->state == TCP_CLOSED)
+		return false;
+	c->dscp = (uint8_t)dscp;
+	return true;
+}
+
+unsigned int engine_received_dscp(struct pier_conn *pc)
+{
+	const struct engine *e = pc->host;
+
+	return e->tcp.conn[(uint32_t)pc->id].rx_dscp;
+}
+
+bool engine_set_ttl(struct pier_conn *pc, unsigned int ttl)
+{
+	struct tcp_own own;
+	struct tcp_conn *c;
+	struct tcp_work *w;
+	struct tcp *t;
+
+	if (ttl < 1 || ttl > 255 || !(w = alive(pc, &t, &c)))
+		return false;
+	own = tcp_own_get(t, c);
+	own.ttl = (uint8_t)ttl;
+	tcp_own_set(t, c, w, &own);
+	return true;
+}
+
+static bool keepalive_ok(const struct pier_keepalive *k)
+{
+	return k->idle_us >= US_PER_MS && k->idle_us <= KEEPALIVE_IDLE_MAX &&
+	       k->interval_us >= US_PER_MS && k->interval_us <= KEEPALIVE_INTVL_MAX &&
+	       k->count >= 1 && k->count <= KEEPALIVE_COUNT_MAX;
+}
+
+bool engine_set_keepalive(struct pier_conn *pc, const struct pier_keepalive *k)
+{
+	struct tcp_own own;
+	struct tcp_conn *c;
+	struct tcp_work *w;
+	struct tcp *t;
+
+	if (!keepalive_ok(k) || !(w = alive(pc, &t, &c)))
+		return false;
+	if (k->on)
+		c->flags |= TCP_F_KEEPALIVE;
+	else
+		c->flags &= ~(uint32_t)TCP_F_KEEPALIVE;
+	own = tcp_own_get(t, c);
+	own.keepalive_idle = k->idle_us;
+	own.keepalive_intvl = k->interval_us;
+	own.keepalive_count = k->count;
+	own.keepalive_garbage = k->garbage;
+	tcp_own_set(t, c, w, &own);
+	return true;
+}
+
+void engine_get_keepalive(struct pier_conn *pc, struct pier_keepalive *k)
+{
+	const struct engine *e = pc->host;
+	const struct tcp_conn *c = &e->tcp.conn[(uint32_t)pc->id];
+	const struct tcp_own own = tcp_own_get(&e->tcp, c);
+
+	*k = (struct pier_keepalive){
+		.on = c->flags & TCP_F_KEEPALIVE,
+		.garbage = own.keepalive_garbage,
+		.count = own.keepalive_count,
+		.idle_us = own.keepalive_idle,
+		.interval_us = own.keepalive_intvl,
+	};
+}
+
+bool engine_set_timeouts(struct pier_conn *pc, uint64_t r2_us, uint64_t user_us)
+{
+	struct tcp_own own;
+	struct tcp_conn *c;
+	struct tcp_work *w;
+	struct tcp *t;
+
+	if (!r2_us || !user_us || !(w = alive(pc, &t, &c)))
+		return false;
+	own = tcp_own_get(t, c);
+	own.r2 = r2_us;
+	own.user_timeout = user_us;
+	tcp_own_set(t, c, w, &own);
+	return true;
+}
