@@ -76,6 +76,8 @@ bool engine_set_keepalive(struct pier_conn *pc, const struct pier_keepalive *k)
 	own.keepalive_intvl = k->interval_us;
 	own.keepalive_count = k->count;
 	own.keepalive_garbage = k->garbage;
+	own.keepalive_late = k->on && c->last_rx != t->now_ms;
+	own.keepalive_from = t->now_ms;
 	tcp_own_set(t, c, w, &own);
 	return true;
 }

@@ -23,7 +23,8 @@ static bool same(const struct tcp_own *a, const struct tcp_own *b)
 	       a->keepalive_idle == b->keepalive_idle &&
 	       a->keepalive_intvl == b->keepalive_intvl &&
 	       a->keepalive_count == b->keepalive_count &&
-	       a->keepalive_garbage == b->keepalive_garbage && a->ttl == b->ttl;
+	       a->keepalive_garbage == b->keepalive_garbage && !a->keepalive_late &&
+	       a->ttl == b->ttl;
 }
 
 struct tcp_own tcp_own_get(const struct tcp *t, const struct tcp_conn *c)

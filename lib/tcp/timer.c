@@ -53,7 +53,15 @@ static void earliest(bool *any, uint32_t *best, uint32_t at)
 
 static uint32_t keepalive_at(const struct tcp *t, const struct tcp_conn *c)
 {
-	return c->last_rx + ms_of(tcp_setting(t, c, keepalive_idle)) +
+	uint32_t from = c->last_rx;
+
+	if (unlikely(c->flags & TCP_F_OWN)) {
+		const struct tcp_own *own = &tcp_work_of(t, c)->own;
+
+		if (own->keepalive_late && t->now_ms - own->keepalive_from < t->now_ms - from)
+			from = own->keepalive_from;
+	}
+	return from + ms_of(tcp_setting(t, c, keepalive_idle)) +
 	       c->probes * ms_of(tcp_setting(t, c, keepalive_intvl));
 }
 

@@ -271,6 +271,7 @@ static inline bool pier_set_ttl(struct pier_conn *c, unsigned int ttl)
 	return c->calls->set_ttl(c, ttl);
 }
 
+/* An idle time counts from now or from the peer's last segment, whichever is later. */
 static inline bool pier_set_keepalive(struct pier_conn *c, const struct pier_keepalive *k)
 {
 	return c->calls->set_keepalive(c, k);

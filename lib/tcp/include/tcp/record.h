@@ -205,6 +205,8 @@ enum tcp_timer {
 struct tcp_own {
 	uint64_t r2, user_timeout, keepalive_idle, keepalive_intvl; /* us */
 	uint32_t keepalive_count;
+	uint32_t keepalive_from; /* ms: idle time begins here, if keepalive_late */
+	bool keepalive_late;     /* it was switched on while the connection was idle */
 	bool keepalive_garbage;
 	uint8_t ttl;
 };
