@@ -61,7 +61,7 @@ static uint32_t keepalive_at(const struct tcp *t, const struct tcp_conn *c)
 		if (own->keepalive_late && t->now_ms - own->keepalive_from < t->now_ms - from)
 			from = own->keepalive_from;
 	}
-	return from + ms_of(tcp_setting(t, c, keepalive_idle)) +
+	return from + 1 + ms_of(tcp_setting(t, c, keepalive_idle)) +
 	       c->probes * ms_of(tcp_setting(t, c, keepalive_intvl));
 }
 

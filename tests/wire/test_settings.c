@@ -268,17 +268,17 @@ static void KA_01_per_connection(void **s)
 	set_keepalive(p, &set);
 	at = k->now;
 	kit_silence(k, 7200 * SEC - 1);
-	kit_advance(k, 2 * MS);
+	kit_advance(k, 3 * MS);
 	assert_in_range(expect(p, .flags = ACK, .seq = 0, .ack = 1).at, at + 7200 * SEC,
-			at + 7200 * SEC + MS);
+			at + 7200 * SEC + 2 * MS);
 	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
 	kit_advance(k, 100 * SEC);
 	set_keepalive(p, &ten_seconds);
 	at = k->now;
 	kit_silence(k, 10 * SEC - 1);
-	kit_advance(k, 2 * MS);
+	kit_advance(k, 3 * MS);
 	assert_in_range(expect(p, .flags = ACK, .seq = 0, .ack = 1).at, at + 10 * SEC,
-			at + 10 * SEC + MS);
+			at + 10 * SEC + 2 * MS);
 	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
 	set = ten_seconds;
 	set.on = false;
@@ -305,7 +305,7 @@ static void KA_01_by_the_listener(void **s)
 	k->tcp.keepalive_idle = 10 * SEC;
 	p = kit_plain(k);
 	kit_silence(k, 10 * SEC - 1);
-	kit_advance(k, 2 * MS);
+	kit_advance(k, 3 * MS);
 	expect(p, .flags = ACK, .seq = 0, .ack = 1);
 }
 
@@ -379,12 +379,12 @@ static void KA_04_garbage_octet(void **s)
 	struct pier_keepalive set = ten_seconds;
 
 	set_keepalive(p, &set);
-	kit_advance(k, 10 * SEC + MS);
+	kit_advance(k, 10 * SEC + 2 * MS);
 	assert_int_equal(probe_length(p, 0), 0);
 	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
 	set.garbage = true;
 	set_keepalive(p, &set);
-	kit_advance(k, 10 * SEC + MS);
+	kit_advance(k, 10 * SEC + 2 * MS);
 	assert_int_equal(probe_length(p, 0), 1);
 	send_seg(p, .flags = RST, .seq = 1);
 	k->tcp.keepalive = k->tcp.keepalive_garbage = true;
