@@ -1,6 +1,6 @@
 /*
- * NewReno's windows: CC-01, CC-03, CC-04, CC-05, CC-12, CC-13, and the moves of cwnd during fast
- * recovery (CC-06, CC-08).
+ * NewReno's windows, and the moves of cwnd during fast recovery (CC-06, CC-08). Rows shown in full:
+ * CC-03, CC-04, CC-05; of CC-01, CC-12 and CC-13 what is left to congestion control.
  */
 #include "kit.h"
 
@@ -8,7 +8,7 @@
 
 #define MSS 1448u
 
-static const struct cc_ops *const ops = &cc_newreno;
+static const struct cc_ops *ops = &cc_newreno;
 
 static struct cc fresh(uint32_t cwnd, uint32_t ssthresh)
 {
@@ -42,18 +42,55 @@ static void test_initial_window(void **state)
 	assert_int_equal(cc_initial_window(64), 640);
 }
 
-/* CC-03: one SMSS an ACK at most, and acknowledged bytes at most. */
-static void test_slow_start(void **state)
+/* L SMSS an ACK at most, and acknowledged bytes at most. */
+static void slow_start(const struct cc_ops *alg, uint8_t limit, uint32_t grows)
 {
-	struct cc c = fresh(10 * MSS, CC_SSTHRESH_NONE);
+	struct cc c = {.set = {.abc_limit = limit}};
+	struct cc_ack a = {.acked = 4 * MSS, .cwnd_limited = true, .after_rto_slow_start = true};
 
+	alg->init(&c, MSS, 10 * MSS);
+	ops = alg;
+	ack(&c, 16 * MSS, true);
+	assert_int_equal(c.cwnd, (10 + grows) * MSS);
 	ack(&c, 4 * MSS, true);
-	assert_int_equal(c.cwnd, 11 * MSS);
-	ack(&c, MSS, true);
-	assert_int_equal(c.cwnd, 12 * MSS);
+	assert_int_equal(c.cwnd, (10 + grows + min_of(grows, 4u)) * MSS);
+	ops->init(&c, MSS, 10 * MSS);
 	for (uint32_t i = 0; i < MSS; i++)
 		ack(&c, 1, true);
-	assert_int_equal(c.cwnd, 13 * MSS);
+	assert_int_equal(c.cwnd, 11 * MSS);
+	ops->on_rto(&c, 11 * MSS, true, 1);
+	ack(&c, 4 * MSS, true);
+	assert_int_equal(c.cwnd, 2 * MSS);
+	ops->on_ack(&c, &a);
+	assert_int_equal(c.cwnd, 3 * MSS);
+	for (uint32_t i = 0; i < MSS; i++)
+		ack(&c, 1, true);
+	assert_int_equal(c.cwnd, 4 * MSS);
+	ops = &cc_newreno;
+}
+
+static void CC_03_slow_start(void **state)
+{
+	slow_start(&cc_newreno, 0, 1);
+	slow_start(&cc_newreno, 1, 1);
+	slow_start(&cc_newreno, 2, 2);
+	slow_start(&cc_cubic, 1, 8);
+	slow_start(&cc_cubic, 2, 8);
+}
+
+/* A slow start after an idle time has the same L; one that a loss has cut short, too. */
+static void test_slow_start_after_a_timeout_is_over(void **state)
+{
+	struct cc c = fresh(20 * MSS, CC_SSTHRESH_NONE);
+
+	c.set.abc_limit = 2;
+	ops->on_rto(&c, 20 * MSS, true, 1);
+	while (cc_in_slow_start(&c))
+		ack(&c, 2 * MSS, true);
+	ack(&c, 2 * MSS, true);
+	ops->on_idle(&c, 4 * MSS);
+	ack(&c, 2 * MSS, true);
+	assert_int_equal(c.cwnd, 6 * MSS);
 }
 
 static void test_slow_start_ends(void **state)
@@ -83,8 +120,8 @@ static uint32_t ten_rtts(uint32_t chunk)
 	return c.cwnd;
 }
 
-/* CC-04: 20 to 30 segments in ten round trips, however the bytes are acknowledged. */
-static void test_congestion_avoidance(void **state)
+/* 20 to 30 segments in ten round trips, however the bytes are acknowledged. */
+static void CC_04_congestion_avoidance(void **state)
 {
 	assert_int_equal(ten_rtts(2 * MSS), 30 * MSS);
 	assert_int_equal(ten_rtts(MSS), 30 * MSS);
@@ -117,8 +154,7 @@ static void test_huge_ack(void **state)
 	assert_true(c.acked < c.cwnd);
 }
 
-/* CC-05. */
-static void test_rto(void **state)
+static void CC_05_timeouts(void **state)
 {
 	struct cc c = fresh(20 * MSS, CC_SSTHRESH_NONE);
 
@@ -146,7 +182,7 @@ static void test_rto(void **state)
 }
 
 /* FlightSize counts, not cwnd. */
-static void test_loss(void **state)
+static void CC_05_loss(void **state)
 {
 	struct cc c = fresh(100 * MSS, 50 * MSS);
 
@@ -158,6 +194,26 @@ static void test_loss(void **state)
 	assert_int_equal(c.acked, 0);
 	ops->on_loss(&c, 2 * MSS, 2);
 	assert_int_equal(c.ssthresh, 2 * MSS);
+}
+
+/* RFC 3168 6.1.2: as loss, of the flight, but down to one segment and never up. */
+static void test_ecn(void **state)
+{
+	static const uint32_t cases[][4] = { /* cwnd, flight, then: cwnd, ssthresh; in half segments */
+		{200, 200, 100, 100}, {200, 20, 10, 10}, {4, 4, 2, 4}, {6, 6, 2, 4}, {2, 2, 2, 4},
+		{20, 100, 20, 20}, {8, 8, 4, 4}, {10, 10, 5, 5},
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct cc c = fresh(cases[i][0] * MSS / 2, CC_SSTHRESH_NONE);
+
+		c.acked = 7;
+		ops->on_ecn(&c, cases[i][1] * MSS / 2, 1);
+		assert_int_equal(c.cwnd, cases[i][2] * MSS / 2);
+		assert_int_equal(c.ssthresh, cases[i][3] * MSS / 2);
+		assert_int_equal(c.w_max, cases[i][0] * MSS / 2);
+		assert_int_equal(c.acked, 0);
+	}
 }
 
 /* 20 in flight, three duplicates, two more, a partial ACK of 4, one below SMSS, and out. */
@@ -182,7 +238,21 @@ static void test_recovery(void **state)
 	assert_int_equal(c.ssthresh, 10 * MSS);
 }
 
-/* CC-12. */
+static void test_undo(void **state)
+{
+	struct cc c = fresh(20 * MSS, 10 * MSS), before = c;
+
+	ops->on_rto(&c, 20 * MSS, true, 1);
+	ops->on_undo(&c, &before, 2);
+	assert_int_equal(c.cwnd, 20 * MSS);
+	assert_int_equal(c.ssthresh, 10 * MSS);
+	assert_false(c.after_rto);
+	ops->on_loss(&c, 20 * MSS, 3);
+	c.cwnd = 30 * MSS;
+	ops->on_undo(&c, &before, 4);
+	assert_int_equal(c.cwnd, 30 * MSS);
+}
+
 static void test_idle(void **state)
 {
 	struct cc c = fresh(100 * MSS, 50 * MSS);
@@ -255,14 +325,17 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_initial_window),
-		cmocka_unit_test(test_slow_start),
+		cmocka_unit_test(CC_03_slow_start),
+		cmocka_unit_test(test_slow_start_after_a_timeout_is_over),
 		cmocka_unit_test(test_slow_start_ends),
-		cmocka_unit_test(test_congestion_avoidance),
+		cmocka_unit_test(CC_04_congestion_avoidance),
 		cmocka_unit_test(test_remainder),
 		cmocka_unit_test(test_huge_ack),
-		cmocka_unit_test(test_rto),
-		cmocka_unit_test(test_loss),
+		cmocka_unit_test(CC_05_timeouts),
+		cmocka_unit_test(CC_05_loss),
+		cmocka_unit_test(test_ecn),
 		cmocka_unit_test(test_recovery),
+		cmocka_unit_test(test_undo),
 		cmocka_unit_test(test_idle),
 		cmocka_unit_test(test_limited),
 		cmocka_unit_test(test_limited_threshold),
