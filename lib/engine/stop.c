@@ -156,3 +156,8 @@ const char *engine_check(const struct engine *e)
 		wrong = tcp_check(t, &t->conn[i]);
 	return wrong;
 }
+
+const struct tcp *engine_tcp(const struct engine *e)
+{
+	return &e->tcp;
+}

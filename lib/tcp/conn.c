@@ -169,6 +169,15 @@ static bool lingers(const struct tcp *t, const struct tcp_work *w)
 	return seq_gt(w->linger_at, t->now_ms) && ((w->undo && w->undo_bytes) || w->tlp_out);
 }
 
+/*
+ * The receive window in the record's units. Rounded up: a few bytes more than were announced are
+ * taken, but the right edge does not move left (RFC 9293 section 3.8.6).
+ */
+static uint32_t rest_window(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	return (w->rcv_adv - c->rcv_nxt + (1u << c->rcv_wscale) - 1) >> c->rcv_wscale;
+}
+
 /* Nothing queued, nothing in flight, nothing owed, no event: the record can stand for it all. */
 static bool at_rest(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w)
 {
@@ -176,8 +185,7 @@ static bool at_rest(const struct tcp *t, const struct tcp_conn *c, const struct 
 	       w->snd_una == c->snd_nxt && w->snd_max == c->snd_nxt && w->sndq.n == 0 &&
 	       w->rcvq.n == 0 && w->ooo.n == 0 && !w->fin_held && w->timer == TCP_TIMER_NONE &&
 	       !w->segs_unacked && !w->recovery && !lingers(t, w) && w->last_ack_sent == c->rcv_nxt &&
-	       (w->rcv_adv - c->rcv_nxt) >> c->rcv_wscale <= 0xffff && !w->dup_acks &&
-	       !(c->flags & TCP_F_OWN);
+	       rest_window(c, w) <= 0xffff && !w->dup_acks && !(c->flags & TCP_F_OWN);
 }
 
 static uint32_t segments(uint32_t bytes, uint32_t mss)
@@ -198,7 +206,7 @@ void tcp_settle(struct tcp *t, struct tcp_conn *c)
 		return;
 	c->snd_wnd = (uint16_t)min_of(w->snd_wnd >> c->snd_wscale, 0xffffu);
 	c->max_snd_wnd = (uint16_t)min_of(w->max_snd_wnd >> c->snd_wscale, 0xffffu);
-	c->rcv_wnd = (uint16_t)((w->rcv_adv - c->rcv_nxt) >> c->rcv_wscale);
+	c->rcv_wnd = (uint16_t)rest_window(c, w);
 	c->srtt = rtt_pack(w->rtt.srtt_us);
 	c->rttvar = rtt_pack(w->rtt.rttvar_us);
 	c->min_rtt = rtt_pack(w->rtt.min_rtt_us);

@@ -65,9 +65,11 @@ static uint32_t keepalive_at(const struct tcp *t, const struct tcp_conn *c)
 	       c->probes * ms_of(tcp_setting(t, c, keepalive_intvl));
 }
 
+/* Both FINs are through in TIME-WAIT: the peer is gone, though the handler may still be reading. */
 static bool keepalive_on(const struct tcp_conn *c, const struct tcp_work *w)
 {
 	return c->flags & TCP_F_KEEPALIVE && c->state >= TCP_ESTABLISHED &&
+	       c->state != TCP_TIME_WAIT &&
 	       (!w || (w->snd_una == c->snd_nxt && w->timer == TCP_TIMER_NONE));
 }
 

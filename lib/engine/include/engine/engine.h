@@ -25,6 +25,7 @@
 #define ENGINE_LISTENERS_MAX 65536 /* versions alive at once */
 
 struct engine;
+struct tcp;
 
 enum engine_neighbor {
 	ENGINE_NEIGHBOR_RESOLVE, /* ARP */
@@ -186,5 +187,8 @@ const char *engine_audit(const struct engine *e);
  * Time in proportion to all that is queued.
  */
 const char *engine_check(const struct engine *e);
+
+/* The TCP inside, to look at and not to touch: for tests, traces and measurements. */
+const struct tcp *engine_tcp(const struct engine *e);
 
 #endif
