@@ -132,7 +132,11 @@ static void call_shutdown(struct pier_conn *pc)
 		return;
 	c->flags |= TCP_F_FIN_QUEUED;
 	c->flags &= ~(uint32_t)TCP_F_WANT_WRITABLE;
-	c->state = c->state == TCP_CLOSE_WAIT ? TCP_LAST_ACK : TCP_FIN_WAIT_1;
+	/* Before ESTABLISHED a FIN waits for it, but one with nothing before it. */
+	if (c->state == TCP_CLOSE_WAIT)
+		c->state = TCP_LAST_ACK;
+	else if (c->state == TCP_ESTABLISHED || (c->state == TCP_SYN_RECEIVED && !w->sndq.n))
+		c->state = TCP_FIN_WAIT_1;
 	tcp_ready(&engine_of(pc)->tcp, c, w, 0);
 }
 
@@ -143,6 +147,10 @@ static void call_close(struct pier_conn *pc)
 
 	if (c->state == TCP_CLOSED || c->flags & TCP_F_ORPHAN)
 		return;
+	if (c->state == TCP_SYN_SENT) {
+		tcp_close_now(&engine_of(pc)->tcp, c, PIER_CLOSE_NORMAL);
+		return;
+	}
 	call_shutdown(pc);
 	c->flags |= TCP_F_ORPHAN;
 	c->flags &= ~(uint32_t)TCP_F_TIMER;
@@ -250,6 +258,7 @@ const struct pier_calls engine_calls = {
 	.set_keepalive = engine_set_keepalive,
 	.get_keepalive = engine_get_keepalive,
 	.set_timeouts = engine_set_timeouts,
+	.connect = engine_call_connect,
 };
 
 void engine_conn_handle(struct engine *e, struct tcp_conn *c, struct pier_conn *pc)

@@ -107,8 +107,10 @@ static void run_events(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 	struct pier_conn pc;
 
 	w->events = 0;
+	if (unlikely(c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED))
+		events &= TCP_EV_TIMER; /* the rest follows open */
 	engine_conn_handle(e, c, &pc);
-	if (events & TCP_EV_OPEN && c->state != TCP_CLOSED) {
+	if (events & TCP_EV_OPEN && c->state != TCP_CLOSED && !(c->flags & TCP_F_ORPHAN)) {
 		c->flags |= TCP_F_OPEN;
 		if (h->open)
 			h->open(&pc);

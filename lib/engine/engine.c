@@ -174,7 +174,8 @@ static void set_keys(struct tcp *t, struct net_conf *conf, const uint8_t secret[
 
 	t->isn_key = key_for(secret, USE_ISN, 0);
 	t->ts_key = key_for(secret, USE_TS, 0);
-	t->port_key = key_for(secret, USE_PORT, 0);
+	key = key_for(secret, USE_PORT, 0);
+	ports_init(&t->ports, &key);
 	conf->key = key_for(secret, USE_NET, 0);
 	key = key_for(secret, USE_COOKIE, 0);
 	cookie_init(&t->cookies, &key, t->now);
@@ -302,7 +303,7 @@ static void map_listeners(struct tcp *t)
 	for (uint32_t v = 0; v < t->n_versions; v++) {
 		const struct listener *l = t->version[v].listener;
 
-		if (!l || !t->version[v].open)
+		if (!l || !t->version[v].open || t->version[v].client)
 			continue;
 		if (l->local != LISTENER_ANY)
 			t->specific[t->n_specific++] = v;
@@ -312,13 +313,15 @@ static void map_listeners(struct tcp *t)
 	}
 }
 
-static bool overlap(const struct listener *a, const struct listener *b)
+/* Whether SYNs to a are for v as well. */
+static bool overlap(const struct tcp_version *v, const struct listener *a)
 {
-	return a->local == b->local && a->port_lo <= b->port_hi && b->port_lo <= a->port_hi;
+	const struct listener *b = v->listener;
+
+	return v->open && !v->client && a->local == b->local && a->port_lo <= b->port_hi && b->port_lo <= a->port_hi;
 }
 
-/* The place of a version number, NULL if that version is gone. */
-static struct tcp_version *version_of(const struct tcp *t, int version)
+struct tcp_version *engine_version_of(const struct tcp *t, int version)
 {
 	uint32_t i = (uint32_t)version % ENGINE_LISTENERS_MAX;
 
@@ -357,7 +360,7 @@ int engine_listen(struct engine *e, const struct listener *l)
 	int version;
 
 	for (uint32_t i = 0; i < t->n_versions; i++)
-		if (t->version[i].open && overlap(t->version[i].listener, l))
+		if (overlap(&t->version[i], l))
 			return -EADDRINUSE;
 	version = add_version(t, l);
 	map_listeners(t);
@@ -367,14 +370,13 @@ int engine_listen(struct engine *e, const struct listener *l)
 int engine_relisten(struct engine *e, int version, const struct listener *l)
 {
 	struct tcp *t = &e->tcp;
-	struct tcp_version *old = version_of(t, version);
+	struct tcp_version *old = engine_version_of(t, version);
 	int next;
 
-	if (!old || !old->open)
+	if (!old || !old->open || old->client)
 		return -ENOENT;
 	for (uint32_t i = 0; i < t->n_versions; i++)
-		if (t->version[i].open && &t->version[i] != old &&
-		    overlap(t->version[i].listener, l))
+		if (&t->version[i] != old && overlap(&t->version[i], l))
 			return -EADDRINUSE;
 	next = add_version(t, l);
 	if (next < 0)
@@ -384,9 +386,18 @@ int engine_relisten(struct engine *e, int version, const struct listener *l)
 	return next;
 }
 
+int engine_client(struct engine *e, const struct listener *l)
+{
+	int version = add_version(&e->tcp, l);
+
+	if (version >= 0)
+		engine_version_of(&e->tcp, version)->client = true;
+	return version;
+}
+
 void engine_unlisten(struct engine *e, int version)
 {
-	struct tcp_version *v = version_of(&e->tcp, version);
+	struct tcp_version *v = engine_version_of(&e->tcp, version);
 
 	if (!v)
 		return;
@@ -396,7 +407,7 @@ void engine_unlisten(struct engine *e, int version)
 
 uint64_t engine_listener_users(const struct engine *e, int version)
 {
-	const struct tcp_version *v = version_of(&e->tcp, version);
+	const struct tcp_version *v = engine_version_of(&e->tcp, version);
 
 	return v ? v->users + v->open : 0;
 }

@@ -39,6 +39,12 @@ bool engine_set_keepalive(struct pier_conn *pc, const struct pier_keepalive *k);
 void engine_get_keepalive(struct pier_conn *pc, struct pier_keepalive *k);
 bool engine_set_timeouts(struct pier_conn *pc, uint64_t r2_us, uint64_t user_us);
 
+/* engine.c: the place of a version number, NULL if that version is gone. */
+struct tcp_version *engine_version_of(const struct tcp *t, int version);
+
+/* connect.c: pier_connect. */
+int engine_call_connect(struct pier_conn *from, const struct pier_connect *to, uint64_t *id);
+
 void engine_conn_handle(struct engine *e, struct tcp_conn *c, struct pier_conn *pc);
 
 /* dispatch.c: run the ready list's callbacks, once per connection. */

@@ -19,7 +19,7 @@ void engine_drain(struct engine *e, uint64_t now)
 	t->draining = true;
 	free_half_open(t);
 	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++)
-		if (t->conn[i].state >= TCP_ESTABLISHED)
+		if (t->conn[i].state != TCP_CLOSED)
 			engine_drain_conn(e, &t->conn[i]);
 	engine_run_ready(e);
 }

@@ -16,6 +16,42 @@ static uint32_t next_hop_for(const struct net *n, const struct net_port_conf *po
 	return port->gateway;
 }
 
+bool net_destination_ok(const struct net *n, const uint8_t remote[16])
+{
+	uint32_t addr = net_v4_of(remote);
+
+	if (!net_v4_mapped(remote) || remote[12] == 0 || remote[12] == 127 || remote[12] >= 224)
+		return false;
+	for (uint32_t i = net_slot_first(n, addr); n->slots[i].kind != NET_SLOT_EMPTY;
+	     i = (i + 1) & n->slot_mask)
+		if (n->slots[i].addr == addr)
+			return false;
+	return true;
+}
+
+bool net_local_ok(const struct net *n, uint32_t local)
+{
+	return local < n->n_addrs && n->slots[n->addrs[local].slot].kind == NET_SLOT_LOCAL;
+}
+
+int32_t net_source_for(const struct net *n, const uint8_t remote[16])
+{
+	uint32_t addr = net_v4_of(remote);
+	int32_t by_gateway = -1;
+
+	for (uint32_t i = 0; i < n->n_addrs; i++) {
+		const struct net_addr *a = &n->addrs[i];
+
+		if (!net_local_ok(n, i))
+			continue;
+		if (((addr ^ a->addr) & a->mask) == 0)
+			return (int32_t)i;
+		if (by_gateway < 0 && net_port(n, a->port)->gateway)
+			by_gateway = (int32_t)i;
+	}
+	return by_gateway;
+}
+
 int32_t net_path_for(struct net *n, uint16_t port, uint32_t local, const uint8_t remote[16],
 		     const uint8_t src_mac[6], uint64_t now)
 {

@@ -23,7 +23,7 @@ static const char *check_run(const struct tcp *t, const struct vec *q, struct sl
 static const char *check_send_queue(const struct tcp *t, const struct tcp_conn *c,
 				    struct tcp_work *w)
 {
-	uint32_t at = w->snd_una, end = w->snd_end;
+	uint32_t at = w->snd_una + w->syn, end = w->snd_end;
 	const char *wrong;
 
 	if (c->flags & TCP_F_FIN_SENT && !(c->flags & TCP_F_FIN_QUEUED))
@@ -42,7 +42,7 @@ static const char *check_send_queue(const struct tcp *t, const struct tcp_conn *
 
 static const char *check_flight(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w)
 {
-	uint32_t at = w->snd_una, sacked = 0, lost = 0;
+	uint32_t at = w->snd_una + w->syn, sacked = 0, lost = 0;
 
 	if (seq_gt(w->snd_una, c->snd_nxt) || seq_gt(c->snd_nxt, w->snd_max))
 		return "SND.UNA <= SND.NXT <= SND.MAX does not hold";

@@ -17,20 +17,26 @@ static bool entry_is(const struct tcp *t, uint32_t entry, const struct flow_tupl
 	       t->small[i].half.kind == flow_entry_type(entry);
 }
 
+uint32_t tcp_entry_of(const struct tcp *t, const struct flow_tuple *tuple, uint64_t hash)
+{
+	struct flow_cursor cur;
+	uint32_t entry;
+
+	for (entry = flow_table_first(&t->table, hash, &cur); entry != FLOW_NONE;
+	     entry = flow_table_next(&t->table, &cur))
+		if (entry_is(t, entry, tuple))
+			return entry;
+	return FLOW_NONE;
+}
+
 static uint32_t lookup(const struct tcp *t, const struct pkt_facts *f)
 {
 	struct flow_tuple tuple;
-	struct flow_cursor cur;
-	uint32_t entry;
 
 	tcp_tuple_of(f, &tuple);
 	if (f->entry != FLOW_NONE && entry_is(t, f->entry, &tuple))
 		return f->entry;
-	for (entry = flow_table_first(&t->table, f->hash, &cur); entry != FLOW_NONE;
-	     entry = flow_table_next(&t->table, &cur))
-		if (entry_is(t, entry, &tuple))
-			return entry;
-	return FLOW_NONE;
+	return tcp_entry_of(t, &tuple, f->hash);
 }
 
 void tcp_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
@@ -77,10 +83,12 @@ static bool paws_rejects(const struct tcp *t, const struct tcp_conn *c,
 static void rst_input(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
 		      struct tcp_conn *c, struct tcp_work *w)
 {
+	bool refused = c->state == TCP_SYN_RECEIVED;
+
 	if (f->seq == c->rcv_nxt) {
-		count(t->ctr, CTR_CONN_RESET_RX);
+		count(t->ctr, refused ? CTR_CONN_REFUSED : CTR_CONN_RESET_RX);
 		pkt_recycle(t->pool, m);
-		tcp_close_now(t, c, PIER_CLOSE_RESET);
+		tcp_close_now(t, c, refused ? PIER_CLOSE_REFUSED : PIER_CLOSE_RESET);
 	} else if (seq_gt(f->seq, c->rcv_nxt) && seq_lt(f->seq, c->rcv_nxt + window_of(c, w))) {
 		count(t->ctr, CTR_RX_RST_IN_WINDOW);
 		tcp_challenge_ack(t, c, m, true);
@@ -153,6 +161,10 @@ static bool checks(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struc
 		rst_input(t, m, f, c, w);
 		return false;
 	}
+	if (unlikely(flags & TCP_SYN && w->syn)) {
+		tcp_crossing_input(t, m, f, c, w);
+		return false;
+	}
 	if (flags & TCP_SYN) {
 		count(t->ctr, CTR_RX_SYN_IN_CONN);
 		tcp_challenge_ack(t, c, m, true);
@@ -175,6 +187,8 @@ static bool checks(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struc
 		tcp_drop(t, m, CTR_RX_NO_ACK);
 		return false;
 	}
+	if (unlikely(w->syn) && !tcp_syn_acked(t, m, f, c, w))
+		return false;
 	if (unlikely(!ack_in_range(c, w, f))) {
 		count(t->ctr, CTR_RX_BAD_ACK);
 		tcp_challenge_ack(t, c, m, empty);
@@ -206,6 +220,10 @@ void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, stru
 		return;
 	}
 	tcp_ready(t, c, w, 0);
+	if (unlikely(c->state == TCP_SYN_SENT)) {
+		tcp_syn_sent_input(t, m, f, c, w);
+		return;
+	}
 	if (!checks(t, m, f, c, w))
 		return;
 	update_ts_recent(t, c, w, f);

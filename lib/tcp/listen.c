@@ -11,8 +11,6 @@
 #include "tcp/tcp.h"
 #include "wire/tcp_opt.h"
 
-#define MSS_DEFAULT_V4 536 /* RFC 9293 section 3.7.1 */
-
 void listener_prepare(struct listener *l)
 {
 	l->rcv_wscale = 0;
@@ -29,12 +27,6 @@ int tcp_listener_find(const struct tcp *t, uint32_t local, uint16_t port)
 			return t->specific[i];
 	}
 	return (int)t->any_port[port] - 1;
-}
-
-/* The SYN-ACK's window is not scaled, but the next ones are: no bits that those cannot say. */
-static uint16_t first_window(const struct listener *l, unsigned int scale)
-{
-	return (uint16_t)(min_of(l->tcp.rcvbuf, 0xffffull) >> scale << scale);
 }
 
 /* Build SYN-ACK or, with ack_only, an ACK for a half-open record in m; m is consumed. */
@@ -102,7 +94,7 @@ void tcp_half_free(struct tcp *t, struct tcp_half *h)
 static void negotiate(struct tcp *t, struct tcp_half *h, const struct pkt_facts *f,
 		      const struct listener *l)
 {
-	uint32_t mss = f->flags & PKT_F_MSS ? f->mss : MSS_DEFAULT_V4;
+	uint32_t mss = f->flags & PKT_F_MSS ? f->mss : TCP_MSS_DEFAULT_V4;
 
 	if (f->flags & PKT_F_TS && l->tcp.timestamps) {
 		h->agreed |= TCP_AGREED_TS;
@@ -120,7 +112,7 @@ static void negotiate(struct tcp *t, struct tcp_half *h, const struct pkt_facts 
 	mss = max_of(mss, l->tcp.min_snd_mss);
 	mss = min_of(mss, t->net->paths[h->path].mtu - 40u);
 	h->snd_mss = mss - (h->agreed & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
-	h->rcv_wnd = first_window(l, h->rcv_wscale);
+	h->rcv_wnd = tcp_first_window(l, h->rcv_wscale);
 	h->dscp = l->tcp.dscp;
 }
 

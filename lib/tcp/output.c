@@ -91,7 +91,8 @@ void tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	struct rte_mbuf *m;
 	struct tcp_seg seg;
 
-	if (c->state == TCP_CLOSING || c->state == TCP_LAST_ACK || c->state >= TCP_TIME_WAIT)
+	if (c->state == TCP_SYN_SENT || c->state == TCP_CLOSING || c->state == TCP_LAST_ACK ||
+	    c->state >= TCP_TIME_WAIT)
 		return;
 	m = pkt_alloc(t->pool);
 	if (!m) {
@@ -169,7 +170,7 @@ static bool plan_new(struct tcp_conn *c, struct tcp_work *w, uint32_t mss, struc
 	uint32_t room = seq_gt(edge, c->snd_nxt) ? edge - c->snd_nxt : 0;
 	uint32_t fits = min_of(queued, room), len = min_of(fits, mss);
 
-	if (c->flags & TCP_F_FIN_SENT || (!queued && !fin_unsent(c)))
+	if (c->flags & TCP_F_FIN_SENT || (!queued && !fin_unsent(c)) || c->state < TCP_ESTABLISHED)
 		return false;
 	if (room == 0 || w->ecn_wait || !may_send_new(c, w))
 		return false;
@@ -251,7 +252,8 @@ bool tcp_output_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	struct plan p;
 
-	if (w->ack_now || w->keepalive_probe || w->probe || w->tlp_send)
+	if (w->ack_now || w->keepalive_probe || w->probe || w->tlp_send ||
+	    w->syn_due)
 		return true;
 	p = (struct plan){0};
 	if (!plan_retransmission(t, c, w, c->snd_mss, &p) && !plan_new(c, w, c->snd_mss, &p))
@@ -354,6 +356,11 @@ static struct rte_mbuf *next_segment(struct tcp *t, struct tcp_conn *c, struct t
 
 	if (!tcp_output_due(t, c, w))
 		return NULL;
+	if (unlikely(w->syn_due)) {
+		m = tcp_syn_build(t, c, w);
+		*failed = !m;
+		return m;
+	}
 	seg_common(t, c, w, &seg);
 	if (seg.sack_n) /* takes room from the payload: RFC 9293 section 3.7.1 */
 		mss -= 4 + 8 * seg.sack_n;

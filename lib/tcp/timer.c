@@ -169,7 +169,7 @@ void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool
 	enum tcp_timer old = w->timer;
 	uint64_t wait;
 
-	if (c->state == TCP_CLOSED)
+	if (c->state == TCP_CLOSED || w->timer == TCP_TIMER_SYN)
 		return;
 	if (w->snd_una != c->snd_nxt) {
 		if (restart) {
@@ -317,6 +317,9 @@ static void main_timer_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 		break;
 	case TCP_TIMER_FIN_WAIT2:
 		give_up(t, c, PIER_CLOSE_TIMEOUT);
+		break;
+	case TCP_TIMER_SYN:
+		tcp_syn_timer(t, c, w);
 		break;
 	case TCP_TIMER_NONE:
 		break;

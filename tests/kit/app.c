@@ -44,24 +44,32 @@ static void app_send(struct pier_conn *c, struct kit_app *a, uint64_t n)
 	push(c, a);
 }
 
+void kit_app_reset(struct kit_app *a)
+{
+	a->rx = a->tx = a->want = a->waiting = 0;
+	a->at_eof = false;
+}
+
 static void on_open(struct pier_conn *c)
 {
 	struct kit *k = (struct kit *)(uintptr_t)c->settings;
-	struct kit_app *a = NULL;
+	struct kit_app *a = app_of(c); /* of an active open already */
 	struct pier_info info;
 
 	pier_get_info(c, &info);
-	for (unsigned int i = 0; i < k->n_peers; i++)
+	for (unsigned int i = 0; i < k->n_peers && !a; i++)
 		if (k->peers[i]->port == info.remote_port &&
 		    memcmp(&k->peers[i]->addr, info.remote_addr + 12, 4) == 0)
 			a = &k->peers[i]->app;
 	assert_non_null(a);
 	*(struct kit_app **)c->ctx = a;
+	assert_false(a->is_open);
+	a->is_open = true;
 	a->opens++;
 	assert_int_equal(a->opens, a->closes + 1);
 	a->id = c->id;
-	a->rx = a->tx = a->want = a->waiting = 0;
-	a->at_eof = false;
+	if (!a->pending)
+		kit_app_reset(a);
 	if (a->timer_on_open)
 		pier_set_timer(c, a->timer_on_open);
 	if (a->on_open)
@@ -155,8 +163,13 @@ static void on_close(struct pier_conn *c, enum pier_close_reason why)
 {
 	struct kit_app *a = app_of(c);
 
-	a->closes++;
+	if (a->is_open)
+		a->closes++;
+	else
+		a->failed++;
+	a->is_open = a->pending = false;
 	assert_int_equal(a->closes, a->opens);
+	assert_true(a->failed <= a->connects);
 	a->why = why;
 	*(struct kit_app **)c->ctx = NULL;
 }

@@ -406,6 +406,7 @@ void kit_close(struct kit *k)
 	kit_drain(k);
 	for (unsigned int i = 0; i < k->n_peers; i++) {
 		assert_int_equal(k->peers[i]->app.opens, k->peers[i]->app.closes);
+		assert_int_equal(k->peers[i]->app.pending, 0);
 		free(k->peers[i]);
 	}
 	for (unsigned int i = 0; i < k->n_mem; i++)

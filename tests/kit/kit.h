@@ -87,6 +87,9 @@ struct kit_app {
 	uint64_t id;
 	bool at_eof;
 	unsigned int opens, closes, eofs, timers, datas, writables;
+	unsigned int connects; /* active opens, failed ones included */
+	unsigned int failed;   /* of these ended without open */
+	bool is_open, pending; /* pending: an active open, until its close */
 	enum pier_close_reason why;
 	uint64_t rx;           /* bytes consumed */
 	uint64_t waiting;      /* offered and not consumed, at the last callback */
@@ -186,6 +189,8 @@ struct kit {
 	uint64_t injected;
 	uint64_t rx_flags; /* ol_flags of what arrives: what the port says of its checksums */
 
+	int client;             /* version of kit_connect */
+	bool has_client;
 	struct kit_peer *ctl;   /* a connection by whose callbacks kit_app_* act */
 	struct kit_peer *target;
 	void (*op)(struct pier_conn *c, struct kit_app *a, uint64_t arg);
@@ -269,6 +274,26 @@ void kit_open(struct kit_peer *p);
 struct kit_peer *kit_plain(struct kit *k);
 struct kit_peer *kit_est(struct kit *k);
 
+/* ---- active opens: the peer is the server (connect.c) ---- */
+
+/*
+ * engine_connect to p, with k->tcp of the first such call; from and port (0: chosen) are the local
+ * end. Returns what it returned; p->dport is then the local port, but for an ephemeral one.
+ */
+int kit_connect_from(struct kit_peer *p, uint32_t local, uint16_t port);
+/* Answer the ARP request that waits, if one does. */
+void kit_arp(struct kit *k);
+/* The SYN: checked and learnt from. */
+struct seg kit_take_syn(struct kit_peer *p);
+/* All three, from any address and port, without failure. */
+struct seg kit_connect(struct kit_peer *p);
+/* Options of a SYN-ACK: what both offer. */
+struct tcp_opts kit_answer_opts(const struct kit_peer *p);
+/* That SYN-ACK. */
+void kit_accept(struct kit_peer *p);
+/* kit_connect, and the SYN-ACK and its ACK: the application has seen open, nothing waits. */
+void kit_active(struct kit_peer *p);
+
 /* ---- the application (app.c) ---- */
 
 extern const struct pier_handler kit_handler;
@@ -282,6 +307,7 @@ void kit_app_timer(struct kit_peer *p, uint64_t us);
 /* Any other call of the handler API, by a function of the test's. */
 void kit_app_call(struct kit_peer *p, void (*op)(struct pier_conn *, struct kit_app *, uint64_t),
 		  uint64_t arg);
+void kit_app_reset(struct kit_app *a); /* a new connection's streams */
 void kit_app_init(struct kit_app *a, struct kit *k);
 
 /* ---- pcap (pcap.c) ---- */

@@ -190,7 +190,7 @@ struct seg kit_parse(struct kit_peer *p, const struct kit_frame *f)
 	assert_int_equal(be16(th->dport), p->port);
 	assert_int_equal(th->doff & 0x0f, 0);
 	assert_true(tcp_hdr_len(th) >= TCP_HDR_LEN && tcp_hdr_len(th) <= l4_len);
-	if ((th->flags & (SYN | ACK)) == (SYN | ACK) && !p->iss_known) {
+	if (th->flags & SYN && !p->iss_known) {
 		p->iss = be32(th->seq);
 		p->iss_known = true;
 	}

@@ -63,6 +63,7 @@
 	X(RX_PAWS, rx_paws, "timestamp older than the last (RFC 7323 PAWS)")                       \
 	X(RX_NO_TS, rx_no_ts, "segment without the negotiated timestamp")                          \
 	X(RX_BAD_ACK, rx_bad_ack, "acknowledges what was never sent, or is too old")               \
+	X(RX_SYN_SENT, rx_syn_sent, "neither SYN nor RST while our SYN waits for its answer")      \
 	X(RX_NO_ACK, rx_no_ack, "segment without ACK on a connection")                             \
 	X(RX_SYN_IN_CONN, rx_syn_in_conn, "SYN on a connection (RFC 5961)")                        \
 	X(RX_RST_IN_WINDOW, rx_rst_in_window, "RST in the window but not at RCV.NXT (RFC 5961)")   \
@@ -100,6 +101,9 @@
 	X(SYNACK_RETRANSMITS, synack_retransmits, "SYN-ACKs sent again")                           \
 	X(HALF_OPEN_EXPIRED, half_open_expired, "half-open connections given up")                  \
 	X(HALF_OPEN_RESET, half_open_reset, "half-open connections reset by the peer")             \
+	X(SYN_SENT, syn_sent, "active opens begun")                                                \
+	X(SYN_RETRANSMITS, syn_retransmits, "SYNs of active opens sent again")                     \
+	X(CONN_REFUSED, conn_refused, "active opens that the peer refused")                        \
 	X(CONN_OPENED, conn_opened, "connections established")                                     \
 	X(CONN_CLOSED, conn_closed, "connections closed by FIN both ways")                         \
 	X(CONN_RESET_RX, conn_reset_rx, "connections reset by the peer")                           \

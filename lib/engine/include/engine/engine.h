@@ -128,6 +128,39 @@ void engine_unlisten(struct engine *e, int version);
 /* Connections that name the version, half-open ones included, and 1 if it is open; 0: it is gone. */
 uint64_t engine_listener_users(const struct engine *e, int version);
 
+/*
+ * A version that takes no SYN: handler, settings and TCP options of active opens; its addresses and
+ * ports mean nothing. Ended by engine_unlisten, and l must stay as with engine_listen. Returns the
+ * version number, or -ENOSPC when the table of versions is full.
+ */
+int engine_client(struct engine *e, const struct listener *l);
+
+struct engine_connect {
+	uint8_t remote[16];   /* IPv4 as ::ffff:a.b.c.d */
+	uint16_t remote_port; /* host order */
+	uint32_t local;       /* index of the source address, or LISTENER_ANY: chosen by route */
+	uint16_t local_port;  /* host order; 0: chosen by RFC 6056 from the version's range */
+	int version;          /* from engine_client, engine_listen or engine_relisten */
+	uint64_t ctx;         /* the first 8 bytes of the handler's context */
+};
+
+/*
+ * Open a connection (RFC 9293 section 3.10.1): its SYN leaves with the next engine_output, or when
+ * the next hop's address is known. *id is then its name for pier_get, and of each successful call
+ * the version's handler hears close once: after open, if it came to that, else with the reason
+ * PIER_CLOSE_REFUSED (the peer's RST) or PIER_CLOSE_TIMEOUT (no answer within syn-r2).
+ *
+ * Returns 0, or, with nothing sent and nothing kept:
+ *   -EINVAL        remote is not a unicast address of another host, or remote_port or version is bad
+ *   -EADDRNOTAVAIL local is no address in use, or every local port of the range is taken
+ *   -EADDRINUSE    there is a connection of these four already, or one in TIME-WAIT too young
+ *   -ENETUNREACH   no route, or all paths are in use
+ *   -ENOMEM        no record, block or room in the table
+ *   -ESHUTDOWN     the engine drains
+ * Bounded by the number of ports in the range. May be called from inside a handler's callback.
+ */
+int engine_connect(struct engine *e, const struct engine_connect *req, uint64_t now, uint64_t *id);
+
 /* Consumes the n mbufs; facts as pkt_parse_burst filled them, changed freely. Bounded by n. */
 void engine_input(struct engine *e, struct rte_mbuf **pkts, struct pkt_facts *facts,
 		  unsigned int n, uint64_t now);

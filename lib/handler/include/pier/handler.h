@@ -9,7 +9,10 @@
  *      open ──> data, writable, timer, eof (in any order, any number of times; eof once) ──> close
  *
  * Every open is followed by exactly one close, whatever happens in between; the connection's
- * context lives from the one to the other. Inside any callback, any call below is allowed,
+ * context lives from the one to the other. A connection that the handler asked for (pier_connect) is
+ * the handler's from that call on, context included: it hears open when the connection is
+ * established, and close exactly once, with or without an open before it. Until open only timer is
+ * called besides; what is sent waits. Inside any callback, any call below is allowed,
  * pier_close and pier_abort included: close is then called after the callback returned.
  *
  * Back-pressure in: data() returns how many bytes it took. The rest stays in pier, the receive
@@ -55,7 +58,7 @@ enum pier_close_reason {
 	PIER_CLOSE_ABORT,    /* pier_abort was called */
 	PIER_CLOSE_TIMEOUT,  /* the peer fell silent: R2 expired */
 	PIER_CLOSE_SHUTDOWN, /* the server stops */
-	PIER_CLOSE_REFUSED,  /* an active open failed */
+	PIER_CLOSE_REFUSED,  /* the peer answered an active open by RST */
 	PIER_CLOSE_USER_TIMEOUT, /* data sent was not acknowledged within the user timeout */
 	PIER_CLOSE_KEEPALIVE,    /* the last keep-alive probe was not answered either */
 };
@@ -76,6 +79,13 @@ struct pier_keepalive {
 	uint32_t count;       /* unanswered probes that end the connection, 1 to 100 */
 	uint64_t idle_us;     /* without a segment from the peer before the first probe */
 	uint64_t interval_us; /* between probes; up to an hour */
+};
+
+/* What pier_connect is to open. Zero what does not matter. */
+struct pier_connect {
+	uint8_t remote_addr[16], local_addr[16]; /* as in pier_info; local all zero: pier chooses */
+	uint16_t remote_port, local_port;        /* host order; local 0: pier chooses */
+	uint64_t ctx;                            /* first 8 bytes of the new connection's context */
 };
 
 /*
@@ -103,6 +113,7 @@ struct pier_calls {
 	bool (*set_keepalive)(struct pier_conn *c, const struct pier_keepalive *k);
 	void (*get_keepalive)(struct pier_conn *c, struct pier_keepalive *k);
 	bool (*set_timeouts)(struct pier_conn *c, uint64_t r2_us, uint64_t user_us);
+	int (*connect)(struct pier_conn *from, const struct pier_connect *to, uint64_t *id);
 };
 
 /*
@@ -290,6 +301,20 @@ static inline void pier_get_keepalive(struct pier_conn *c, struct pier_keepalive
 static inline bool pier_set_timeouts(struct pier_conn *c, uint64_t r2_us, uint64_t user_us)
 {
 	return c->calls->set_timeouts(c, r2_us, user_us);
+}
+
+/*
+ * Open a connection on this worker, with from's handler, settings and options (RFC 9293 section
+ * 3.10.1). Returns 0 and its id, by which pier_get reaches it at once; or, and then nothing was sent
+ * and no callback follows, a negative errno: -EINVAL not a unicast address of another host, or no
+ * port; -EADDRNOTAVAIL no such local address, or no local port left; -EADDRINUSE there is such a
+ * connection; -ENETUNREACH no route; -ENOMEM; -ESHUTDOWN the server stops.
+ *
+ * pier_close before open gives the attempt up. It sends nothing while the peer has not answered.
+ */
+static inline int pier_connect(struct pier_conn *from, const struct pier_connect *to, uint64_t *id)
+{
+	return from->calls->connect(from, to, id);
 }
 
 #ifdef __cplusplus

@@ -255,6 +255,23 @@ static inline bool net_accept(const struct net *n, struct pkt_facts *f)
 	return true;
 }
 
+/*
+ * Whether remote is an address that a connection can be opened to (RFC 9293 section 3.9.1.1): IPv4,
+ * not unspecified, loopback, multicast, broadcast or class E, and not one of our own, which no frame
+ * comes back to.
+ */
+bool net_destination_ok(const struct net *n, const uint8_t remote[16]);
+
+/*
+ * The local address, as an index, that a connection to remote is opened from (RFC 1122 section
+ * 3.3.4.3): one in remote's subnet, else the first of a port with a gateway; -1: no route.
+ * In proportion to the number of addresses.
+ */
+int32_t net_source_for(const struct net *n, const uint8_t remote[16]);
+
+/* Whether local is the index of an address in use: not one still being probed, or given up. */
+bool net_local_ok(const struct net *n, uint32_t local);
+
 static inline bool net_path_ready(const struct net *n, uint32_t path)
 {
 	return n->paths[path].state >= NET_PATH_RESOLVED;

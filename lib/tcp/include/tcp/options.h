@@ -11,6 +11,8 @@ struct tcp_options {
 	uint64_t rto_initial, rto_min, rto_max; /* RFC 6298 sections 2.1, 2.4, 2.5 */
 	bool rto_literal;                       /* RTO = max(rto_min, SRTT + 4 RTTVAR) */
 	uint32_t synack_retries;
+	uint64_t syn_r2;        /* give an active open up after this long, section 3.8.3 */
+	uint32_t port_low, port_high; /* of active opens' local ports, RFC 6056 section 3.2 */
 	uint32_t r1;            /* retransmissions before the path is doubted, section 3.8.3 */
 	uint64_t r2;            /* give up after this long without progress */
 	uint64_t user_timeout;  /* section 3.9.1.1 */

@@ -62,6 +62,7 @@ enum tcp_conn_flag {
 	TCP_F_WHEEL = 1 << 17,      /* deadline is set */
 	TCP_F_CHALLENGED = 1 << 18, /* challenge is a valid stamp */
 	TCP_F_SLOW = 1 << 19,       /* leave the fast path: misbehaviour, tracing, tampering */
+	TCP_F_ACTIVE = 1 << 20,     /* opened from this side */
 	TCP_F_ECN_ECHO = 1 << 25,   /* CE was received and no CWR since: ACKs carry ECE */
 	TCP_F_ECN_CWR = 1 << 26,    /* the next new data carries CWR */
 	TCP_F_OWN = 1 << 27,        /* tcp_work.own stands for the listener's options */
@@ -195,6 +196,7 @@ enum tcp_timer {
 	TCP_TIMER_PERSIST,  /* closed window */
 	TCP_TIMER_OVERRIDE, /* sender's silly-window avoidance, RFC 9293 section 3.8.6.2.1 */
 	TCP_TIMER_FIN_WAIT2,
+	TCP_TIMER_SYN,      /* of an active open, until its SYN is acknowledged */
 	TCP_TIMER_ECN,      /* an echo met a window of one segment: RFC 3168 section 6.1.2 */
 };
 
@@ -238,6 +240,9 @@ struct tcp_work {
 		reo_pending : 1,      /* reo_at is valid */
 		burst_wait : 1,       /* burst_left was spent: on in the next millisecond */
 		frto : 2;             /* RFC 5682: 1 SND.UNA was sent again, 2 new data after it */
+	uint8_t syn : 1,              /* active open: SND.UNA is our SYN, not acknowledged yet */
+		syn_due : 1,          /* and is to be sent, as SYN or SYN-ACK */
+		syn_times : 2;        /* how often it was sent; 2: more than once, no sample */
 	uint8_t sack_arrivals;        /* ACKs with new SACKs while some are on the scoreboard */
 	uint16_t burst_left;          /* segments that may leave without another ACK */
 
@@ -266,6 +271,7 @@ struct tcp_work {
 	uint32_t burst_ms;
 	uint32_t fin_seq;                   /* the peer's FIN, when it came early */
 	uint32_t last_sent;                 /* ms */
+	uint32_t syn_sent;                  /* low 32 bits of the clock in us */
 	uint32_t dsack_start, dsack_end;    /* to be reported once, equal: none */
 	uint32_t sack_start[4];             /* left edges of recently changed ranges, newest first */
 	struct cc cc, cc_before;

@@ -14,6 +14,7 @@
 
 #include "algo/bucket.h"
 #include "algo/cookie.h"
+#include "algo/ports.h"
 #include "algo/rtt.h"
 #include "algo/slab.h"
 #include "algo/wheel.h"
@@ -36,6 +37,7 @@
 #define TCP_BLOCK_ORDER 4  /* 64 << 4: the hot block's slab class */
 #define TCP_LIST_END    UINT32_MAX
 #define TCP_RANGES_MAX  256 /* out-of-order slices of a connection */
+#define TCP_MSS_DEFAULT_V4 536 /* RFC 9293 section 3.7.1 */
 
 static_assert(sizeof(struct tcp_work) <= 64 << TCP_BLOCK_ORDER, "a hot block fits its class");
 
@@ -46,6 +48,7 @@ struct tcp_version {
 	uint32_t half_open;
 	uint16_t generation;             /* tells the versions apart that had this place */
 	bool open;                       /* takes new connections */
+	bool client;                     /* takes no SYN: for active opens only */
 };
 
 /* Connections with something to do, through ready_next or out_next of their blocks. */
@@ -93,8 +96,9 @@ struct tcp {
 	uint32_t working;             /* blocks attached */
 	uint64_t held, held_max;      /* mbufs that queues keep, and their share; 0: no limit */
 
-	struct sip_key isn_key, ts_key, port_key; /* port_key: local ports of active opens */
+	struct sip_key isn_key, ts_key;
 	struct cookie_jar cookies;
+	struct ports ports; /* local ports of active opens */
 	struct bucket rst_bucket;
 	uint16_t next_generation;
 
@@ -216,7 +220,47 @@ void tcp_half_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, stru
 void tcp_half_timer(struct tcp *t, struct tcp_half *h);
 void tcp_half_free(struct tcp *t, struct tcp_half *h);
 
+/* The window of a SYN or SYN-ACK is not scaled, but the next ones are: no bits that those cannot say. */
+static inline uint16_t tcp_first_window(const struct listener *l, unsigned int scale)
+{
+	return (uint16_t)(min_of(l->tcp.rcvbuf, 0xffffull) >> scale << scale);
+}
+
+/* ---- active opens (connect.c) ---- */
+
+/*
+ * Open a connection to tuple (complete, in no use) by a version's handler and options, over path: in
+ * SYN-SENT, with its block, in the table; its SYN leaves with the next output. isn_above: the ISN is
+ * beyond this if reuse, the last number of the tuple's connection in TIME-WAIT (RFC 9293 section
+ * 3.4.1). NULL: a record, a block, the context or the table has no room; nothing is left behind.
+ */
+struct tcp_conn *tcp_connect(struct tcp *t, const struct flow_tuple *tuple, uint32_t path,
+			     int version, uint32_t isn_above, bool reuse);
+
+/* A segment for a connection in SYN-SENT; consumes m. RFC 9293 section 3.10.7.3. */
+void tcp_syn_sent_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_conn *c,
+			struct tcp_work *w);
+
+/* The next two: while the SYN of an active open is not acknowledged (w->syn), after crossing SYNs. */
+
+/* A SYN or SYN-ACK; consumes m. */
+void tcp_crossing_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_conn *c,
+			struct tcp_work *w);
+
+/* Does the ACK field acknowledge our SYN? Then the connection is open. Else m is used up. */
+bool tcp_syn_acked(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_conn *c,
+		   struct tcp_work *w);
+
+/* The SYN, or SYN-ACK, that is due; NULL: no mbuf. */
+struct rte_mbuf *tcp_syn_build(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
+/* TCP_TIMER_SYN has expired: once more, or the end. */
+void tcp_syn_timer(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
 /* ---- input ---- */
+
+/* The entry of the record with this tuple, or FLOW_NONE. */
+uint32_t tcp_entry_of(const struct tcp *t, const struct flow_tuple *tuple, uint64_t hash);
 
 /*
  * One segment, all checks of header and checksum passed, f->local, f->hash filled, f->entry the hint
