@@ -128,6 +128,7 @@ static void work_from_rest(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	w->rcv_adv = c->rcv_nxt + ((uint32_t)c->rcv_wnd << c->rcv_wscale);
 	w->rcv_read = c->rcv_nxt;
 	w->progress = t->now_ms;
+	w->burst_ms = t->now_ms - 1;
 	w->recover = w->ecn_end = c->snd_nxt - 1;
 	w->limited_end = c->snd_nxt;
 	w->linger_at = t->now_ms;

@@ -148,7 +148,7 @@ static void half_open(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, in
 	v->users++;
 	v->half_open++;
 	t->half_open++;
-	h->deadline = t->now_ms + ms_of(v->listener->tcp.rto_initial);
+	h->deadline = tcp_timer_due(t, v->listener->tcp.rto_initial);
 	h->wheel_slot = tcp_wheel_insert(t, entry, h->deadline);
 	count(t->ctr, CTR_SYN_RECEIVED);
 	m = tcp_reuse(t, m);
@@ -337,8 +337,7 @@ void tcp_half_timer(struct tcp *t, struct tcp_half *h)
 		return;
 	}
 	h->retries++;
-	h->deadline = t->now_ms +
-		ms_of(rtt_backoff(o->rto_initial, h->retries, o->rto_max));
+	h->deadline = tcp_timer_due(t, rtt_backoff(o->rto_initial, h->retries, o->rto_max));
 	h->wheel_slot = tcp_wheel_insert(t, entry, h->deadline);
 	m = pkt_alloc(t->pool);
 	if (!m) {

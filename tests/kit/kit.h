@@ -12,7 +12,9 @@
  * kit_advance. After each test everything is reset, time runs until TIME-WAIT is over, and then no
  * record, block, mbuf or unpaired open callback may be left.
  *
- * KIT_PCAP=file writes all frames of a run to file.
+ * KIT_PCAP=file writes all frames of a run to file. KIT_T0=us is where the clock starts, so that the
+ * same tests can run across its wraps; KIT_SKEW=us makes it go back by so much between the engine's
+ * calls of one turn, as the clocks of two cores do.
  */
 #ifndef PIER_TESTS_KIT_H
 #define PIER_TESTS_KIT_H
@@ -42,7 +44,7 @@
 #define KIT_SERVER V4(198, 18, 0, 2)
 #define KIT_SECOND V4(198, 18, 0, 3) /* the engine's other address */
 #define KIT_CLIENT V4(198, 18, 0, 1)
-#define KIT_T0     (1000 * US_PER_SEC)
+#define KIT_T0     kit_t0()
 #define KIT_PEERS  64
 #define KIT_MBUFS  8191
 #define KIT_PORT   80 /* where kit_start listens */
@@ -169,7 +171,7 @@ struct kit {
 	struct engine_address addrs[4];
 	struct tcp_options tcp; /* of the listeners made after a change; rcvbuf 65535 */
 	struct counters ctr;
-	uint64_t now;
+	uint64_t now, skew;
 
 	struct listener listeners[8];
 	int versions[8];
@@ -212,6 +214,7 @@ int kit_teardown(void **state);
 	int main(void) { return cmocka_run_group_tests(tests, kit_group_setup, NULL); }
 
 struct kit *kit_new(void);
+uint64_t kit_t0(void);
 /* Create the engine and listen on KIT_PORT of any address, unless it was done. */
 void kit_start(struct kit *k);
 /* Congestion control by name, for listeners made after this; the default is the engine's own. */
