@@ -95,6 +95,8 @@
 	X(RX_PAYLOAD_BYTES, rx_payload_bytes, "payload bytes accepted in order")                   \
 	X(TX_PAYLOAD_BYTES, tx_payload_bytes, "payload bytes sent, retransmissions included")      \
 	X(RX_OUT_OF_ORDER, rx_out_of_order, "segments queued out of order")                        \
+	X(OOO_EVICTED, ooo_evicted, "out-of-order ranges given up at a cap; the peer sends them again") \
+	X(OOO_STEPS, ooo_steps, "ranges compared to place or report out-of-order data")            \
 	X(RX_WINDOW_PROBES, rx_window_probes, "probes of our closed window")                       \
 	X(RX_KEEPALIVES, rx_keepalives, "the peers' keep-alive probes answered")                   \
 	X(SYN_RECEIVED, syn_received, "SYNs that opened a half-open connection")                   \

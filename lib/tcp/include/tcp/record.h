@@ -179,6 +179,21 @@ enum tcp_flight_flag {
 
 static_assert(sizeof(struct tcp_flight) == 16, "four a cache line");
 
+/* Received payload without gaps: mbufs linked through next, whose data is that payload only. */
+struct tcp_chain {
+	struct rte_mbuf *head, *tail;
+};
+
+/* A range that arrived out of order. */
+struct tcp_run {
+	uint32_t seq, end;
+	struct tcp_chain chain;
+	uint32_t links; /* of the chain */
+	uint32_t spare;
+};
+
+static_assert(sizeof(struct tcp_run) == 32, "two a cache line");
+
 enum tcp_event {
 	TCP_EV_OPEN = 1 << 0,
 	TCP_EV_DATA = 1 << 1,
@@ -202,6 +217,7 @@ enum tcp_timer {
 
 #define WORK_SLICES  3 /* of each queue inside the block */
 #define WORK_FLIGHTS 3
+#define WORK_RUNS    2
 
 /* Options that a connection may have for itself, named as those of struct tcp_options. */
 struct tcp_own {
@@ -226,7 +242,7 @@ struct tcp_work {
 	uint8_t dup_acks;
 	uint8_t burst_acks;           /* immediate ACKs in this burst */
 	uint8_t sack_n;
-	uint8_t data_stuck : 1,       /* the handler left data; wait for writable, resume or more */
+	uint8_t rcv_left : 1,         /* the handler left data: what comes is packed */
 		override : 1,         /* the next segment may be small */
 		fin_held : 1,         /* fin_seq is valid */
 		force_retx : 1,       /* one retransmission whatever cwnd says */
@@ -280,10 +296,18 @@ struct tcp_work {
 	struct rtt rtt;                     /* unpacked: small steps must not be rounded away */
 
 	struct tcp_own own;                 /* with TCP_F_OWN */
+	uint32_t held;                      /* mbufs that the queues keep */
+	uint32_t rcv_charge;                /* bytes of buffers behind received data */
+	uint32_t ooo_held;                  /* mbufs of the out-of-order queue */
+	uint32_t fat_next, fat_prev;        /* neighbours in tcp.fat, connection indexes, 0: none */
+	uint32_t fat_list;                  /* 0: in none */
+
 	struct vec sndq, rcvq, ooo, flight;
+	struct tcp_chain rcv_more;          /* behind rcvq */
 	struct slice sndq_inline[WORK_SLICES];
 	struct slice rcvq_inline[WORK_SLICES];
 	struct tcp_flight flight_inline[WORK_FLIGHTS];
+	struct tcp_run ooo_inline[WORK_RUNS];
 };
 
 static_assert(sizeof(struct tcp_work) <= 1000, "the hot block has grown");
