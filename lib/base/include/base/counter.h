@@ -103,6 +103,11 @@
 	X(SYNACK_RETRANSMITS, synack_retransmits, "SYN-ACKs sent again")                           \
 	X(HALF_OPEN_EXPIRED, half_open_expired, "half-open connections given up")                  \
 	X(HALF_OPEN_RESET, half_open_reset, "half-open connections reset by the peer")             \
+	X(COOKIES_SENT, cookies_sent, "SYNs answered by cookie")                                   \
+	X(COOKIES_ACCEPTED, cookies_accepted, "connections opened by a cookie")                    \
+	X(COOKIES_REJECTED, cookies_rejected, "ACKs tested for a cookie that carried none")        \
+	X(COOKIES_EXPIRED, cookies_expired, "ACKs with a cookie too old")                          \
+	X(HANDSHAKES_HELD, handshakes_held, "complete handshakes held half-open for want of room") \
 	X(SYN_SENT, syn_sent, "active opens begun")                                                \
 	X(SYN_RETRANSMITS, syn_retransmits, "SYNs of active opens sent again")                     \
 	X(CONN_REFUSED, conn_refused, "active opens that the peer refused")                        \

@@ -115,7 +115,8 @@ struct tcp_half {
 	uint16_t version, snd_mss, rcv_wnd, challenge;
 	uint8_t snd_wscale : 4, rcv_wscale : 4;
 	uint8_t dscp;
-	uint8_t pad;
+	uint8_t reused : 1; /* its tuple's place in the table is a TIME-WAIT entry's, which it is to replace */
+	uint8_t held : 1;   /* complete, but there was no room for a connection */
 	uint8_t kind; /* enum flow_type; 0: free */
 };
 
@@ -132,8 +133,12 @@ struct tcp_time_wait {
 	uint32_t ts_recent;
 	uint32_t expiry;     /* ms */
 	uint32_t next, prev; /* indexes in the pool, 0: none */
-	uint32_t challenge;  /* ms of the last ACK */
-	uint32_t spare : 24;
+	union {
+		uint32_t challenge; /* ms of the last ACK */
+		uint32_t half;      /* if replacing: that handshake's record in the pool */
+	};
+	uint32_t spare : 23;
+	uint32_t replacing : 1; /* a handshake that is to replace it is under way */
 	uint32_t ttl : 8;
 	uint16_t rcv_wnd;
 	uint8_t dscp;

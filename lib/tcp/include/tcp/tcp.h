@@ -217,12 +217,12 @@ static inline void tcp_version_put(struct tcp *t, uint32_t version)
 }
 
 /* A SYN, or anything else, to a listener; consumes m. */
-void tcp_listen_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int version,
-		      uint32_t isn_above, bool reuse);
+void tcp_listen_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int version);
 
 /* A segment for a half-open record; consumes m. */
 void tcp_half_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_half *h);
 void tcp_half_timer(struct tcp *t, struct tcp_half *h);
+/* Give the record up; a TIME-WAIT entry that it was to replace goes on. */
 void tcp_half_free(struct tcp *t, struct tcp_half *h);
 
 /* The window of a SYN or SYN-ACK is not scaled, but the next ones are: no bits that those cannot say. */
@@ -501,6 +501,7 @@ void tcp_time_wait_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 			 struct tcp_time_wait *tw);
 /* Free what has expired, at most budget. */
 void tcp_time_wait_tick(struct tcp *t, unsigned int budget);
+/* The entry is over; a handshake that was to replace it goes on. */
 void tcp_time_wait_free(struct tcp *t, struct tcp_time_wait *tw);
 
 /* Timestamp clock of RFC 7323: ms and a keyed offset. */
