@@ -80,7 +80,8 @@ struct tcp_conn {
 	uint8_t dscp;
 	uint32_t block; /* slab index of struct tcp_work, 0: at rest */
 
-	uint64_t cwnd : 20, ssthresh : 20, w_max : 20, reo : 4; /* segments; reo: tcp_reo_memory */
+	uint64_t cwnd : 20, ssthresh : 20, w_max : 20; /* segments */
+	uint64_t reordering : 1, reo_mult : 3;                          /* of RACK */
 	uint16_t srtt, rttvar, min_rtt;                                 /* rtt_pack */
 	uint16_t snd_mss, rcv_mss;
 	uint16_t version, generation;
@@ -88,7 +89,8 @@ struct tcp_conn {
 	uint8_t rx_dscp;   /* of the last acceptable segment */
 	uint32_t last_rx;  /* ms */
 	uint32_t deadline; /* ms; valid with TCP_F_WHEEL */
-	uint32_t wheel_slot; /* where the valid entry is, 0: nowhere */
+	uint32_t wheel_slot : 24;  /* where the valid entry is, 0: nowhere */
+	uint32_t reo_persist : 8;  /* recoveries until the reordering window narrows */
 	uint32_t handler_deadline; /* ms; valid with TCP_F_TIMER */
 	uint32_t challenge;        /* ms */
 	uint64_t ctx;              /* handler context: itself, or a slab index */
