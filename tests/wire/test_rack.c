@@ -232,8 +232,10 @@ static void RK_06_a_timeout_spares_what_is_young(void **s)
 static void RK_08_as_congestion_control_allows(void **s)
 {
 	struct kit *k = *s;
-	struct flow f = flow_open(k, OFFER_ALL, RTT);
+	struct flow f;
 
+	use_cc(k, "newreno");
+	f = flow_open(k, OFFER_ALL, RTT);
 	kit_app_send(f.p, 300 * f.mss);
 	flow_new(&f);
 	while (f.sent - f.una < 60) {
@@ -372,8 +374,10 @@ static unsigned int window(struct flow *f)
 static void RK_11_a_repaired_loss_is_a_loss(void **s)
 {
 	struct kit *k = *s;
-	struct flow f = flow_open(k, OFFER_ALL, RTT);
+	struct flow f;
 
+	use_cc(k, "newreno");
+	f = flow_open(k, OFFER_ALL, RTT);
 	kit_app_send(f.p, 10 * f.mss);
 	flow_new(&f);
 	kit_advance(k, RTT);
@@ -392,9 +396,11 @@ static void RK_11_a_repaired_loss_is_a_loss(void **s)
 static void RK_11_without_timestamps(void **s)
 {
 	struct kit *k = *s;
-	struct flow f = flow_open(k, OFFER_SACK | OFFER_WS, RTT);
+	struct flow f;
 	unsigned int n, again;
 
+	use_cc(k, "newreno");
+	f = flow_open(k, OFFER_SACK | OFFER_WS, RTT);
 	kit_app_send(f.p, 10 * f.mss);
 	flow_new(&f);
 	kit_advance(k, RTT);
@@ -414,9 +420,11 @@ static void RK_11_without_timestamps(void **s)
 static void RK_11_only_the_ack_was_late(void **s)
 {
 	struct kit *k = *s;
-	struct flow f = flow_open(k, OFFER_ALL, RTT);
+	struct flow f;
 	uint32_t echo = 0;
 
+	use_cc(k, "newreno");
+	f = flow_open(k, OFFER_ALL, RTT);
 	kit_app_send(f.p, 10 * f.mss);
 	while (kit_has(k)) {
 		echo = kit_take(f.p).opts.tsval;
