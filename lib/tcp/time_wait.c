@@ -216,7 +216,8 @@ void tcp_time_wait_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 	} else if (fin && f->seq + f->payload_len + 1 == tw->rcv_nxt) {
 		fin_again(t, m, f, tw);
 	} else if (!(f->tcp_flags & TCP_ACK) ||
-		   (f->seq == tw->rcv_nxt && !f->payload_len && !fin)) {
+		   (f->seq == tw->rcv_nxt && seq_leq(f->ack, tw->snd_nxt) && !f->payload_len &&
+		    !fin)) {
 		tcp_drop(t, m, CTR_RX_TIME_WAIT);
 	} else {
 		count(t->ctr, CTR_RX_TIME_WAIT);

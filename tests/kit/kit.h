@@ -189,6 +189,7 @@ struct kit {
 	unsigned int n_burst;
 	bool bursting;
 	uint64_t injected;
+	bool unchecked;    /* no look at every connection after each turn: there are many */
 	uint64_t rx_flags; /* ol_flags of what arrives: what the port says of its checksums */
 
 	int client;             /* version of kit_connect */
@@ -312,6 +313,22 @@ void kit_app_call(struct kit_peer *p, void (*op)(struct pier_conn *, struct kit_
 		  uint64_t arg);
 void kit_app_reset(struct kit_app *a); /* a new connection's streams */
 void kit_app_init(struct kit_app *a, struct kit *k);
+
+/* ---- states (states.c) ---- */
+
+struct kit_state {
+	const char *name;
+	void (*go)(struct kit_peer *p); /* from ESTABLISHED; all that is sent is taken */
+	uint32_t seq, ack;              /* of the engine's challenge ACK there */
+	bool app_hears;                 /* a reset is told */
+};
+
+#define KIT_STATES      7 /* TIME-WAIT is the last */
+#define KIT_CONN_STATES 6
+
+extern const struct kit_state kit_states[KIT_STATES];
+/* A plain connection in that state. */
+struct kit_peer *kit_in_state(struct kit *k, const struct kit_state *st);
 
 /* ---- pcap (pcap.c) ---- */
 
