@@ -119,12 +119,13 @@ static void RST_05_queues_are_flushed(void **s)
 		p->app.half_open_on_eof = true;
 		kit_open(p);
 		kit_drain(k);
-		for (unsigned int j = 0; j < 20; j++, seq += 1000)
-			send_seg(p, .flags = ACK, .seq = seq + (j == 19), .ack = i == 2 ? 2 : 1,
-				 .len = 1000);
-		seq -= 1000;
+		for (unsigned int j = 0; j < 19; j++, seq += 1000)
+			send_seg(p, .flags = ACK, .seq = seq, .ack = i == 2 ? 2 : 1, .len = 1000);
 		if (i == 3)
 			send_seg(p, .flags = FIN | ACK, .seq = seq, .ack = 1);
+		else
+			send_seg(p, .flags = ACK, .seq = seq + 1, .ack = i == 2 ? 2 : 1,
+				 .len = 1000);
 		kit_drain(k);
 		assert_true(kit_usage(k).block_bytes > 0);
 		send_seg(p, .flags = RST, .seq = seq + (i == 3));
