@@ -107,14 +107,20 @@ static void advance(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	tell_writable(t, c, w);
 }
 
-/* RFC 9293 section 3.10.7.4: only from a segment newer than the last that set it. */
+/*
+ * RFC 9293 section 3.10.7.4: only from a segment newer than the last that set it. Of an older one (a
+ * retransmission) the acknowledgment counts, but the right edge stays where it was.
+ */
 static void update_window(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
-			  const struct pkt_facts *f)
+			  const struct pkt_facts *f, uint32_t acked)
 {
 	uint32_t wnd = f->window << c->snd_wscale;
 
-	if (!seq_lt(c->snd_wl1, f->seq) && !(c->snd_wl1 == f->seq && seq_leq(w->snd_wl2, f->ack)))
+	if (!seq_lt(c->snd_wl1, f->seq) &&
+	    !(c->snd_wl1 == f->seq && seq_leq(w->snd_wl2, f->ack))) {
+		w->snd_wnd -= min_of(w->snd_wnd, acked);
 		return;
+	}
 	c->snd_wl1 = f->seq;
 	w->snd_wl2 = f->ack;
 	if (wnd != w->snd_wnd && seq_lt(w->snd_una + wnd, c->snd_nxt))
@@ -188,7 +194,7 @@ void tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct
 	w->burst_left = max_of(w->burst_left, tcp_opts_of(t, c)->burst);
 	w->burst_wait = 0;
 	if (seq_geq(f->ack, w->snd_una))
-		update_window(t, c, w, f);
+		update_window(t, c, w, f, w->snd_una - una);
 	if (forward && c->flags & TCP_F_FIN_SENT && w->snd_una == c->snd_nxt)
 		fin_acked(c);
 	/* Of partial ACKs only the first restarts the timer: RFC 6582 section 3.2. */

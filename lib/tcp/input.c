@@ -61,7 +61,7 @@ void tcp_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
 	}
 	version = tcp_listener_find(t, f->local, be16(f->dport));
 	if (version >= 0)
-		tcp_listen_input(t, m, f, version);
+		tcp_listen_input(t, m, f, version, 0, false);
 	else
 		tcp_reset_reply(t, m, f, CTR_RX_CLOSED_PORT);
 }
@@ -85,7 +85,10 @@ static void rst_input(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts 
 {
 	bool refused = c->state == TCP_SYN_RECEIVED;
 
-	if (f->seq == c->rcv_nxt) {
+	if (unlikely(c->state == TCP_TIME_WAIT)) {
+		/* The handler is still reading; RFC 1337 section 3 as in a TIME-WAIT record. */
+		tcp_drop(t, m, CTR_RX_RST_IGNORED);
+	} else if (f->seq == c->rcv_nxt) {
 		count(t->ctr, refused ? CTR_CONN_REFUSED : CTR_CONN_RESET_RX);
 		pkt_recycle(t->pool, m);
 		tcp_close_now(t, c, refused ? PIER_CLOSE_REFUSED : PIER_CLOSE_RESET);

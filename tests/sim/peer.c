@@ -3,7 +3,7 @@
  * timeout with backoff and go-back-N, reassembly, SACK blocks, delayed or immediate ACKs. Written
  * from the RFCs alone, so that it does not share the engine's mistakes.
  */
-#include "sim.h"
+#include "peers.h"
 
 #define RTO_FIRST (1 * SEC)
 #define RTO_MAX   (8 * SEC)
@@ -12,13 +12,16 @@
 static void transmit(struct client *c, const struct seg *g)
 {
 	static uint8_t buf[10000];
-	struct sim *s = c->sim;
-	uint32_t len;
+	struct party *s = c->party;
+	struct frame *f = wire_frame(&s->wire);
 
 	c->p->win = (uint16_t)min_of(c->buffer >> (c->p->ws_agreed ? c->p->ws : 0), 0xffffu);
-	len = kit_build(c->p, g, buf);
-	kit_pcap_write(s->k->now, buf, len);
-	link_send(s, &s->up, buf, len, true);
+	f->len = kit_build(c->p, g, buf);
+	f->to = ENGINE;
+	s->wire.now = s->k->now;
+	memcpy(f->bytes, buf, f->len);
+	kit_pcap_write(s->k->now, buf, f->len);
+	wire_send(&s->wire, f);
 }
 
 /* The runs of received bytes above rcv_nxt: the newest first, then upwards. */
@@ -95,7 +98,7 @@ static void send_at(struct client *c, uint32_t seq)
 
 static void arm(struct client *c)
 {
-	c->timer = c->sim->k->now + min_of(c->rto << c->tries, RTO_MAX);
+	c->timer = c->party->k->now + min_of(c->rto << c->tries, RTO_MAX);
 }
 
 static void pump(struct client *c)
@@ -118,7 +121,7 @@ static void pump(struct client *c)
 void client_start(struct client *c)
 {
 	struct tcp_opts o = {.flags = TCP_OPTS_MSS, .mss = c->p->mss, .wscale = c->p->ws,
-			     .tsval = c->p->ts_base + ms_of(c->sim->k->now)};
+			     .tsval = c->p->ts_base + ms_of(c->party->k->now)};
 
 	if (c->p->offer & OFFER_TS)
 		o.flags |= TCP_OPTS_TS;
@@ -153,7 +156,7 @@ static void connect_input(struct client *c, const struct seg *g)
 
 static void ack_input(struct client *c, const struct seg *g)
 {
-	sim_check(g->ack <= c->total + 2);
+	party_check(g->ack <= c->total + 2);
 	if (g->ack > c->una) {
 		c->cwnd += min_of(g->ack - c->una, (uint32_t)c->p->mss);
 		c->una = g->ack;
@@ -175,14 +178,14 @@ static void data_input(struct client *c, const struct seg *g)
 
 	if (!g->len && !fin)
 		return;
-	sim_check(end <= c->total + 1);
-	sim_check(end <= c->rcv_nxt + c->buffer + (1u << c->p->ws) + 1); /* and a probe's octet */
+	party_check(end <= c->total + 1);
+	party_check(end <= c->rcv_nxt + c->buffer + (1u << c->p->ws) + 1); /* and a probe's octet */
 	for (uint32_t i = g->seq; i < end; i++)
 		c->have[i] = 1;
 	if (g->len && g->seq > c->rcv_nxt)
 		c->newest = g->seq;
 	if (fin) {
-		sim_check(end == c->total + 1);
+		party_check(end == c->total + 1);
 		c->fin_received = true;
 	}
 	while (c->rcv_nxt < c->total + 1 && c->have[c->rcv_nxt])
@@ -190,7 +193,7 @@ static void data_input(struct client *c, const struct seg *g)
 	if (c->fin_received && c->rcv_nxt == c->total + 1)
 		c->rcv_nxt++;
 	if (plain && c->delayed_acks && ++c->unacked < 2 && !fin) {
-		c->ack_timer = min_of(c->ack_timer, c->sim->k->now + DELACK);
+		c->ack_timer = min_of(c->ack_timer, c->party->k->now + DELACK);
 		return;
 	}
 	send_ack(c);
@@ -199,7 +202,7 @@ static void data_input(struct client *c, const struct seg *g)
 /* Again and again: it may be lost, and the engine may have taken more than we know of. */
 static void send_reset(struct client *c, uint32_t seq)
 {
-	c->timer = c->sim->k->now + RTO_FIRST;
+	c->timer = c->party->k->now + RTO_FIRST;
 	transmit(c, &(struct seg){.flags = RST, .seq = seq});
 }
 
@@ -207,7 +210,7 @@ void client_input(struct client *c, const struct seg *g)
 {
 	if (g->flags & RST) {
 		/* The engine knows nothing of it any more: only right when both are through. */
-		sim_check(c->done || (c->end == END_FIN_EARLY && c->una == c->total + 2) ||
+		party_check(c->done || (c->end == END_FIN_EARLY && c->una == c->total + 2) ||
 			  (c->rcv_nxt == c->total + 2));
 		return;
 	}
@@ -248,7 +251,7 @@ uint64_t client_next(const struct client *c)
 
 void client_timer(struct client *c)
 {
-	uint64_t now = c->sim->k->now;
+	uint64_t now = c->party->k->now;
 
 	if (c->ack_timer <= now)
 		send_ack(c);

@@ -1,92 +1,182 @@
 /*
- * The simulator: an engine serving echo, clients written here, and a link between them that loses,
- * delays, reorders, doubles and damages, all from one seed and in virtual time. The same seed gives
- * the same run, frame by frame.
+ * The simulator: two engines, a client and a server, and a wire between them, in virtual time. Frames
+ * go from mbuf to bytes to mbuf, so each engine has memory of its own. The same seed gives the same
+ * run, frame by frame.
+ *
+ * A run: sim_init, set what is not to be the default (hosts, links, flows, actions), sim_run. Both ends
+ * of a flow send the bytes of a pattern and check every byte that arrives; the oracles (oracle.c) look
+ * at the engines and at every frame while it runs, and at what is left at the end. What they find ends
+ * the process with the seed, unless sim.quiet collects it (rows).
  */
 #ifndef PIER_TESTS_SIM_H
 #define PIER_TESTS_SIM_H
 
-#include "kit.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_mbuf.h>
+
+#include "base/units.h"
+#include "engine/engine.h"
+#include "link.h"
+#include "pkt/parse.h"
+#include "tcp/tcp.h"
+
+#define SIM_FLOWS   8
+#define SIM_ACTIONS 16
+#define SIM_PORT    80
+#define SIM_LOCAL   40000 /* flow i is from this port + i */
+#define SIM_T0      (1000 * US_PER_SEC)
+#define SIM_HELD    64    /* mbufs that a port which holds them has in its ring */
+
+enum { CLIENT, SERVER };
 
 struct sim;
+struct flow;
 
-/* A direction of the link. Probabilities in 1/10000. */
-struct link_conf {
-	uint64_t bits_per_s;
-	uint64_t delay, jitter; /* us */
-	uint32_t queue;         /* frames waiting at most */
-	uint32_t loss, reorder, duplicate, corrupt;
+/* When an end of a flow sends its FIN. */
+enum sim_fin {
+	FIN_WHEN_SENT, /* as soon as everything was written: half-close */
+	FIN_AT_EOF,    /* and the peer's FIN was read */
 };
 
-struct link {
-	struct link_conf conf;
-	uint64_t free_at; /* when the wire is idle again */
-	uint64_t last_at; /* arrival of the last frame: no overtaking but by reorder */
-	uint64_t sent, lost, damaged, doubled, late;
+/* One end of a flow: what its application does, and what happened. */
+struct end {
+	struct flow *flow;
+	unsigned int side;
+	/* Set before the run. */
+	uint64_t total;              /* bytes to send */
+	uint32_t write_lo, write_hi; /* bytes in one write */
+	uint64_t write_gap;          /* us between writes, 0: none */
+	uint32_t read_lo, read_hi;   /* bytes in one read; read_gap 0: whatever there is */
+	uint64_t read_gap;
+	enum sim_fin fin;
+	uint64_t abort_at;           /* reset when so many bytes came; UINT64_MAX: never */
+	bool copies;                 /* pier_send, not pier_send_static */
+	bool nodelay;
+
+	uint64_t id;
+	unsigned int opens, closes;
+	bool eof, shut, aborted, reading;
+	enum pier_close_reason why;
+	uint64_t tx, rx;             /* bytes written and read */
+	uint64_t opened_at, closed_at, last_rx_at, write_at, read_at;
+	/* Of the oracle. */
+	uint32_t una;
+	uint64_t progress;           /* us */
+	bool edge_known;
+	uint32_t edge, ack;          /* highest announced */
+	uint8_t shift;
 };
 
-enum client_end {
-	END_FIN_EARLY, /* FIN with the last byte */
-	END_FIN_LATE,  /* FIN when everything came back */
-	END_RESET,     /* RST half way */
-	END_MAX,
+struct flow {
+	struct sim *s;
+	unsigned int index;
+	struct end end[2]; /* CLIENT, SERVER */
+	uint64_t start;    /* us from the run's begin */
+	bool connecting, connected;
+	uint64_t salt;     /* of its pattern */
 };
 
-/* A client: sends total bytes of the pattern and takes them back. */
-struct client {
-	struct sim *sim;
-	struct kit_peer *p;
-	uint32_t total;
-	enum client_end end;
-	bool connected, done, fin_sent, fin_received, got_any;
-	uint32_t una, nxt;      /* of our sequence space: SYN 0, data from 1, FIN total + 1 */
-	uint32_t rwnd;          /* bytes the engine takes */
-	uint32_t cwnd;          /* bytes */
-	unsigned int dups, tries;
-	uint64_t rto, timer;    /* timer: when, UINT64_MAX: off */
-	uint64_t ack_timer;
-	bool delayed_acks;
-	unsigned int unacked;
-	uint32_t rcv_nxt;       /* of the engine's space */
-	uint32_t newest;        /* last out-of-order arrival */
-	uint8_t *have;          /* received, by offset */
-	uint32_t buffer;        /* receive window */
+struct host {
+	struct sim *s;
+	unsigned int id;
+	struct engine *e;
+	struct engine_config conf;
+	struct engine_port port;
+	struct pkt_port cap;
+	struct engine_address addr;
+	struct tcp_options tcp;
+	struct listener listener;
+	struct counters ctr;
+	int version;
+	bool rx_vouched; /* the port verifies sums and says so */
+	bool busy;       /* something arrived in this instant */
+	struct rte_mbuf *burst[ENGINE_BURST_MAX];
+	unsigned int n_burst;
+	struct rte_mbuf *held[SIM_HELD]; /* the ring of a port that holds mbufs */
+	struct frame *held_copy[SIM_HELD];
+	unsigned int held_next;
+	struct { void *at; size_t bytes; } mem[64];
+	unsigned int n_mem;
+	uint64_t mbufs_max, blocks_max;
 };
 
-struct event {
-	uint64_t at, order;
-	uint8_t *frame;
-	uint32_t len;
-	bool to_engine;
+/* Something that happens to the run at a time. */
+struct action {
+	uint64_t at; /* us from the begin */
+	void (*run)(struct sim *s, uint64_t arg);
+	uint64_t arg;
 };
 
 struct sim {
-	struct kit *k;
-	uint64_t rng;
-	struct link up, down; /* up: to the engine */
-	struct client *clients;
-	unsigned int n_clients;
-	struct event *heap;
-	uint32_t n_events, max_events;
-	uint64_t order;
+	uint64_t seed;
+	uint64_t begin;      /* us, when it started */
+	struct wire wire;
+	struct host host[2];
+	struct flow flow[SIM_FLOWS];
+	unsigned int n_flows;
+	struct action action[SIM_ACTIONS];
+	unsigned int n_actions, next_action;
+	uint64_t check_every;  /* events between looks at the connections' invariants */
+	uint64_t events;
+	uint64_t deadline;     /* us from the begin: the run must be over */
+	uint64_t link_up_at;   /* stalls count from here */
+	uint64_t stall_ms;     /* longest pause seen */
+	bool no_stall_check;
+	/* Called after each event, if set. */
+	void (*watch)(struct sim *s, void *arg);
+	void *watch_arg;
 };
 
-uint64_t sim_rnd(struct sim *s);
-uint64_t sim_range(struct sim *s, uint64_t lo, uint64_t hi);
-bool sim_chance(struct sim *s, uint32_t per_10000);
-void sim_fail(const char *what);
-#define sim_check(c) ((c) ? (void)0 : sim_fail(#c))
+/* ---- world.c: life, hosts, time ---- */
 
-/* ---- link.c ---- */
-void link_send(struct sim *s, struct link *l, const uint8_t *frame, uint32_t len, bool to_engine);
-uint64_t link_next(const struct sim *s); /* UINT64_MAX: nothing under way */
-struct event link_pop(struct sim *s);
+/* EAL and pools, once. Exits on failure. */
+void sim_start(void);
+/* Hosts, links and options as by default: 100 Mbit/s, 40 ms, one BDP of queue; no flows. */
+void sim_init(struct sim *s, uint64_t seed);
+/* Another flow, 1 MB each way. */
+struct flow *sim_flow(struct sim *s);
+/* At a time after the begin; in order. */
+void sim_at(struct sim *s, uint64_t at, void (*run)(struct sim *s, uint64_t arg), uint64_t arg);
+/* Make the engines; sim_run does it if it was not done. */
+void sim_open(struct sim *s);
+/* Run until all flows are over, then until TIME-WAIT is; check, and free everything. */
+void sim_run(struct sim *s);
+/* The same in parts: one event; false: nothing will happen any more. */
+bool sim_step(struct sim *s);
+bool sim_finished(const struct sim *s);
+void sim_close(struct sim *s);
+uint64_t sim_elapsed(const struct sim *s);
+/* All three to the same: both directions of the path. */
+void sim_path(struct sim *s, double bits_per_s, uint64_t rtt, uint32_t queue);
 
-/* ---- peer.c ---- */
-void client_start(struct client *c);
-void client_input(struct client *c, const struct seg *g);
-uint64_t client_next(const struct client *c);
-void client_timer(struct client *c);
-void client_free(struct client *c);
+/* ---- app.c ---- */
+
+extern const struct pier_handler sim_handler;
+void app_start(void); /* the pattern */
+/* The engine's connection of an end, NULL: not open. */
+struct tcp_conn *end_conn(const struct end *e);
+bool end_over(const struct end *e);
+
+/* ---- oracle.c ---- */
+
+_Noreturn void sim_fail(const struct sim *s, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void oracle_event(struct sim *s);
+/* A host sent f. */
+void oracle_frame(struct sim *s, const struct host *h, const struct frame *f);
+/* All flows are over; what they delivered. */
+void oracle_flows(struct sim *s);
+/* TIME-WAIT is over: nothing is left. */
+void oracle_end(struct sim *s);
+void sim_describe(const struct sim *s, FILE *out);
+
+/* ---- draw.c ---- */
+
+/* Everything about a run from its seed. */
+void sim_draw(struct sim *s, uint64_t seed);
 
 #endif
