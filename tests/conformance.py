@@ -108,7 +108,7 @@ def verdict(row, tests, verdicts):
     if not passed:
         return Verdict('missing', 'missing', names)
     if kind == 'but':
-        return Verdict('but', f'proved but for {NEEDS[rest]}', names)
+        return Verdict('but', f'proved but for {NEEDS.get(rest, rest)}', names)
     return Verdict('proved', 'proved', names)
 
 

@@ -59,6 +59,9 @@ static void apply_tables(struct pier_config *c, struct pier_listener *l,
 		bases[2] = l->settings;
 	}
 	config_apply(l->section, tables, bases, l->handler->options ? 3 : 2, errors);
+	if (config_value(l->section, "msl"))
+		config_error(errors, l->section, "msl",
+			     "TIME-WAIT lasts as long for all listeners: set it in [tcp]");
 }
 
 void config_take_listener(struct pier_config *c, const struct config_section *s,

@@ -100,8 +100,8 @@ const struct option_table app_port_option_table = {
 static const struct option listen_options[] = {
 	{"handler", OPTION_STRING, AT(handler), .help = "who serves the connections"},
 	{"backlog", OPTION_U32, AT(backlog), 0, 100000000, .def = "0",
-	 .help = "connections of this listener whose handshake is not complete; 0 is no limit but "
-		 "max-half-open"},
+	 .help = "connections of this listener whose handshake is not complete, or for which there is no "
+		 "room yet; 0 is no limit but max-half-open"},
 };
 #undef AT
 

@@ -41,6 +41,7 @@ void rack_dsack(struct rack *r, uint32_t snd_una, uint32_t snd_nxt)
 {
 	if (r->in_dsack_round && seq_geq(snd_una, r->dsack_round))
 		r->in_dsack_round = false;
+	r->reordering = true; /* what was sent again had only been late */
 	if (r->in_dsack_round)
 		return;
 	r->in_dsack_round = true;

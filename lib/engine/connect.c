@@ -21,7 +21,7 @@ static bool may_reuse(const struct choice *ch, const struct tcp_time_wait *tw)
 {
 	uint32_t entered = tw->expiry - ch->t->time_wait_ms;
 
-	return ch->timestamps && tw->agreed & TCP_AGREED_TS &&
+	return ch->timestamps && tw->agreed & TCP_AGREED_TS && !tw->replacing &&
 	       ch->t->now_ms - entered >= TIME_WAIT_REST_MS;
 }
 

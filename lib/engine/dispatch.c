@@ -8,8 +8,6 @@
  */
 #include "engine_priv.h"
 
-#define SHOW_MAX 64 /* slices in one data callback */
-
 static const struct pier_handler *handler_of(const struct engine *e, const struct tcp_conn *c)
 {
 	return e->tcp.version[c->version].listener->handler;
@@ -48,8 +46,8 @@ void engine_reap(struct engine *e, struct tcp_conn *c)
 static bool show(struct engine *e, struct tcp_conn *c, struct tcp_work *w,
 		 const struct pier_handler *h, struct pier_conn *pc)
 {
-	struct pier_slice s[SHOW_MAX];
-	unsigned int n = min_of(w->rcvq.n, (uint32_t)SHOW_MAX);
+	struct pier_slice s[TCP_SHOWN_MAX];
+	unsigned int n = min_of(w->rcvq.n, (uint32_t)TCP_SHOWN_MAX);
 	size_t total = 0, used;
 
 	e->shown = vec_at(&w->rcvq, &e->tcp.slab, w->rcvq_inline, sizeof(struct slice), 0);
@@ -71,6 +69,8 @@ static void run_data(struct engine *e, struct tcp_conn *c, struct tcp_work *w,
 {
 	while (open_for(c) && w->rcvq.n && show(e, c, w, h, pc))
 		;
+	if (unlikely(w->rcvq.n))
+		tcp_rcvq_left(&e->tcp, w);
 	if (c->state != TCP_CLOSED && !(c->flags & TCP_F_ORPHAN))
 		tcp_window_update(&e->tcp, c, w);
 }

@@ -153,8 +153,8 @@ void engine_tick(struct engine *e, uint64_t now, unsigned int budget)
 	struct tcp *t = &e->tcp;
 
 	engine_set_time(e, now);
-	if (net_next(&e->net) <= now)
-		net_tick(&e->net, now);
+	if (net_next(&e->net) <= t->now)
+		net_tick(&e->net, t->now);
 	wheel_advance(&t->wheel, t->now_ms, budget, tcp_timer_fire, t);
 	tcp_time_wait_tick(t, budget);
 	tcp_stale_sweep(t);

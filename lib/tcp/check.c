@@ -76,20 +76,42 @@ static const char *check_receive(const struct tcp *t, const struct tcp_conn *c, 
 
 	if (wrong)
 		return wrong;
+	for (const struct rte_mbuf *m = w->rcv_more.head; m; m = m->next) {
+		if (!m->data_len || (!m->next && m != w->rcv_more.tail))
+			return "the receive queue's chain is broken";
+		at += m->data_len;
+	}
+	if (w->rcv_more.head && !w->rcvq.n)
+		return "received data that the handler cannot see";
 	/* A block attached after the FIN starts behind it. */
 	if (at != end && !(fin && !w->rcvq.n && at == c->rcv_nxt))
 		return "the receive queue does not end at RCV.NXT";
 	if (seq_gt(w->last_ack_sent, c->rcv_nxt))
 		return "more was acknowledged than received";
-	if (seq_gt(end, w->rcv_adv))
-		return "more was received than the window allowed";
-	for (uint32_t i = 0; i < w->ooo.n; i++) {
-		const struct slice *s = vec_at(&w->ooo, &t->slab, NULL, sizeof(*s), i);
+	return seq_gt(end, w->rcv_adv) ? "more was received than the window allowed" : NULL;
+}
 
-		if (!s->len || seq_lt(s->seq, c->rcv_nxt) || seq_lt(s->seq, at))
-			return "out-of-order ranges overlap or are out of order";
-		at = s->seq + s->len;
+static const char *check_ooo(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w)
+{
+	uint32_t links = 0, at = c->rcv_nxt;
+
+	if (w->ooo.n > TCP_RANGES_MAX)
+		return "too many out-of-order ranges";
+	for (uint32_t i = 0; i < w->ooo.n; i++) {
+		const struct tcp_run *r = vec_at(&w->ooo, &t->slab, w->ooo_inline, sizeof(*r), i);
+		uint32_t end = r->seq, n = 0;
+
+		if (!seq_gt(r->seq, at))
+			return "out-of-order ranges touch or are out of order";
+		for (const struct rte_mbuf *m = r->chain.head; m; m = m->next, n++)
+			end += m->data_len;
+		if (end != r->end || n != r->links || r->end == r->seq)
+			return "an out-of-order range is not what its chain holds";
+		links += n;
+		at = r->end;
 	}
+	if (links != w->ooo_held || (links != 0) != (w->fat_list != 0))
+		return "the count of out-of-order buffers is wrong";
 	return w->ooo.n && seq_gt(at, w->rcv_adv) ? "out-of-order data beyond the window" : NULL;
 }
 
@@ -153,5 +175,7 @@ const char *tcp_check(const struct tcp *t, const struct tcp_conn *c)
 		wrong = check_send_queue(t, c, w);
 	if (!wrong)
 		wrong = check_receive(t, c, w);
+	if (!wrong)
+		wrong = check_ooo(t, c, w);
 	return wrong ? wrong : check_timer(c, w);
 }

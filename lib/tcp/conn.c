@@ -128,12 +128,14 @@ static void work_from_rest(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	w->rcv_adv = c->rcv_nxt + ((uint32_t)c->rcv_wnd << c->rcv_wscale);
 	w->rcv_read = c->rcv_nxt;
 	w->progress = t->now_ms;
+	w->burst_ms = t->now_ms - 1;
 	w->recover = w->ecn_end = c->snd_nxt - 1;
 	w->limited_end = c->snd_nxt;
 	w->linger_at = t->now_ms;
 	rack_init(&w->rack, c->snd_nxt);
-	w->rack.reordering = c->reo & 1;
-	w->rack.mult = max_of(c->reo >> 1, 1);
+	w->rack.reordering = c->reordering;
+	w->rack.mult = max_of((uint32_t)c->reo_mult, 1u);
+	w->rack.persist = c->reo_persist;
 	w->last_sent = c->last_sent;
 	if (c->flags & TCP_AGREED_TS)
 		w->ts_offset = tcp_ts_offset(t, &c->tuple);
@@ -214,7 +216,9 @@ void tcp_settle(struct tcp *t, struct tcp_conn *c)
 	c->ssthresh = w->cc.ssthresh == CC_SSTHRESH_NONE ? SEGMENTS_MAX :
 							   segments(w->cc.ssthresh, c->snd_mss);
 	c->w_max = w->cc.w_max ? segments(w->cc.w_max, c->snd_mss) : 0;
-	c->reo = w->rack.reordering | w->rack.mult << 1;
+	c->reordering = w->rack.reordering;
+	c->reo_mult = w->rack.mult;
+	c->reo_persist = w->rack.persist;
 	c->last_sent = w->last_sent;
 	tcp_queues_drop(t, w);
 	block_free(t, c);

@@ -61,7 +61,7 @@ void tcp_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
 	}
 	version = tcp_listener_find(t, f->local, be16(f->dport));
 	if (version >= 0)
-		tcp_listen_input(t, m, f, version, 0, false);
+		tcp_listen_input(t, m, f, version);
 	else
 		tcp_reset_reply(t, m, f, CTR_RX_CLOSED_PORT);
 }

@@ -4,12 +4,21 @@
  * A half-open connection is a 64-byte record and a timer; the SYN-ACK is built in the packet that
  * asked. It becomes a connection with the first acceptable segment that acknowledges the SYN-ACK,
  * and that segment is then processed as any other, payload, FIN and all.
+ *
+ * Records are capped, for each listener and for all. Past seven eighths of a cap, and while the
+ * worker is overloaded, SYNs are answered by cookie (cookie.c). Open callbacks run at the end of the
+ * burst, so nothing is ever queued to be accepted: what stands for a full accept queue is a complete
+ * handshake for which there is no connection record, block or context. It stays half-open, held, and
+ * the repeated SYN-ACK makes the peer try again.
+ *
+ * A SYN that replaces a TIME-WAIT entry gets a record that stands beside the entry, which keeps its
+ * place in the table and its time to expire, until the handshake is complete; if it is not, the
+ * entry is as it was.
  */
 #include <string.h>
 
 #include "algo/isn.h"
-#include "tcp/tcp.h"
-#include "wire/tcp_opt.h"
+#include "open.h"
 
 void listener_prepare(struct listener *l)
 {
@@ -29,27 +38,34 @@ int tcp_listener_find(const struct tcp *t, uint32_t local, uint16_t port)
 	return (int)t->any_port[port] - 1;
 }
 
+void tcp_synack_fill(const struct tcp_half *h, uint32_t mtu, uint32_t ts, struct tcp_seg *seg,
+		     struct tcp_opts *syn)
+{
+	*syn = (struct tcp_opts){.tsval = ts, .tsecr = h->ts_recent, .flags = TCP_OPTS_MSS,
+				 .wscale = h->rcv_wscale, .mss = (uint16_t)(mtu - 40)};
+	*seg = (struct tcp_seg){.seq = h->iss, .ack = h->irs + 1, .window = h->rcv_wnd,
+				.flags = TCP_SYN | TCP_ACK, .dscp = h->dscp, .tsval = ts,
+				.tsecr = h->ts_recent, .agreed = h->agreed, .syn = syn};
+	if (h->agreed & TCP_AGREED_TS)
+		syn->flags |= TCP_OPTS_TS;
+	if (h->agreed & TCP_AGREED_SACK)
+		syn->flags |= TCP_OPTS_SACK_OK;
+	if (h->agreed & TCP_AGREED_WS)
+		syn->flags |= TCP_OPTS_WSCALE;
+	if (h->agreed & TCP_AGREED_ECN)
+		seg->flags |= TCP_ECE;
+}
+
 /* Build SYN-ACK or, with ack_only, an ACK for a half-open record in m; m is consumed. */
 static void half_send(struct tcp *t, struct tcp_half *h, struct rte_mbuf *m, bool ack_only)
 {
 	const struct listener *l = t->version[h->version].listener;
 	uint32_t ts = h->agreed & TCP_AGREED_TS ?
 		tcp_ts_now(t, tcp_ts_offset(t, &h->tuple)) : 0;
-	struct tcp_opts syn = {.tsval = ts, .tsecr = h->ts_recent, .flags = TCP_OPTS_MSS,
-			       .wscale = h->rcv_wscale,
-			       .mss = t->net->paths[h->path].mtu - 40};
-	struct tcp_seg seg = {.seq = h->iss, .ack = h->irs + 1, .window = h->rcv_wnd,
-			      .flags = TCP_SYN | TCP_ACK, .dscp = h->dscp, .tsval = ts,
-			      .tsecr = h->ts_recent, .agreed = h->agreed, .syn = &syn};
+	struct tcp_opts syn;
+	struct tcp_seg seg;
 
-	if (h->agreed & TCP_AGREED_TS)
-		syn.flags |= TCP_OPTS_TS;
-	if (h->agreed & TCP_AGREED_SACK)
-		syn.flags |= TCP_OPTS_SACK_OK;
-	if (h->agreed & TCP_AGREED_WS)
-		syn.flags |= TCP_OPTS_WSCALE;
-	if (h->agreed & TCP_AGREED_ECN)
-		seg.flags |= TCP_ECE;
+	tcp_synack_fill(h, t->net->paths[h->path].mtu, ts, &seg, &syn);
 	if (ack_only) {
 		seg.seq++;
 		seg.flags = TCP_ACK;
@@ -77,25 +93,30 @@ static void half_challenge(struct tcp *t, struct tcp_half *h, struct rte_mbuf *m
 		half_send(t, h, m, true);
 }
 
-void tcp_half_free(struct tcp *t, struct tcp_half *h)
+/* The record alone; what the table says of the tuple is the caller's. */
+static void half_release(struct tcp *t, struct tcp_half *h)
 {
-	struct tcp_version *v = &t->version[h->version];
-
-	flow_table_remove(&t->table, flow_hash(&t->flow_key, &h->tuple),
-			  flow_entry(FLOW_HALF_OPEN, tcp_small_index(t, h)));
 	net_path_put(t->net, h->path);
-	v->half_open--;
+	t->version[h->version].half_open--;
 	t->half_open--;
 	tcp_version_put(t, h->version);
 	tcp_small_free(t, (union tcp_small *)h);
 }
 
-/* What both sides offer; the peer's MSS turned into payload of a full segment. */
-static void negotiate(struct tcp *t, struct tcp_half *h, const struct pkt_facts *f,
-		      const struct listener *l)
+void tcp_half_free(struct tcp *t, struct tcp_half *h)
 {
-	uint32_t mss = f->flags & PKT_F_MSS ? f->mss : TCP_MSS_DEFAULT_V4;
+	uint64_t hash = flow_hash(&t->flow_key, &h->tuple);
 
+	if (h->reused)
+		tcp_time_wait_resume(tcp_time_wait_of(t, &h->tuple, hash));
+	else
+		flow_table_remove(&t->table, hash,
+				  flow_entry(FLOW_HALF_OPEN, tcp_small_index(t, h)));
+	half_release(t, h);
+}
+
+uint32_t tcp_half_agree(struct tcp_half *h, const struct pkt_facts *f, const struct listener *l)
+{
 	if (f->flags & PKT_F_TS && l->tcp.timestamps) {
 		h->agreed |= TCP_AGREED_TS;
 		h->ts_recent = f->tsval;
@@ -109,74 +130,115 @@ static void negotiate(struct tcp *t, struct tcp_half *h, const struct pkt_facts 
 	}
 	if (tcp_ecn_asked(f) && l->tcp.ecn)
 		h->agreed |= TCP_AGREED_ECN;
-	mss = max_of(mss, l->tcp.min_snd_mss);
-	mss = min_of(mss, t->net->paths[h->path].mtu - 40u);
-	h->snd_mss = mss - (h->agreed & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
-	h->rcv_wnd = tcp_first_window(l, h->rcv_wscale);
-	h->dscp = l->tcp.dscp;
+	return f->flags & PKT_F_MSS ? f->mss : TCP_MSS_DEFAULT_V4;
 }
 
-static void half_open(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int version,
-		      uint32_t path, uint32_t isn_above, bool reuse)
+void tcp_half_size(struct tcp_half *h, const struct listener *l, uint32_t mss, uint32_t mtu)
 {
-	struct tcp_version *v = &t->version[version];
-	union tcp_small *s = tcp_small_alloc(t);
-	struct tcp_half *h = &s->half;
+	mss = max_of(mss, l->tcp.min_snd_mss);
+	mss = min_of(mss, mtu - 40);
+	h->snd_mss = (uint16_t)(mss - (h->agreed & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0));
+	h->rcv_wnd = tcp_first_window(l, h->rcv_wscale);
+	h->dscp = (uint8_t)l->tcp.dscp;
+}
+
+struct tcp_half *tcp_half_keep(struct tcp *t, const struct tcp_half *half, uint64_t hash,
+			       enum counter *why)
+{
+	struct tcp_version *v = &t->version[half->version];
+	const uint32_t backlog = v->listener->backlog;
+	union tcp_small *s = NULL;
 	uint32_t entry;
 
-	if (unlikely(!s)) {
-		tcp_drop(t, m, CTR_RX_SYN_BACKLOG);
-		return;
-	}
-	h->kind = FLOW_HALF_OPEN;
-	tcp_tuple_of(f, &h->tuple);
+	*why = CTR_RX_SYN_BACKLOG;
+	if (t->half_open < t->max_half_open && (!backlog || v->half_open < backlog))
+		s = tcp_small_alloc(t);
+	if (unlikely(!s))
+		return NULL;
+	s->half = *half;
+	s->half.kind = FLOW_HALF_OPEN;
 	entry = flow_entry(FLOW_HALF_OPEN, tcp_small_index(t, s));
-	if (unlikely(flow_table_insert(&t->table, f->hash, entry))) {
+	if (unlikely(!half->reused && flow_table_insert(&t->table, hash, entry))) {
 		tcp_small_free(t, s);
-		tcp_drop(t, m, CTR_RX_TABLE_FULL);
-		return;
+		*why = CTR_RX_TABLE_FULL;
+		return NULL;
 	}
-	net_path_get(t->net, path);
-	h->path = path;
-	h->version = version;
-	h->irs = f->seq;
-	h->iss = isn_make(&t->isn_key, &h->tuple, sizeof(h->tuple), t->now);
-	if (reuse && seq_leq(h->iss, isn_above))
-		h->iss = isn_above + 1 + (h->iss & 0xffff);
-	h->sent = (uint32_t)t->now;
-	negotiate(t, h, f, v->listener);
+	net_path_get(t->net, half->path);
 	v->users++;
 	v->half_open++;
 	t->half_open++;
-	h->deadline = t->now_ms + ms_of(v->listener->tcp.rto_initial);
-	h->wheel_slot = tcp_wheel_insert(t, entry, h->deadline);
+	s->half.sent = (uint32_t)t->now;
+	s->half.deadline = tcp_timer_due(t, v->listener->tcp.rto_initial);
+	s->half.wheel_slot = tcp_wheel_insert(t, entry, s->half.deadline);
+	return &s->half;
+}
+
+/* A record for the SYN; tw is what stands under its tuple in TIME-WAIT, NULL: nothing. */
+static void half_open(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int version,
+		      uint32_t path, struct tcp_time_wait *tw)
+{
+	const struct listener *l = t->version[version].listener;
+	struct tcp_half half = {.path = path, .version = (uint16_t)version, .irs = f->seq,
+				.reused = tw != NULL};
+	struct tcp_half *h;
+	enum counter why;
+
+	tcp_tuple_of(f, &half.tuple);
+	half.iss = isn_make(&t->isn_key, &half.tuple, sizeof(half.tuple), t->now);
+	if (tw && seq_leq(half.iss, tw->snd_nxt))
+		half.iss = tw->snd_nxt + 1 + (half.iss & 0xffff);
+	tcp_half_size(&half, l, tcp_half_agree(&half, f, l), t->net->paths[path].mtu);
+	h = tcp_half_keep(t, &half, f->hash, &why);
+	if (unlikely(!h)) {
+		tcp_drop(t, m, why);
+		return;
+	}
+	if (tw) {
+		tw->replacing = 1;
+		tw->half = tcp_small_index(t, h);
+	}
 	count(t->ctr, CTR_SYN_RECEIVED);
 	m = tcp_reuse(t, m);
 	if (m)
 		half_send(t, h, m, false);
 }
 
-void tcp_listen_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int version,
-		      uint32_t isn_above, bool reuse)
+/* An eighth of the records is for SYNs that a cookie may not answer: those in TIME-WAIT. */
+static bool past_mark(uint32_t used, uint32_t limit)
 {
-	struct tcp_version *v = &t->version[version];
-	const struct tcp_options *o = &v->listener->tcp;
+	uint32_t reserve = limit > 1 ? max_of(limit / 8, 1u) : 0;
+
+	return used >= limit - reserve;
+}
+
+static bool cookie_wanted(const struct tcp *t, const struct tcp_version *v)
+{
+	const struct listener *l = v->listener;
+
+	if (l->tcp.syn_cookies != TCP_COOKIES_AUTO)
+		return l->tcp.syn_cookies == TCP_COOKIES_ALWAYS;
+	return t->pressure || past_mark(t->half_open, t->max_half_open) ||
+	       (l->backlog && past_mark(v->half_open, l->backlog)) ||
+	       t->conn_pool.used + t->half_open >= t->conn_pool.max;
+}
+
+void tcp_syn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int version,
+		   struct tcp_time_wait *tw)
+{
+	const struct tcp_version *v = &t->version[version];
 	int32_t path;
 
-	if (f->tcp_flags & TCP_RST) {
-		tcp_drop(t, m, CTR_RX_LISTEN_RST);
-	} else if (f->tcp_flags & TCP_ACK) {
-		tcp_reset_reply_as(t, m, f, CTR_RX_LISTEN_ACK, (uint8_t)o->dscp, (uint8_t)o->ttl);
-	} else if (!(f->tcp_flags & TCP_SYN) || f->tcp_flags & TCP_FIN) {
-		tcp_drop(t, m, CTR_RX_LISTEN_FLAGS);
-	} else if (t->draining || !v->open) {
-		tcp_reset_reply_as(t, m, f, CTR_RX_SYN_DRAIN, (uint8_t)o->dscp, (uint8_t)o->ttl);
-	} else if (t->pressure) {
+	if (t->draining) {
+		tcp_listen_reset(t, m, f, v->listener, CTR_RX_SYN_DRAIN);
+	} else if (unlikely(t->pressure > 1)) {
 		tcp_drop(t, m, CTR_RX_SYN_PRESSURE);
-	} else if (t->half_open >= t->max_half_open ||
-		   (v->listener->backlog && v->half_open >= v->listener->backlog)) {
-		tcp_drop(t, m, CTR_RX_SYN_BACKLOG);
-	} else if (t->conn_pool.used + t->half_open >= t->conn_pool.max) {
+	} else if (t->conn_pool.used >= t->conn_pool.max) {
+		tcp_drop(t, m, CTR_RX_SYN_NO_CONN);
+	} else if (unlikely(!tw && cookie_wanted(t, v))) {
+		tcp_cookie_syn(t, m, f, version);
+	} else if (unlikely(!tw && t->pressure)) {
+		tcp_drop(t, m, CTR_RX_SYN_PRESSURE);
+	} else if (unlikely(!tw && t->conn_pool.used + t->half_open >= t->conn_pool.max)) {
 		tcp_drop(t, m, CTR_RX_SYN_NO_CONN);
 	} else {
 		path = net_path_for(t->net, f->port, f->local, f->saddr,
@@ -184,7 +246,25 @@ void tcp_listen_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, in
 		if (unlikely(path < 0))
 			tcp_drop(t, m, CTR_RX_SYN_NO_PATH);
 		else
-			half_open(t, m, f, version, path, isn_above, reuse);
+			half_open(t, m, f, version, (uint32_t)path, tw);
+	}
+}
+
+void tcp_listen_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int version)
+{
+	if (f->tcp_flags & TCP_RST) {
+		tcp_drop(t, m, CTR_RX_LISTEN_RST);
+	} else if (f->tcp_flags & TCP_ACK) {
+		if (!(f->tcp_flags & TCP_SYN) && !t->draining &&
+		    unlikely(cookie_awaited(&t->cookies, t->now)))
+			tcp_cookie_ack(t, m, f, version);
+		else
+			tcp_listen_reset(t, m, f, t->version[version].listener,
+					 CTR_RX_LISTEN_ACK);
+	} else if (!(f->tcp_flags & TCP_SYN) || f->tcp_flags & TCP_FIN) {
+		tcp_drop(t, m, CTR_RX_LISTEN_FLAGS);
+	} else {
+		tcp_syn_input(t, m, f, version, NULL);
 	}
 }
 
@@ -217,7 +297,7 @@ static void conn_from_half(struct tcp *t, struct tcp_conn *c, const struct tcp_h
 
 /* The numbers of a fresh connection: RFC 6298 (2.2), RFC 6928 section 2. */
 static void start_numbers(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
-			  const struct tcp_half *h)
+			  const struct tcp_half *h, uint32_t rtt_us)
 {
 	uint32_t iw = cc_initial_window(c->snd_mss);
 
@@ -226,40 +306,78 @@ static void start_numbers(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	tcp_cc(t, c)->init(&w->cc, c->snd_mss, iw);
 	w->rcv_adv = c->rcv_nxt + h->rcv_wnd;
 	w->last_ack_sent = c->rcv_nxt;
-	if (h->retries == 0)
-		rtt_sample(&w->rtt, (uint32_t)t->now - h->sent, 1);
+	if (rtt_us)
+		rtt_sample(&w->rtt, rtt_us, 1);
+}
+
+struct tcp_conn *tcp_conn_of_half(struct tcp *t, const struct tcp_half *h,
+				  const struct pkt_facts *f, uint32_t rtt_us, enum counter *why)
+{
+	struct tcp_conn *c = tcp_conn_alloc(t);
+	struct tcp_work *w;
+
+	*why = CTR_RX_SYN_NO_CONN;
+	if (unlikely(!c))
+		return NULL;
+	conn_from_half(t, c, h, f);
+	net_path_get(t->net, c->path);
+	t->version[c->version].users++;
+	w = tcp_attach(t, c);
+	if (unlikely(!w || !tcp_ctx_alloc(t, c))) {
+		tcp_conn_free(t, c);
+		*why = CTR_RX_NO_BLOCK;
+		return NULL;
+	}
+	start_numbers(t, c, w, h, rtt_us);
+	return c;
+}
+
+void tcp_opened(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, struct pkt_facts *f)
+{
+	count(t->ctr, CTR_CONN_OPENED);
+	tcp_ready(t, c, tcp_work_of(t, c), TCP_EV_OPEN);
+	tcp_conn_input(t, m, f, c);
+}
+
+/* The handshake is complete, and there is no room: the peer hears of it by the next SYN-ACK. */
+static void hold(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_half *h,
+		 enum counter why)
+{
+	const struct listener *l = t->version[h->version].listener;
+
+	if (l->tcp.overflow == TCP_OVERFLOW_RESET) {
+		tcp_listen_reset(t, m, f, l, why);
+		tcp_half_free(t, h);
+		return;
+	}
+	if (!h->held)
+		count(t->ctr, CTR_HANDSHAKES_HELD);
+	h->held = 1;
+	tcp_drop(t, m, why);
 }
 
 /* The handshake is complete: a connection takes the half-open record's place, then the segment. */
 static void establish(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_half *h)
 {
-	struct tcp_version *v = &t->version[h->version];
-	struct tcp_conn *c = tcp_conn_alloc(t);
-	struct tcp_work *w;
+	uint32_t rtt = h->retries || h->held ? 0 : max_of((uint32_t)t->now - h->sent, 1u);
+	enum counter why;
+	struct tcp_conn *c = tcp_conn_of_half(t, h, f, rtt, &why);
+	uint32_t entry;
 
 	if (unlikely(!c)) {
-		tcp_drop(t, m, CTR_RX_SYN_NO_CONN);
+		hold(t, m, f, h, why);
 		return;
 	}
-	conn_from_half(t, c, h, f);
-	w = tcp_attach(t, c);
-	if (unlikely(!w || !tcp_ctx_alloc(t, c))) {
-		/* The half-open record stays and the peer tries again. */
-		net_path_get(t->net, c->path);
-		v->users++;
-		tcp_conn_free(t, c);
-		tcp_drop(t, m, CTR_RX_NO_BLOCK);
-		return;
+	entry = flow_entry(FLOW_CONN, tcp_index(t, c));
+	if (unlikely(h->reused)) {
+		count(t->ctr, CTR_TIME_WAIT_REUSED);
+		tcp_time_wait_replace(t, tcp_time_wait_of(t, &h->tuple, f->hash), entry);
+	} else {
+		flow_table_replace(&t->table, f->hash,
+				   flow_entry(FLOW_HALF_OPEN, tcp_small_index(t, h)), entry);
 	}
-	start_numbers(t, c, w, h);
-	flow_table_replace(&t->table, f->hash, flow_entry(FLOW_HALF_OPEN, tcp_small_index(t, h)),
-			   flow_entry(FLOW_CONN, tcp_index(t, c)));
-	v->half_open--;
-	t->half_open--;
-	tcp_small_free(t, (union tcp_small *)h);
-	count(t->ctr, CTR_CONN_OPENED);
-	tcp_ready(t, c, w, TCP_EV_OPEN);
-	tcp_conn_input(t, m, f, c);
+	half_release(t, h);
+	tcp_opened(t, c, m, f);
 }
 
 /* RFC 5961 for RST and SYN; false if the segment was used up. */
@@ -318,8 +436,7 @@ void tcp_half_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, stru
 	} else if (!(f->tcp_flags & TCP_ACK)) {
 		tcp_drop(t, m, CTR_RX_NO_ACK);
 	} else if (f->ack != h->iss + 1) {
-		tcp_reset_reply_as(t, m, f, CTR_RX_BAD_ACK, h->dscp,
-				   (uint8_t)t->version[h->version].listener->tcp.ttl);
+		tcp_listen_reset(t, m, f, t->version[h->version].listener, CTR_RX_BAD_ACK);
 	} else {
 		establish(t, m, f, h);
 	}
@@ -337,8 +454,7 @@ void tcp_half_timer(struct tcp *t, struct tcp_half *h)
 		return;
 	}
 	h->retries++;
-	h->deadline = t->now_ms +
-		ms_of(rtt_backoff(o->rto_initial, h->retries, o->rto_max));
+	h->deadline = tcp_timer_due(t, rtt_backoff(o->rto_initial, h->retries, o->rto_max));
 	h->wheel_slot = tcp_wheel_insert(t, entry, h->deadline);
 	m = pkt_alloc(t->pool);
 	if (!m) {

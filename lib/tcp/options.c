@@ -8,6 +8,9 @@
 #define MS 1000ull
 #define S  1000000ull
 
+static const char *const cookie_words[] = {"auto", "always", "never", NULL};
+static const char *const overflow_words[] = {"hold", "reset", NULL};
+
 static const struct option options[] = {
 	O("rto-initial", DURATION, rto_initial, 100 * MS, 60 * S, "1s",
 	  "retransmission timeout before the first round-trip sample"),
@@ -18,6 +21,13 @@ static const struct option options[] = {
 	O("rto-literal", BOOL, rto_literal, 0, 0, "no",
 	  "apply rto-min to the whole timeout, as RFC 6298 has it (set rto-min = 1s too)"),
 	O("synack-retries", U32, synack_retries, 0, 15, "5", "SYN-ACKs sent again before giving up"),
+	{"syn-cookies", OPTION_ENUM, offsetof(struct tcp_options, syn_cookies), 0, 0, cookie_words,
+	 "auto",
+	 "answer SYNs without remembering them; auto: when seven eighths of the half-open "
+	 "connections there may be are taken, or the worker is overloaded"},
+	{"overflow", OPTION_ENUM, offsetof(struct tcp_options, overflow), 0, 0, overflow_words, "hold",
+	 "a completed handshake for which there is no room: hold it half-open, so that the client "
+	 "tries again, or reset it"},
 	O("syn-r2", DURATION, syn_r2, 1 * S, 0xffffffffull * MS / 4, "180s",
 	  "give an active open up when its SYN was not answered for this long"),
 	O("local-port-low", U32, port_low, 1024, 65535, "49152",
@@ -32,7 +42,7 @@ static const struct option options[] = {
 	O("persist-max", DURATION, persist_max, 60 * S, 3600 * S, "60s",
 	  "longest interval between probes of a closed window"),
 	O("msl", DURATION, msl, 1 * S, 120 * S, "30s",
-	  "maximum segment lifetime; TIME-WAIT is twice it, for all listeners as [tcp] says"),
+	  "maximum segment lifetime; TIME-WAIT is twice it; not in [listen], as it is for all listeners"),
 	O("fin-wait2", DURATION, fin_wait2, 1 * S, 3600 * S, "60s",
 	  "wait this long for the peer's FIN after closing"),
 	O("keepalive", BOOL, keepalive, 0, 0, "no", "probe idle connections"),
@@ -66,7 +76,7 @@ static const struct option options[] = {
 
 const struct option_table tcp_option_table = {
 	.section = "tcp",
-	.help = "TCP for all listeners; a [listen] section may override each key",
+	.help = "TCP for all listeners; a [listen] section may override each key but msl",
 	.options = options,
 	.n = sizeof(options) / sizeof(options[0]),
 	.size = sizeof(struct tcp_options),

@@ -119,13 +119,28 @@ static bool fin_unsent(const struct tcp_conn *c)
 	return (c->flags & (TCP_F_FIN_QUEUED | TCP_F_FIN_SENT)) == TCP_F_FIN_QUEUED;
 }
 
+/*
+ * Whether cwnd has room for len bytes more, all of them: RFC 5681 section 2 allows nothing to be sent
+ * that reaches beyond it. In recovery cwnd is pipe and what may be sent now, of which a part of a segment
+ * counts as one.
+ */
+static bool window_open(const struct tcp_conn *c, const struct tcp_work *w, uint32_t len)
+{
+	uint32_t pipe = tcp_pipe(c, w);
+
+	if (w->recovery)
+		return pipe < w->cc.cwnd;
+	return !pipe || pipe + len <= w->cc.cwnd;
+}
+
 /* A lost range that may go again now: RFC 9293 section 3.8.6 for the window. */
 static bool plan_retransmission(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 				uint32_t mss, struct plan *p)
 {
 	struct tcp_flight *f = tcp_flight_lost(t, w);
 
-	if (!f || (!w->force_retx && (tcp_pipe(c, w) >= w->cc.cwnd || w->frto == 2)))
+	if (!f || (!w->force_retx &&
+		   (!window_open(c, w, min_of(f->end - f->seq, mss)) || w->frto == 2)))
 		return false;
 	if (f->seq != w->snd_una && seq_geq(f->seq, w->snd_una + w->snd_wnd))
 		return false;
@@ -154,13 +169,13 @@ static bool worth_sending(const struct tcp_conn *c, const struct tcp_work *w, ui
 }
 
 /* What is lost goes first, but for the two segments by which RFC 5682 tells a true timeout. */
-static bool may_send_new(const struct tcp_conn *c, const struct tcp_work *w)
+static bool may_send_new(const struct tcp_conn *c, const struct tcp_work *w, uint32_t len)
 {
 	if (w->tlp_send)
 		return true;
 	if (w->frto == 2)
 		return seq_lt(c->snd_nxt, w->frto_end);
-	return !w->lost && tcp_pipe(c, w) < w->cc.cwnd;
+	return !w->lost && window_open(c, w, len);
 }
 
 static bool plan_new(struct tcp_conn *c, struct tcp_work *w, uint32_t mss, struct plan *p)
@@ -172,7 +187,7 @@ static bool plan_new(struct tcp_conn *c, struct tcp_work *w, uint32_t mss, struc
 
 	if (c->flags & TCP_F_FIN_SENT || (!queued && !fin_unsent(c)) || c->state < TCP_ESTABLISHED)
 		return false;
-	if (room == 0 || w->ecn_wait || !may_send_new(c, w))
+	if (room == 0 || w->ecn_wait || !may_send_new(c, w, len))
 		return false;
 	if (queued && !worth_sending(c, w, len, queued, mss))
 		return false;

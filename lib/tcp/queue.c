@@ -1,5 +1,5 @@
 /*
- * The send and receive queues: payload as slices, in sequence order, without gaps.
+ * The send queue: payload as slices, in sequence order, without gaps.
  *
  * Sending, a small piece is copied behind the last one if that is a copy of ours with room left, so
  * that a queue of tiny writes does not become a queue of tiny buffers; a large received slice is
@@ -8,7 +8,7 @@
  */
 #include <string.h>
 
-#include "tcp/tcp.h"
+#include "rcv.h"
 #include "wire/sum.h"
 
 #define COPY_MAX      4096 /* bytes in one piece of slab memory */
@@ -16,11 +16,12 @@
 #define COPY_MEM_BITS 28   /* of slice.mem: slab index, its order above */
 #define COPY_MEM      ((1u << COPY_MEM_BITS) - 1)
 
-void tcp_slice_put(struct tcp *t, struct slice *s)
+static void slice_drop(struct tcp *t, struct tcp_work *w, struct slice *s)
 {
 	if (s->kind == SLICE_COPY)
 		slab_free(&t->slab, s->mem & COPY_MEM, s->mem >> COPY_MEM_BITS);
 	t->held -= s->owner != NULL;
+	w->held -= s->owner != NULL;
 	slice_put(s);
 }
 
@@ -151,6 +152,7 @@ size_t tcp_send_slice(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	slice_trim_back(s, len);
 	rte_mbuf_refcnt_update(s->owner, 1);
 	t->held++;
+	w->held++;
 	w->snd_end += len;
 	return len;
 }
@@ -167,7 +169,7 @@ void tcp_sndq_acked(struct tcp *t, struct tcp_work *w, uint32_t una)
 				slice_trim_front(s, una - s->seq);
 			break;
 		}
-		tcp_slice_put(t, s);
+		slice_drop(t, w, s);
 		gone++;
 	}
 	if (gone)
@@ -192,40 +194,13 @@ uint32_t tcp_queue_find(const struct tcp *t, const struct vec *q, const struct s
 	return lo;
 }
 
-void tcp_rcvq_consume(struct tcp *t, struct tcp_work *w, uint32_t n)
-{
-	uint32_t gone = 0;
-
-	w->rcv_read += n;
-	while (gone < w->rcvq.n && n) {
-		struct slice *s = vec_at(&w->rcvq, &t->slab, w->rcvq_inline, sizeof(*s), gone);
-
-		if (s->len > n) {
-			slice_trim_front(s, n);
-			break;
-		}
-		n -= s->len;
-		t->held--;
-		/* The mbuf that brought the payload takes the answer back, if nobody kept it. */
-		pkt_recycle(t->pool, s->owner);
-		gone++;
-	}
-	if (gone)
-		vec_pop_front(&w->rcvq, &t->slab, gone);
-}
-
-static void queue_drop(struct tcp *t, struct vec *q, struct slice *inl)
-{
-	for (uint32_t i = 0; i < q->n; i++)
-		tcp_slice_put(t, vec_at(q, &t->slab, inl, sizeof(struct slice), i));
-	vec_clear(q, &t->slab);
-}
-
 void tcp_queues_drop(struct tcp *t, struct tcp_work *w)
 {
-	queue_drop(t, &w->sndq, w->sndq_inline);
-	queue_drop(t, &w->rcvq, w->rcvq_inline);
-	queue_drop(t, &w->ooo, NULL);
+	for (uint32_t i = 0; i < w->sndq.n; i++)
+		slice_drop(t, w, sndq_at(t, w, i));
+	vec_clear(&w->sndq, &t->slab);
+	rcvq_drop(t, w);
+	ooo_drop(t, w);
 	vec_clear(&w->flight, &t->slab);
 	w->sacked = w->lost = 0;
 }

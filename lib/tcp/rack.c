@@ -71,8 +71,10 @@ void tcp_rack_timeout(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	tcp_flight_split(t, w, w->snd_una + c->snd_mss);
 	for (uint32_t i = 0; i < w->flight.n; i++) {
 		struct tcp_flight *f = tcp_flight_at(t, w, i);
+		bool old = w->rack.rtt_us ? !rack_left(&w->rack, f->sent, wnd, (uint32_t)t->now) :
+					    (uint32_t)t->now - f->sent >= w->rtt.srtt_us;
 
-		if (i == 0 || !rack_left(&w->rack, f->sent, wnd, (uint32_t)t->now))
+		if (i == 0 || old)
 			tcp_flight_mark_lost(w, f);
 	}
 }
@@ -84,7 +86,8 @@ uint64_t tcp_tlp_delay(const struct tcp_conn *c, const struct tcp_work *w)
 	if (!(c->flags & TCP_AGREED_SACK) || w->recovery || w->rto_recovery || w->sacked ||
 	    w->tlp_spent || c->snd_nxt == w->snd_una)
 		return 0;
-	return c->snd_nxt - w->snd_una <= c->snd_mss ? pto + MAX_ACK_DELAY_US : pto;
+	return w->flight.n == 1 && c->snd_nxt - w->snd_una <= c->snd_mss ?
+		pto + MAX_ACK_DELAY_US : pto;
 }
 
 void tcp_tlp_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool again)

@@ -1,65 +1,25 @@
 /*
- * Payload and FIN (RFC 9293 section 3.10.7.4, steps 7 and 8): in order to the receive queue, out of
- * order to a sorted list without overlaps (the first copy of a byte wins), and what to say of both.
- *
- * A short payload is copied behind the last one where that one's buffer has room and is ours alone,
- * so that a window full of tiny segments costs no more than twice its bytes.
+ * Payload and FIN (RFC 9293 section 3.10.7.4, steps 7 and 8): what a segment brings is cut to what is
+ * new and in the window; in order it goes to the receive queue (rcvq.c), else to the out-of-order
+ * queue (ooo.c), and the sender is told, by the rules of RFC 5681, 2018 and 2883.
  */
-#include <string.h>
+#include "rcv.h"
 
-#include "tcp/tcp.h"
-
-#define COMPACT_BELOW 512 /* payloads shorter than this are worth a copy */
-
-static struct slice *ooo_at(const struct tcp *t, struct tcp_work *w, uint32_t i)
-{
-	return vec_at(&w->ooo, &t->slab, NULL, sizeof(struct slice), i);
-}
-
-/* Append s to last's buffer if that is possible; true: s is consumed. */
-static bool compact(struct tcp *t, struct slice *last, struct slice *s)
-{
-	struct rte_mbuf *m = last->owner;
-	uint8_t *end = (uint8_t *)(uintptr_t)last->data + last->len;
-	const uint8_t *limit = (const uint8_t *)m->buf_addr + m->buf_len;
-
-	if (s->len >= COMPACT_BELOW || last->seq + last->len != s->seq || !RTE_MBUF_DIRECT(m) ||
-	    rte_mbuf_refcnt_read(m) != 1 || end + s->len > limit)
-		return false;
-	memcpy(end, s->data, s->len);
-	last->len += s->len;
-	last->flags &= ~SLICE_SUM;
-	pkt_recycle(t->pool, s->owner);
-	return true;
-}
-
-static bool rcvq_append(struct tcp *t, struct tcp_work *w, struct slice *s)
-{
-	struct slice *q;
-
-	if (w->rcvq.n) {
-		q = vec_at(&w->rcvq, &t->slab, w->rcvq_inline, sizeof(*q), w->rcvq.n - 1);
-		if (compact(t, q, s))
-			return true;
-	}
-	q = vec_push(&w->rcvq, &t->slab, w->rcvq_inline, WORK_SLICES, sizeof(*q));
-	if (unlikely(!q))
-		return false;
-	*q = *s;
-	t->held++;
-	return true;
-}
-
-/* The next segment of the chain as a slice of at most *left bytes from *skip on; NULL: done. */
-static struct rte_mbuf *next_slice(struct rte_mbuf **m, uint32_t *skip, uint32_t *left,
-				   struct slice *s)
+/* The next part of the packet as a slice of at most *left bytes from *skip on; false: done. */
+static bool next_slice(struct rte_mbuf **m, uint32_t *skip, uint32_t *left, struct slice *s)
 {
 	struct rte_mbuf *seg;
 
 	while ((seg = *m)) {
-		*m = seg->next;
-		seg->next = NULL;
-		seg->nb_segs = 1;
+		if (likely(seg->nb_segs == 1)) {
+			*m = NULL;
+		} else {
+			*m = seg->next;
+			if (*m)
+				(*m)->nb_segs = seg->nb_segs - 1;
+			seg->next = NULL;
+			seg->nb_segs = 1;
+		}
 		if (*left == 0 || seg->data_len <= *skip) {
 			*skip -= min_of(*skip, (uint32_t)seg->data_len);
 			rte_pktmbuf_free_seg(seg);
@@ -72,15 +32,9 @@ static struct rte_mbuf *next_slice(struct rte_mbuf **m, uint32_t *skip, uint32_t
 		s->flags = 0;
 		*left -= s->len;
 		*skip = 0;
-		return seg;
+		return true;
 	}
-	return NULL;
-}
-
-static void free_rest(struct rte_mbuf *m)
-{
-	if (m)
-		rte_pktmbuf_free(m);
+	return false;
 }
 
 /* What arrived, trimmed to what is new and in the window. */
@@ -98,165 +52,88 @@ static void set_sum(struct slice *s, const struct piece *p, const struct pkt_fac
 	}
 }
 
-static bool take_in_order(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+static void advance(struct tcp *t, struct tcp_conn *c, uint32_t n)
+{
+	c->rcv_nxt += n;
+	count_add(t->ctr, CTR_RX_PAYLOAD_BYTES, n);
+}
+
+static void take_in_order(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 			  struct rte_mbuf *m, const struct piece *p, const struct pkt_facts *f)
 {
 	uint32_t skip = p->skip, left = p->len;
 	struct slice s = {.seq = p->seq};
 
 	while (next_slice(&m, &skip, &left, &s)) {
-		uint32_t len = s.len;
-
 		set_sum(&s, p, f);
-		if (unlikely(!rcvq_append(t, w, &s))) {
-			count(t->ctr, CTR_RX_NO_BLOCK);
-			rte_pktmbuf_free_seg(s.owner);
-			free_rest(m);
-			return false;
-		}
-		c->rcv_nxt += len;
-		s.seq += len;
-		count_add(t->ctr, CTR_RX_PAYLOAD_BYTES, len);
+		rcvq_append(t, w, &s);
+		advance(t, c, s.len);
+		s.seq += s.len;
 	}
-	return true;
 }
 
-/* Out-of-order slices that have become next in order. Returns whether any had. */
-static bool pull_ooo(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+/*
+ * A slice that begins at RCV.NXT while there are out-of-order ranges: what lies before the first is
+ * in order, and so is then the range; what lies beyond that goes on in the same way. False if a
+ * part could not be kept.
+ */
+static bool fill_gap(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct slice *s)
 {
-	uint32_t gone = 0;
+	uint32_t end = s->seq + s->len;
 
-	while (gone < w->ooo.n) {
-		struct slice s = *ooo_at(t, w, gone);
+	for (;;) {
+		struct tcp_sack_block first = {end, end};
+		struct rte_mbuf *copy = NULL;
+		struct slice part = *s;
+		bool beyond = ooo_overlap(t, w, s->seq, end, &first) && first.right != end;
 
-		if (seq_gt(s.seq, c->rcv_nxt))
-			break;
-		if (seq_gt(s.seq + s.len, c->rcv_nxt)) {
-			if (seq_lt(s.seq, c->rcv_nxt))
-				slice_trim_front(&s, c->rcv_nxt - s.seq);
-			c->rcv_nxt += s.len;
-			count_add(t->ctr, CTR_RX_PAYLOAD_BYTES, s.len);
-			t->held--;
-			if (unlikely(!rcvq_append(t, w, &s))) {
-				t->held++;
-				c->rcv_nxt -= s.len;
-				break;
-			}
-		} else {
-			tcp_slice_put(t, &s);
+		slice_trim_back(&part, first.left - s->seq);
+		if (beyond) {
+			copy = rcv_copy(t, part.data, part.len);
+			part.owner = copy ? copy : s->owner;
+			part.data = copy ? copy->buf_addr : s->data;
 		}
-		gone++;
+		rcvq_append(t, w, &part);
+		advance(t, c, part.len);
+		ooo_promote(t, c, w);
+		if (!copy)
+			return !beyond;
+		slice_trim_front(s, c->rcv_nxt - s->seq);
 	}
-	if (gone)
-		vec_pop_front(&w->ooo, &t->slab, gone);
-	return gone;
 }
 
-/* One slice into the sorted list, its overlaps cut away; consumes its reference. */
-static bool ooo_insert(struct tcp *t, struct tcp_work *w, struct slice *s)
+/* Any slice in the window, in order or not, when there is a gap. */
+static bool take_slice(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct slice *s)
 {
-	uint32_t i = tcp_queue_find(t, &w->ooo, NULL, s->seq);
-	struct slice *at;
-
-	if (i < w->ooo.n && seq_leq(ooo_at(t, w, i)->seq, s->seq)) {
-		uint32_t cut = ooo_at(t, w, i)->seq + ooo_at(t, w, i)->len - s->seq;
-
-		if (cut >= s->len) {
-			rte_pktmbuf_free_seg(s->owner);
-			return true;
-		}
-		slice_trim_front(s, cut);
-		i++;
-	}
-	if (i < w->ooo.n && seq_gt(s->seq + s->len, ooo_at(t, w, i)->seq)) {
-		struct slice rest = *s;
-		uint32_t next = ooo_at(t, w, i)->seq, end = next + ooo_at(t, w, i)->len;
-
-		slice_trim_back(s, next - s->seq);
-		if (seq_gt(rest.seq + rest.len, end)) {
-			slice_trim_front(&rest, end - rest.seq);
-			rte_mbuf_refcnt_update(rest.owner, 1);
-			ooo_insert(t, w, &rest);
-		}
-		if (!s->len) {
-			rte_pktmbuf_free_seg(s->owner);
-			return true;
-		}
-	}
-	if (i && compact(t, ooo_at(t, w, i - 1), s))
-		return true;
-	at = w->ooo.n < TCP_RANGES_MAX ?
-		vec_insert(&w->ooo, &t->slab, NULL, 0, sizeof(*at), i) : NULL;
-	if (unlikely(!at)) {
+	if (seq_leq(s->seq + s->len, c->rcv_nxt)) {
 		rte_pktmbuf_free_seg(s->owner);
-		return false;
+		return true;
 	}
-	*at = *s;
-	t->held++;
-	return true;
+	if (seq_lt(s->seq, c->rcv_nxt))
+		slice_trim_front(s, c->rcv_nxt - s->seq);
+	if (s->seq == c->rcv_nxt)
+		return fill_gap(t, c, w, s);
+	s->owner->data_off = (uint16_t)(s->data - (const uint8_t *)s->owner->buf_addr);
+	s->owner->data_len = (uint16_t)s->len;
+	return ooo_insert(t, w, s->owner, s->seq);
 }
 
-/* The run of adjacent slices around seq; false if there is none. */
-static bool ooo_run(const struct tcp *t, struct tcp_work *w, uint32_t seq,
-		    struct tcp_sack_block *b)
+/* False if a part could not be kept: the sender has not been told of it and will send it again. */
+static bool take_with_gap(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+			  struct rte_mbuf *m, const struct piece *p)
 {
-	uint32_t i = tcp_queue_find(t, &w->ooo, NULL, seq), j;
+	uint32_t skip = p->skip, left = p->len;
+	struct slice s = {.seq = p->seq};
+	bool all = true;
 
-	if (i == w->ooo.n || seq_gt(ooo_at(t, w, i)->seq, seq))
-		return false;
-	for (j = i; j > 0 && ooo_at(t, w, j - 1)->seq + ooo_at(t, w, j - 1)->len ==
-			     ooo_at(t, w, j)->seq;
-	     j--)
-		;
-	b->left = ooo_at(t, w, j)->seq;
-	for (j = i; j + 1 < w->ooo.n &&
-		    ooo_at(t, w, j)->seq + ooo_at(t, w, j)->len == ooo_at(t, w, j + 1)->seq;
-	     j++)
-		;
-	b->right = ooo_at(t, w, j)->seq + ooo_at(t, w, j)->len;
-	return true;
-}
+	while (next_slice(&m, &skip, &left, &s)) {
+		uint32_t next = s.seq + s.len;
 
-/* Remember where the newest data went: RFC 2018 section 4 reports that first. */
-static void sack_newest(const struct tcp *t, struct tcp_work *w, uint32_t seq)
-{
-	struct tcp_sack_block newest, b;
-	uint32_t keep[ARRAY_SIZE(w->sack_start)];
-	unsigned int n = 0;
-
-	if (!ooo_run(t, w, seq, &newest))
-		return;
-	keep[n++] = seq;
-	for (unsigned int i = 0; i < w->sack_n && n < ARRAY_SIZE(keep); i++)
-		if (ooo_run(t, w, w->sack_start[i], &b) && b.left != newest.left)
-			keep[n++] = w->sack_start[i];
-	memcpy(w->sack_start, keep, n * sizeof(keep[0]));
-	w->sack_n = n;
-}
-
-unsigned int tcp_sack_report(struct tcp *t, struct tcp_work *w, uint32_t rcv_nxt,
-			     struct tcp_sack_block *out, unsigned int max)
-{
-	struct tcp_sack_block b;
-	unsigned int n = 0, i, j;
-
-	if (w->dsack_start != w->dsack_end && n < max) {
-		out[n++] = (struct tcp_sack_block){w->dsack_start, w->dsack_end};
-		/* Duplicate data above RCV.NXT is followed by the block that contains it. */
-		if (seq_gt(w->dsack_start, rcv_nxt) && n < max &&
-		    ooo_run(t, w, w->dsack_start, &b))
-			out[n++] = b;
-		w->dsack_start = w->dsack_end = 0;
+		all &= take_slice(t, c, w, &s);
+		s.seq = next;
 	}
-	for (i = 0; i < w->sack_n && n < max; i++) {
-		if (!ooo_run(t, w, w->sack_start[i], &b) || seq_leq(b.right, rcv_nxt))
-			continue;
-		for (j = 0; j < n && out[j].left != b.left; j++)
-			;
-		if (j == n || (j == 0 && out[0].right != b.right))
-			out[n++] = b;
-	}
-	return n;
+	ooo_trim(t, c, w);
+	return all;
 }
 
 static void ack_soon(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
@@ -277,42 +154,37 @@ static void note_duplicate(struct tcp_work *w, uint32_t left, uint32_t right)
 	w->dsack_end = right;
 }
 
-/* The part of [seq, seq + len) that the out-of-order list has already: reported once. */
-static void note_ooo_duplicate(struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t end)
+/*
+ * What the out-of-order queue has already of a segment is reported once, if it does not begin with
+ * older duplicates: RFC 2883 section 4.2.
+ */
+static void note_ooo_duplicate(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w,
+			       const struct piece *p)
 {
-	uint32_t i = tcp_queue_find(t, &w->ooo, NULL, seq);
-	struct slice *s;
+	struct tcp_sack_block b;
 
-	if (i == w->ooo.n)
-		return;
-	s = ooo_at(t, w, i);
-	if (seq_lt(s->seq, end))
-		note_duplicate(w, seq_max(seq, s->seq), seq_min(end, s->seq + s->len));
+	if (c->flags & TCP_AGREED_SACK && w->dsack_start == w->dsack_end &&
+	    ooo_overlap(t, w, p->seq, p->seq + p->len, &b))
+		note_duplicate(w, b.left, b.right);
 }
 
 static void take_out_of_order(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 			      struct rte_mbuf *m, const struct piece *p)
 {
-	uint32_t skip = p->skip, left = p->len;
-	struct slice s = {.seq = p->seq};
-	bool ok = true;
+	struct tcp_sack_block b;
 
 	if (tcp_share_spent(t)) {
 		tcp_drop(t, m, CTR_RX_OOO_FULL);
 		return;
 	}
-	count(t->ctr, CTR_RX_OUT_OF_ORDER);
-	if (c->flags & TCP_AGREED_SACK)
-		note_ooo_duplicate(t, w, p->seq, p->seq + p->len);
-	while (next_slice(&m, &skip, &left, &s)) {
-		uint32_t next = s.seq + s.len;
-
-		ok &= ooo_insert(t, w, &s);
-		s.seq = next;
-	}
-	if (!ok)
+	note_ooo_duplicate(t, c, w, p);
+	take_with_gap(t, c, w, m, p);
+	if (ooo_overlap(t, w, p->seq, p->seq + p->len, &b)) {
+		count(t->ctr, CTR_RX_OUT_OF_ORDER);
+		ooo_newest(t, w, p->seq);
+	} else {
 		count(t->ctr, CTR_RX_OOO_FULL);
-	sack_newest(t, w, p->seq);
+	}
 	ack_soon(t, c, w);
 }
 
@@ -356,9 +228,17 @@ static void ack_policy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bo
 	}
 }
 
+/* Where the peer's data may end: at its FIN, if that is known. */
+static uint32_t data_edge(const struct tcp_work *w)
+{
+	return w->fin_held ? seq_min(w->rcv_adv, w->fin_seq) : w->rcv_adv;
+}
+
 static void trim(struct tcp_conn *c, struct tcp_work *w, const struct pkt_facts *f,
 		 struct piece *p)
 {
+	uint32_t edge = data_edge(w);
+
 	p->seq = f->seq;
 	p->len = f->payload_len;
 	p->skip = f->payload_off;
@@ -373,10 +253,21 @@ static void trim(struct tcp_conn *c, struct tcp_work *w, const struct pkt_facts 
 		p->len -= cut;
 		p->whole = false;
 	}
-	if (seq_gt(p->seq + p->len, w->rcv_adv)) {
-		p->len = seq_lt(p->seq, w->rcv_adv) ? w->rcv_adv - p->seq : 0;
+	if (seq_gt(p->seq + p->len, edge)) {
+		p->len = seq_lt(p->seq, edge) ? edge - p->seq : 0;
 		p->whole = false;
 	}
+}
+
+/* A FIN in the window, unless the peer has sent data beyond it: then it was none. */
+static void hold_fin(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w,
+		     uint32_t fin_seq)
+{
+	if (w->fin_held || seq_lt(fin_seq, c->rcv_nxt) || seq_gt(fin_seq, w->rcv_adv) ||
+	    seq_gt(ooo_end(t, w, fin_seq), fin_seq))
+		return;
+	w->fin_held = 1;
+	w->fin_seq = fin_seq;
 }
 
 static void take_payload(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
@@ -395,22 +286,21 @@ static void take_payload(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		tcp_drop(t, m, CTR_RX_MBUF_SHARE);
 	} else if (p->seq != c->rcv_nxt) {
 		take_out_of_order(t, c, w, m, p);
-	} else {
-		/* What was taken before memory ran out stays taken, and the ACK says how much. */
-		bool all = take_in_order(t, c, w, m, p, f);
-
-		if (w->ooo.n)
-			pull_ooo(t, c, w);
+	} else if (unlikely(had_hole && w->ooo.n)) {
+		note_ooo_duplicate(t, c, w, p);
+		take_with_gap(t, c, w, m, p);
 		tcp_ready(t, c, w, TCP_EV_DATA);
-		ack_policy(t, c, w, had_hole || !p->whole || !all);
+		ack_policy(t, c, w, true);
+	} else {
+		take_in_order(t, c, w, m, p, f);
+		tcp_ready(t, c, w, TCP_EV_DATA);
+		ack_policy(t, c, w, had_hole || !p->whole);
 	}
 }
 
 void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct rte_mbuf *m,
 		    struct pkt_facts *f)
 {
-	uint32_t fin_seq = f->seq + f->payload_len;
-	bool fin = f->tcp_flags & TCP_FIN && seq_leq(fin_seq, w->rcv_adv);
 	struct piece p;
 
 	if (c->flags & TCP_F_FIN_RECEIVED) {
@@ -418,6 +308,8 @@ void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struc
 		tcp_challenge_ack(t, c, m, false);
 		return;
 	}
+	if (f->tcp_flags & TCP_FIN)
+		hold_fin(t, c, w, f->seq + f->payload_len);
 	trim(c, w, f, &p);
 	if (unlikely(c->flags & TCP_F_ORPHAN && p.len)) {
 		count(t->ctr, CTR_CONN_RESET_TX);
@@ -425,13 +317,9 @@ void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struc
 		tcp_close_now(t, c, PIER_CLOSE_ABORT);
 		return;
 	}
-	if (fin && !w->fin_held) {
-		w->fin_held = 1;
-		w->fin_seq = fin_seq;
-	}
 	take_payload(t, c, w, m, f, &p);
 	if (w->fin_held && c->rcv_nxt == w->fin_seq)
 		fin_input(t, c, w);
-	else if (fin && !f->payload_len)
+	else if (f->tcp_flags & TCP_FIN && !f->payload_len)
 		ack_soon(t, c, w);
 }

@@ -186,7 +186,7 @@ static void ack_ends(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 {
 	bool over = seq_geq(w->snd_una, w->recover);
 
-	if (a->dsack)
+	if (a->dsack && !(w->tlp_out && a->dsack_block.right == w->tlp_end))
 		rack_dsack(&w->rack, w->snd_una, c->snd_nxt);
 	if (tcp_tlp_acked(t, w, a) && !w->recovery && !w->rto_recovery) {
 		tcp_cc(t, c)->on_loss(&w->cc, w->cc.cwnd, t->now);
@@ -219,14 +219,17 @@ void tcp_loss_detect(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, stru
 		use_rack(t, c, w, a);
 }
 
-/* What had left the network's share is free again for what the timer found; nothing more. */
+/*
+ * What the timer found may take the room that there was, or to begin with two segments: the
+ * retransmission that PRR always lets go, and one for what was delivered.
+ */
 void tcp_reo_expired(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	uint32_t pipe = tcp_pipe(c, w), budget = w->cc.cwnd > pipe ? w->cc.cwnd - pipe : 0;
 
 	if (tcp_rack_detect(t, c, w)) {
 		enter_recovery(t, c, w, 0);
-		budget = 0;
+		budget = min_of(w->sacked, (uint32_t)c->snd_mss) + c->snd_mss;
 	}
 	if (w->recovery)
 		w->cc.cwnd = tcp_pipe(c, w) + max_of(budget, (uint32_t)c->snd_mss);

@@ -6,8 +6,7 @@
  * ever looked at; a retransmitted FIN moves its record to the end. At the cap the oldest goes. A RST
  * is ignored (RFC 1337); a SYN that is provably newer opens a new connection (RFC 6191).
  */
-#include "tcp/tcp.h"
-#include "wire/tcp_opt.h"
+#include "open.h"
 
 #define CHALLENGE_MS 500
 
@@ -37,14 +36,30 @@ static void queue_remove(struct tcp *t, struct tcp_time_wait *tw)
 		t->tw_tail = tw->prev;
 }
 
-void tcp_time_wait_free(struct tcp *t, struct tcp_time_wait *tw)
+void tcp_time_wait_replace(struct tcp *t, struct tcp_time_wait *tw, uint32_t entry)
 {
+	uint64_t hash = flow_hash(&t->flow_key, &tw->tuple);
+	uint32_t own = flow_entry(FLOW_TIME_WAIT, tcp_small_index(t, tw));
+
 	queue_remove(t, tw);
-	flow_table_remove(&t->table, flow_hash(&t->flow_key, &tw->tuple),
-			  flow_entry(FLOW_TIME_WAIT, tcp_small_index(t, tw)));
+	if (entry == FLOW_NONE)
+		flow_table_remove(&t->table, hash, own);
+	else
+		flow_table_replace(&t->table, hash, own, entry);
 	net_path_put(t->net, tw->path);
 	t->time_wait--;
 	tcp_small_free(t, (union tcp_small *)tw);
+}
+
+void tcp_time_wait_free(struct tcp *t, struct tcp_time_wait *tw)
+{
+	uint32_t entry = FLOW_NONE;
+
+	if (tw->replacing) {
+		t->small[tw->half].half.reused = 0;
+		entry = flow_entry(FLOW_HALF_OPEN, tw->half);
+	}
+	tcp_time_wait_replace(t, tw, entry);
 }
 
 void tcp_time_wait_tick(struct tcp *t, unsigned int budget)
@@ -146,35 +161,63 @@ static void time_wait_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f
 			  struct tcp_time_wait *tw)
 {
 	int version = tcp_listener_find(t, f->local, be16(f->dport));
-	uint32_t above = tw->snd_nxt;
 
 	if (version < 0 || f->tcp_flags & (TCP_ACK | TCP_FIN) || !syn_is_newer(tw, f)) {
 		count(t->ctr, CTR_RX_TIME_WAIT);
 		challenge(t, tw, m);
 		return;
 	}
-	count(t->ctr, CTR_TIME_WAIT_REUSED);
-	tcp_time_wait_free(t, tw);
-	tcp_listen_input(t, m, f, version, above, true);
+	tcp_syn_input(t, m, f, version, tw);
+}
+
+/* RFC 7323 sections 3.2 and 5.3; true if the segment goes on. */
+static bool timestamp_ok(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
+			 struct tcp_time_wait *tw)
+{
+	if (!(tw->agreed & TCP_AGREED_TS))
+		return true;
+	if (!(f->flags & PKT_F_TS)) {
+		tcp_drop(t, m, CTR_RX_NO_TS);
+		return false;
+	}
+	if (seq_lt(f->tsval, tw->ts_recent)) {
+		count(t->ctr, CTR_RX_PAWS);
+		challenge(t, tw, m);
+		return false;
+	}
+	return true;
+}
+
+/* The peer's FIN again: it has not had our ACK. TIME-WAIT starts anew. */
+static void fin_again(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
+		      struct tcp_time_wait *tw)
+{
+	if (tw->agreed & TCP_AGREED_TS)
+		tw->ts_recent = f->tsval;
+	queue_remove(t, tw);
+	queue_append(t, tw);
+	count(t->ctr, CTR_RX_TIME_WAIT);
+	send_ack(t, tw, m);
 }
 
 void tcp_time_wait_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 			 struct tcp_time_wait *tw)
 {
-	bool fin_again = f->tcp_flags & TCP_FIN &&
-			 f->seq + f->payload_len + 1 == tw->rcv_nxt;
+	bool fin = f->tcp_flags & TCP_FIN;
 
-	if (f->tcp_flags & TCP_RST) {
+	if (unlikely(tw->replacing)) {
+		tcp_half_input(t, m, f, &t->small[tw->half].half);
+	} else if (f->tcp_flags & TCP_RST) {
 		tcp_drop(t, m, CTR_RX_RST_IGNORED);
 	} else if (f->tcp_flags & TCP_SYN) {
 		time_wait_syn(t, m, f, tw);
-	} else if (fin_again) {
-		queue_remove(t, tw);
-		queue_append(t, tw);
-		count(t->ctr, CTR_RX_TIME_WAIT);
-		send_ack(t, tw, m);
+	} else if (!timestamp_ok(t, m, f, tw)) {
+		return;
+	} else if (fin && f->seq + f->payload_len + 1 == tw->rcv_nxt) {
+		fin_again(t, m, f, tw);
 	} else if (!(f->tcp_flags & TCP_ACK) ||
-		   (f->seq == tw->rcv_nxt && !f->payload_len && !(f->tcp_flags & TCP_FIN))) {
+		   (f->seq == tw->rcv_nxt && seq_leq(f->ack, tw->snd_nxt) && !f->payload_len &&
+		    !fin)) {
 		tcp_drop(t, m, CTR_RX_TIME_WAIT);
 	} else {
 		count(t->ctr, CTR_RX_TIME_WAIT);

@@ -12,17 +12,28 @@
 #define TICK_BUDGET   256 /* timers a turn */
 #define CONTROL_TURNS 64
 #define LINK_US	      (100 * US_PER_MS)
+#define DROP_TIMES    4 /* times pressure_turns, until SYNs are dropped */
 #define FLUSH_TURNS   256 /* to send the last resets with */
 
-/* A port that has more for us each time we ask is not being kept up with. */
+/*
+ * A port that has more for us each time we ask is not being kept up with: first SYNs cost a cookie
+ * and no more (level 1), and if that does not help for several times as long, nothing (level 2).
+ * Each calm spell takes one level back.
+ */
 static void pressure(struct worker *w, bool full)
 {
+	unsigned int level = w->pressure;
+
 	w->full_turns = full ? w->full_turns + 1 : 0;
 	w->calm_turns = full ? 0 : w->calm_turns + 1;
-	if (unlikely(w->pressure == 0 && w->full_turns >= w->pressure_turns))
-		engine_pressure(w->engine, w->pressure = 1);
-	else if (unlikely(w->pressure && w->calm_turns >= w->pressure_turns / 16))
-		engine_pressure(w->engine, w->pressure = 0);
+	if (unlikely(w->full_turns >= w->pressure_turns * (level ? DROP_TIMES : 1) && level < 2)) {
+		level++;
+	} else if (unlikely(level && w->calm_turns >= w->pressure_turns / 16)) {
+		level--;
+		w->calm_turns = 0;
+	}
+	if (unlikely(level != w->pressure))
+		engine_pressure(w->engine, w->pressure = level);
 }
 
 static uint64_t length(struct rte_mbuf *const *pkts, unsigned int n)

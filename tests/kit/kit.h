@@ -12,7 +12,9 @@
  * kit_advance. After each test everything is reset, time runs until TIME-WAIT is over, and then no
  * record, block, mbuf or unpaired open callback may be left.
  *
- * KIT_PCAP=file writes all frames of a run to file.
+ * KIT_PCAP=file writes all frames of a run to file. KIT_T0=us is where the clock starts, so that the
+ * same tests can run across its wraps; KIT_SKEW=us makes it go back by so much between the engine's
+ * calls of one turn, as the clocks of two cores do.
  */
 #ifndef PIER_TESTS_KIT_H
 #define PIER_TESTS_KIT_H
@@ -42,7 +44,7 @@
 #define KIT_SERVER V4(198, 18, 0, 2)
 #define KIT_SECOND V4(198, 18, 0, 3) /* the engine's other address */
 #define KIT_CLIENT V4(198, 18, 0, 1)
-#define KIT_T0     (1000 * US_PER_SEC)
+#define KIT_T0     kit_t0()
 #define KIT_PEERS  64
 #define KIT_MBUFS  8191
 #define KIT_PORT   80 /* where kit_start listens */
@@ -169,7 +171,7 @@ struct kit {
 	struct engine_address addrs[4];
 	struct tcp_options tcp; /* of the listeners made after a change; rcvbuf 65535 */
 	struct counters ctr;
-	uint64_t now;
+	uint64_t now, skew;
 
 	struct listener listeners[8];
 	int versions[8];
@@ -187,6 +189,7 @@ struct kit {
 	unsigned int n_burst;
 	bool bursting;
 	uint64_t injected;
+	bool unchecked;    /* no look at every connection after each turn: there are many */
 	uint64_t rx_flags; /* ol_flags of what arrives: what the port says of its checksums */
 
 	int client;             /* version of kit_connect */
@@ -212,6 +215,7 @@ int kit_teardown(void **state);
 	int main(void) { return cmocka_run_group_tests(tests, kit_group_setup, NULL); }
 
 struct kit *kit_new(void);
+uint64_t kit_t0(void);
 /* Create the engine and listen on KIT_PORT of any address, unless it was done. */
 void kit_start(struct kit *k);
 /* Congestion control by name, for listeners made after this; the default is the engine's own. */
@@ -309,6 +313,22 @@ void kit_app_call(struct kit_peer *p, void (*op)(struct pier_conn *, struct kit_
 		  uint64_t arg);
 void kit_app_reset(struct kit_app *a); /* a new connection's streams */
 void kit_app_init(struct kit_app *a, struct kit *k);
+
+/* ---- states (states.c) ---- */
+
+struct kit_state {
+	const char *name;
+	void (*go)(struct kit_peer *p); /* from ESTABLISHED; all that is sent is taken */
+	uint32_t seq, ack;              /* of the engine's challenge ACK there */
+	bool app_hears;                 /* a reset is told */
+};
+
+#define KIT_STATES      7 /* TIME-WAIT is the last */
+#define KIT_CONN_STATES 6
+
+extern const struct kit_state kit_states[KIT_STATES];
+/* A plain connection in that state. */
+struct kit_peer *kit_in_state(struct kit *k, const struct kit_state *st);
 
 /* ---- pcap (pcap.c) ---- */
 

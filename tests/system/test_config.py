@@ -43,6 +43,7 @@ MISTAKES = [
      r'{f}:5: .*10\.0\.0\.1 is no address of any \[port\]'),
     ('handler key of another', GOOD.replace('http', 'echo') + 'body-size = 64\n',
      r'{f}:7: body-size: '),
+    ('msl of a listener', GOOD + 'msl = 1s\n', r'{f}:7: msl: .*set it in \[tcp\]'),
     ('two listeners on one port', GOOD + '\n[listen 80]\nhandler = echo\n',
      r'{f}:8: .*(\[listen 80\] at line 5|line 5)'),
     ('overlapping listeners', GOOD + '\n[listen 70-90]\nhandler = echo\n',

@@ -1,7 +1,6 @@
 /*
  * Timeouts, keep-alive, congestion control.
- * Rows: RTO-02 RTO-04 RTO-06..RTO-09 RTX-04 RTX-08 KA-01..KA-04 CC-01 CC-03 CC-05 CC-06 CC-07 CC-12
- * CC-13.
+ * Rows: RTO-02 RTO-04 RTO-06..RTO-09 RTX-04 RTX-08 KA-01..KA-04 CC-05 CC-06 CC-07.
  */
 #include "kit.h"
 
@@ -228,18 +227,6 @@ static void KA_02_KA_03_an_answer_starts_anew(void **s)
 	assert_int_equal(p->app.closes, 0);
 }
 
-static void CC_01_initial_window(void **s)
-{
-	struct kit *k = *s;
-	struct kit_peer *p = kit_plain(k);
-
-	p->app.statics = true;
-	kit_app_send(p, 1 << 20);
-	for (uint32_t i = 0; i < 10; i++)
-		expect(p, .flags = ACK, .seq = 1 + 1460 * i, .ack = 1, .len = 1460);
-	kit_quiet(k);
-}
-
 /* Take all that waits; the end of it. */
 static uint32_t take_all(struct kit_peer *p, uint32_t end, unsigned int *n)
 {
@@ -316,27 +303,6 @@ static void CC_05_after_a_timeout(void **s)
 	kit_quiet(k);
 }
 
-static void CC_12_after_an_idle_time(void **s)
-{
-	struct kit *k = *s;
-	struct kit_peer *p = open_rtt(k, 0, 10 * MS);
-	uint32_t end = 1;
-	unsigned int n;
-
-	kit_app_send(p, 20 * 14600);
-	for (int i = 0; i < 20; i++) {
-		end = take_all(p, end, &n);
-		kit_advance(k, 10 * MS);
-		for (uint32_t una = end - 1460 * n; una < end;)
-			send_seg(p, .flags = ACK, .seq = 1, .ack = una = min_of(una + 1460, end));
-	}
-	assert_int_equal(end, 1 + 20 * 14600);
-	kit_advance(k, 3 * SEC);
-	kit_app_send(p, 100000);
-	take_all(p, end, &n);
-	assert_int_equal(n, 10);
-}
-
 static void SCK_07_one_hole_one_retransmission(void **s)
 {
 	struct kit *k = *s;
@@ -390,11 +356,9 @@ int main(void)
 		KIT_TEST(KA_01_off_by_default),
 		KIT_TEST(KA_03_KA_04_probes),
 		KIT_TEST(KA_02_KA_03_an_answer_starts_anew),
-		KIT_TEST(CC_01_initial_window),
 		KIT_TEST(CC_05_after_a_timeout),
 		KIT_TEST(CC_06_CC_07_fast_retransmit),
 		KIT_TEST(CC_06_what_is_no_duplicate),
-		KIT_TEST(CC_12_after_an_idle_time),
 		KIT_TEST(SCK_05_impossible_blocks),
 		KIT_TEST(SCK_07_one_hole_one_retransmission),
 	};

@@ -222,6 +222,29 @@ static void pressure_has_hysteresis(void **state)
 	assert_int_equal(fake.levels, 2);
 }
 
+/* Overload that cookies do not end; then a level less for each calm spell. */
+static void pressure_has_two_levels(void **state)
+{
+	for (int i = 0; i < 4 * 32 - 1; i++) {
+		offer(WORKER_BURST);
+		worker_turn(w);
+	}
+	assert_int_equal(fake.level, 1);
+	for (int i = 0; i < 100; i++) {
+		offer(WORKER_BURST);
+		worker_turn(w);
+	}
+	assert_int_equal(fake.level, 2);
+	assert_int_equal(fake.levels, 2);
+	worker_turn(w);
+	worker_turn(w);
+	assert_int_equal(fake.level, 1);
+	worker_turn(w);
+	worker_turn(w);
+	assert_int_equal(fake.level, 0);
+	assert_int_equal(fake.levels, 4);
+}
+
 static void *run(void *arg)
 {
 	return (void *)(intptr_t)worker_run(arg);
@@ -334,6 +357,7 @@ int main(void)
 		TEST(refused_head_is_dropped),
 		TEST(link_down_drops_at_once),
 		TEST(pressure_has_hysteresis),
+		TEST(pressure_has_two_levels),
 		TEST(requests_while_it_runs),
 		TEST(wakes_for_what_is_due),
 		TEST(memory),

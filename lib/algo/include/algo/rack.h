@@ -39,7 +39,10 @@ struct rack_range {
 /* A range was delivered, cumulatively or selectively. Section 6.2, steps 2 and 3. */
 void rack_delivered(struct rack *r, const struct rack_range *d, uint32_t now, uint32_t min_rtt_us);
 
-/* An ACK carried a D-SACK: at most once a round the window gets wider. Section 6.2, step 4. */
+/*
+ * An ACK carried a D-SACK for a retransmission: packets are late on this path, and at most once a round
+ * the window gets wider. Section 6.2, step 4.
+ */
 void rack_dsack(struct rack *r, uint32_t snd_una, uint32_t snd_nxt);
 
 /* A loss recovery is over. */

@@ -95,12 +95,19 @@
 	X(RX_PAYLOAD_BYTES, rx_payload_bytes, "payload bytes accepted in order")                   \
 	X(TX_PAYLOAD_BYTES, tx_payload_bytes, "payload bytes sent, retransmissions included")      \
 	X(RX_OUT_OF_ORDER, rx_out_of_order, "segments queued out of order")                        \
+	X(OOO_EVICTED, ooo_evicted, "out-of-order ranges given up at a cap; the peer sends them again") \
+	X(OOO_STEPS, ooo_steps, "ranges compared to place or report out-of-order data")            \
 	X(RX_WINDOW_PROBES, rx_window_probes, "probes of our closed window")                       \
 	X(RX_KEEPALIVES, rx_keepalives, "the peers' keep-alive probes answered")                   \
 	X(SYN_RECEIVED, syn_received, "SYNs that opened a half-open connection")                   \
 	X(SYNACK_RETRANSMITS, synack_retransmits, "SYN-ACKs sent again")                           \
 	X(HALF_OPEN_EXPIRED, half_open_expired, "half-open connections given up")                  \
 	X(HALF_OPEN_RESET, half_open_reset, "half-open connections reset by the peer")             \
+	X(COOKIES_SENT, cookies_sent, "SYNs answered by cookie")                                   \
+	X(COOKIES_ACCEPTED, cookies_accepted, "connections opened by a cookie")                    \
+	X(COOKIES_REJECTED, cookies_rejected, "ACKs tested for a cookie that carried none")        \
+	X(COOKIES_EXPIRED, cookies_expired, "ACKs with a cookie too old")                          \
+	X(HANDSHAKES_HELD, handshakes_held, "complete handshakes held half-open for want of room") \
 	X(SYN_SENT, syn_sent, "active opens begun")                                                \
 	X(SYN_RETRANSMITS, syn_retransmits, "SYNs of active opens sent again")                     \
 	X(CONN_REFUSED, conn_refused, "active opens that the peer refused")                        \

@@ -181,7 +181,10 @@ void engine_tick(struct engine *e, uint64_t now, unsigned int budget);
  */
 uint64_t engine_next(const struct engine *e, uint64_t now);
 
-/* 0: normal; from 1 new connections are refused, counted as rx_syn_pressure. */
+/*
+ * 0: normal; 1: SYNs are answered by cookie, where the listener allows cookies, else dropped; 2 and
+ * above: SYNs are dropped. Dropped ones are counted as rx_syn_pressure.
+ */
 void engine_pressure(struct engine *e, unsigned int level);
 
 /*

@@ -7,10 +7,23 @@
 
 #include "base/option.h"
 
+enum tcp_cookies {
+	TCP_COOKIES_AUTO,   /* past the high-water mark of half-open records, and under overload */
+	TCP_COOKIES_ALWAYS,
+	TCP_COOKIES_NEVER,
+};
+
+enum tcp_overflow {
+	TCP_OVERFLOW_HOLD,  /* stay half-open, or be dropped: the peer tries again */
+	TCP_OVERFLOW_RESET,
+};
+
 struct tcp_options {
 	uint64_t rto_initial, rto_min, rto_max; /* RFC 6298 sections 2.1, 2.4, 2.5 */
 	bool rto_literal;                       /* RTO = max(rto_min, SRTT + 4 RTTVAR) */
 	uint32_t synack_retries;
+	uint32_t syn_cookies;   /* enum tcp_cookies */
+	uint32_t overflow;      /* enum tcp_overflow: a complete handshake without room */
 	uint64_t syn_r2;        /* give an active open up after this long, section 3.8.3 */
 	uint32_t port_low, port_high; /* of active opens' local ports, RFC 6056 section 3.2 */
 	uint32_t r1;            /* retransmissions before the path is doubted, section 3.8.3 */
@@ -18,7 +31,7 @@ struct tcp_options {
 	uint64_t user_timeout;  /* section 3.9.1.1 */
 	uint64_t delack;        /* section 3.8.6.3 */
 	uint64_t persist_max;   /* section 3.8.6.1 */
-	uint64_t msl;           /* half of TIME-WAIT */
+	uint64_t msl;           /* half of TIME-WAIT; for the engine as a whole, not a listener's */
 	uint64_t fin_wait2;     /* how long a closed connection waits for the peer's FIN */
 	bool keepalive;
 	uint64_t keepalive_idle, keepalive_intvl;

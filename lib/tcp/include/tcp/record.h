@@ -80,7 +80,8 @@ struct tcp_conn {
 	uint8_t dscp;
 	uint32_t block; /* slab index of struct tcp_work, 0: at rest */
 
-	uint64_t cwnd : 20, ssthresh : 20, w_max : 20, reo : 4; /* segments; reo: tcp_reo_memory */
+	uint64_t cwnd : 20, ssthresh : 20, w_max : 20; /* segments */
+	uint64_t reordering : 1, reo_mult : 3;                          /* of RACK */
 	uint16_t srtt, rttvar, min_rtt;                                 /* rtt_pack */
 	uint16_t snd_mss, rcv_mss;
 	uint16_t version, generation;
@@ -88,7 +89,8 @@ struct tcp_conn {
 	uint8_t rx_dscp;   /* of the last acceptable segment */
 	uint32_t last_rx;  /* ms */
 	uint32_t deadline; /* ms; valid with TCP_F_WHEEL */
-	uint32_t wheel_slot; /* where the valid entry is, 0: nowhere */
+	uint32_t wheel_slot : 24;  /* where the valid entry is, 0: nowhere */
+	uint32_t reo_persist : 8;  /* recoveries until the reordering window narrows */
 	uint32_t handler_deadline; /* ms; valid with TCP_F_TIMER */
 	uint32_t challenge;        /* ms */
 	uint64_t ctx;              /* handler context: itself, or a slab index */
@@ -115,7 +117,8 @@ struct tcp_half {
 	uint16_t version, snd_mss, rcv_wnd, challenge;
 	uint8_t snd_wscale : 4, rcv_wscale : 4;
 	uint8_t dscp;
-	uint8_t pad;
+	uint8_t reused : 1; /* its tuple's place in the table is a TIME-WAIT entry's, which it is to replace */
+	uint8_t held : 1;   /* complete, but there was no room for a connection */
 	uint8_t kind; /* enum flow_type; 0: free */
 };
 
@@ -132,8 +135,12 @@ struct tcp_time_wait {
 	uint32_t ts_recent;
 	uint32_t expiry;     /* ms */
 	uint32_t next, prev; /* indexes in the pool, 0: none */
-	uint32_t challenge;  /* ms of the last ACK */
-	uint32_t spare : 24;
+	union {
+		uint32_t challenge; /* ms of the last ACK */
+		uint32_t half;      /* if replacing: that handshake's record in the pool */
+	};
+	uint32_t spare : 23;
+	uint32_t replacing : 1; /* a handshake that is to replace it is under way */
 	uint32_t ttl : 8;
 	uint16_t rcv_wnd;
 	uint8_t dscp;
@@ -179,6 +186,21 @@ enum tcp_flight_flag {
 
 static_assert(sizeof(struct tcp_flight) == 16, "four a cache line");
 
+/* Received payload without gaps: mbufs linked through next, whose data is that payload only. */
+struct tcp_chain {
+	struct rte_mbuf *head, *tail;
+};
+
+/* A range that arrived out of order. */
+struct tcp_run {
+	uint32_t seq, end;
+	struct tcp_chain chain;
+	uint32_t links; /* of the chain */
+	uint32_t spare;
+};
+
+static_assert(sizeof(struct tcp_run) == 32, "two a cache line");
+
 enum tcp_event {
 	TCP_EV_OPEN = 1 << 0,
 	TCP_EV_DATA = 1 << 1,
@@ -202,6 +224,7 @@ enum tcp_timer {
 
 #define WORK_SLICES  3 /* of each queue inside the block */
 #define WORK_FLIGHTS 3
+#define WORK_RUNS    2
 
 /* Options that a connection may have for itself, named as those of struct tcp_options. */
 struct tcp_own {
@@ -226,7 +249,7 @@ struct tcp_work {
 	uint8_t dup_acks;
 	uint8_t burst_acks;           /* immediate ACKs in this burst */
 	uint8_t sack_n;
-	uint8_t data_stuck : 1,       /* the handler left data; wait for writable, resume or more */
+	uint8_t rcv_left : 1,         /* the handler left data: what comes is packed */
 		override : 1,         /* the next segment may be small */
 		fin_held : 1,         /* fin_seq is valid */
 		force_retx : 1,       /* one retransmission whatever cwnd says */
@@ -280,10 +303,18 @@ struct tcp_work {
 	struct rtt rtt;                     /* unpacked: small steps must not be rounded away */
 
 	struct tcp_own own;                 /* with TCP_F_OWN */
+	uint32_t held;                      /* mbufs that the queues keep */
+	uint32_t rcv_charge;                /* bytes of buffers behind received data */
+	uint32_t ooo_held;                  /* mbufs of the out-of-order queue */
+	uint32_t fat_next, fat_prev;        /* neighbours in tcp.fat, connection indexes, 0: none */
+	uint32_t fat_list;                  /* 0: in none */
+
 	struct vec sndq, rcvq, ooo, flight;
+	struct tcp_chain rcv_more;          /* behind rcvq */
 	struct slice sndq_inline[WORK_SLICES];
 	struct slice rcvq_inline[WORK_SLICES];
 	struct tcp_flight flight_inline[WORK_FLIGHTS];
+	struct tcp_run ooo_inline[WORK_RUNS];
 };
 
 static_assert(sizeof(struct tcp_work) <= 1000, "the hot block has grown");

@@ -36,8 +36,10 @@
 #define TCP_BURST_ACKS  16 /* immediate ACKs of a connection in one burst */
 #define TCP_BLOCK_ORDER 4  /* 64 << 4: the hot block's slab class */
 #define TCP_LIST_END    UINT32_MAX
-#define TCP_RANGES_MAX  256 /* out-of-order slices of a connection */
 #define TCP_MSS_DEFAULT_V4 536 /* RFC 9293 section 3.7.1 */
+#define TCP_RANGES_MAX  256 /* out-of-order ranges of a connection */
+#define TCP_SHOWN_MAX   64  /* slices in one data callback */
+#define TCP_FAT_LISTS   33
 
 static_assert(sizeof(struct tcp_work) <= 64 << TCP_BLOCK_ORDER, "a hot block fits its class");
 
@@ -99,6 +101,9 @@ struct tcp {
 	struct sip_key isn_key, ts_key;
 	struct cookie_jar cookies;
 	struct ports ports; /* local ports of active opens */
+	uint64_t ooo_held, ooo_max;   /* mbufs of all out-of-order queues, and their cap */
+	uint32_t fat[TCP_FAT_LISTS];  /* connections by ooo_held: [n] has n bits; see share.c */
+
 	struct bucket rst_bucket;
 	uint16_t next_generation;
 
@@ -212,12 +217,12 @@ static inline void tcp_version_put(struct tcp *t, uint32_t version)
 }
 
 /* A SYN, or anything else, to a listener; consumes m. */
-void tcp_listen_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int version,
-		      uint32_t isn_above, bool reuse);
+void tcp_listen_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int version);
 
 /* A segment for a half-open record; consumes m. */
 void tcp_half_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_half *h);
 void tcp_half_timer(struct tcp *t, struct tcp_half *h);
+/* Give the record up; a TIME-WAIT entry that it was to replace goes on. */
 void tcp_half_free(struct tcp *t, struct tcp_half *h);
 
 /* The window of a SYN or SYN-ACK is not scaled, but the next ones are: no bits that those cannot say. */
@@ -298,7 +303,7 @@ void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struc
 		    struct pkt_facts *f);
 
 /* Blocks to report, D-SACK first; at most max. RFC 2018, 2883. */
-unsigned int tcp_sack_report(struct tcp *t, struct tcp_work *w, uint32_t rcv_nxt,
+unsigned int tcp_sack_report(const struct tcp *t, struct tcp_work *w, uint32_t rcv_nxt,
 			     struct tcp_sack_block *out, unsigned int max);
 
 /* ---- a connection's own settings (settings.c) ---- */
@@ -350,7 +355,14 @@ static inline void tcp_ecn_loss(struct tcp_conn *c)
 /* seg carries data that was never sent before: ECT(0), and CWR if it is owed. */
 void tcp_ecn_mark(struct tcp_conn *c, struct tcp_seg *seg);
 
-/* ---- queues (queue.c) ---- */
+/* ---- memory (share.c) ---- */
+
+/* The out-of-order queue changed: keep the connection among those of its size. O(1). */
+void tcp_fatness(struct tcp *t, struct tcp_work *w);
+/* The connection with the most out-of-order mbufs, or one of nearly as many; NULL: none has any. */
+struct tcp_work *tcp_fattest(const struct tcp *t);
+
+/* ---- queues (queue.c, rcvq.c) ---- */
 
 /* Queues keep as many mbufs as they may. */
 static inline bool tcp_share_spent(const struct tcp *t)
@@ -373,8 +385,9 @@ uint32_t tcp_queue_find(const struct tcp *t, const struct vec *q, const struct s
 			uint32_t seq);
 /* The handler consumed n bytes from the front of the receive queue. */
 void tcp_rcvq_consume(struct tcp *t, struct tcp_work *w, uint32_t n);
+/* The handler will not take more for now: what is left is packed. */
+void tcp_rcvq_left(struct tcp *t, struct tcp_work *w);
 void tcp_queues_drop(struct tcp *t, struct tcp_work *w);
-void tcp_slice_put(struct tcp *t, struct slice *s);
 
 /* ---- the receive window (window.c) ---- */
 
@@ -488,6 +501,7 @@ void tcp_time_wait_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 			 struct tcp_time_wait *tw);
 /* Free what has expired, at most budget. */
 void tcp_time_wait_tick(struct tcp *t, unsigned int budget);
+/* The entry is over; a handshake that was to replace it goes on. */
 void tcp_time_wait_free(struct tcp *t, struct tcp_time_wait *tw);
 
 /* Timestamp clock of RFC 7323: ms and a keyed offset. */

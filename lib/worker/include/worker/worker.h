@@ -40,7 +40,7 @@ struct worker_config {
 	const struct worker_port *ports; /* copied; at most ENGINE_PORTS_MAX */
 	unsigned int n_ports;
 	uint32_t refused_turns;	     /* a packet refused so often in a row is dropped; 0: default */
-	uint32_t pressure_turns;     /* full bursts in a row that mean overload; 0: default */
+	uint32_t pressure_turns;     /* full bursts in a row that mean overload (engine_pressure); 0: default */
 	struct engine_config engine; /* worker, counters, alloc and alloc_arg are filled here */
 };
 
