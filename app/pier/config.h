@@ -64,7 +64,7 @@ struct port_options {
 	char *address;     /* lines of lists */
 	char *gateway;
 	uint32_t neighbor; /* enum pier_neighbor */
-	bool announce;
+	uint32_t announce; /* enum engine_announce */
 };
 
 /* Section [listen X], beside TCP's and the handler's keys. */

@@ -9,6 +9,7 @@
 
 static const char *const idle_words[] = {"poll", "sleep", NULL};
 static const char *const huge_words[] = {"auto", "yes", "no", NULL};
+static const char *const announce_words[] = {"no", "yes", "probe", NULL};
 static const char *const neighbor_words[] = {"resolve", "reflect", NULL};
 
 #define AT(field) offsetof(struct server_options, field)
@@ -83,8 +84,9 @@ static const struct option port_options[] = {
 	{"neighbor", OPTION_ENUM, AT(neighbor), .names = neighbor_words, .def = "resolve",
 	 .help = "where answers go: resolve asks by ARP, reflect takes the MAC address the "
 		 "connection came from"},
-	{"announce", OPTION_BOOL, AT(announce), .def = "yes",
-	 .help = "announce the addresses at start by gratuitous ARP (RFC 5227)"},
+	{"announce", OPTION_ENUM, AT(announce), .names = announce_words, .def = "yes",
+	 .help = "announce the addresses at start by gratuitous ARP (RFC 5227); probe: ask for 6 s "
+		 "before whether they have an owner, and do not use those that do"},
 };
 #undef AT
 

@@ -35,6 +35,10 @@ static uint64_t block_region(const struct engine_config *cfg)
 	return round_up(cfg->block_bytes, SLAB_PAGE) + SLAB_PAGE;
 }
 
+static_assert((int)ENGINE_ANNOUNCE_OFF == (int)NET_ANNOUNCE_OFF &&
+	      (int)ENGINE_ANNOUNCE == (int)NET_ANNOUNCE &&
+	      (int)ENGINE_ANNOUNCE_PROBE == (int)NET_ANNOUNCE_PROBE, "handed on as it is");
+
 static void net_config(const struct engine_config *cfg, struct net_conf *conf,
 		       struct net_port_conf *ports, struct net_addr_conf *addrs)
 {
@@ -43,7 +47,7 @@ static void net_config(const struct engine_config *cfg, struct net_conf *conf,
 			.id = cfg->ports[i].id,
 			.neighbor = cfg->ports[i].neighbor == ENGINE_NEIGHBOR_REFLECT ?
 				NET_REFLECT : NET_RESOLVE,
-			.announce = cfg->ports[i].announce ? NET_ANNOUNCE : NET_ANNOUNCE_OFF,
+			.announce = (uint8_t)cfg->ports[i].announce,
 			.gateway = cfg->ports[i].gateway,
 			.port = cfg->ports[i].cap,
 		};

@@ -145,6 +145,14 @@ static void OPN_13_data_and_fin_on_the_third_segment(void **s)
 	assert_int_equal(p->app.eofs, 1);
 	expect(p, .flags = ACK, .seq = 1, .ack = 7);
 	kit_quiet(k);
+	kit_app_send(p, 100); /* CLOSE-WAIT: this side may still send, and close by LAST-ACK */
+	expect(p, .flags = ACK, .seq = 1, .ack = 7, .len = 100);
+	send_seg(p, .flags = ACK, .seq = 7, .ack = 101);
+	kit_app_close(p);
+	expect(p, .flags = FIN | ACK, .seq = 101, .ack = 7);
+	send_seg(p, .flags = ACK, .seq = 7, .ack = 102);
+	kit_quiet(k);
+	assert_int_equal(p->app.closes, 1);
 }
 
 static void OPN_14_synack_backoff(void **s)
@@ -259,6 +267,9 @@ static void OPN_22_half_open_recovery(void **s)
 	assert_int_equal(p->app.closes, 1);
 	assert_int_equal(p->app.why, PIER_CLOSE_RESET);
 	kit_quiet(k);
+	/* Data to what is gone. */
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
+	expect(p, .flags = RST, .seq = 1);
 	p->isn += 400;
 	kit_open(p);
 	assert_int_equal(p->app.opens, 2);

@@ -49,8 +49,17 @@ static void RST_02_closed_port_with_ack(void **s)
 static void RST_03_no_reset_for_a_reset(void **s)
 {
 	struct kit *k = *s;
-	struct kit_peer *p = nowhere(k), *q = kit_peer(k);
+	struct kit_peer *p = nowhere(k), *q = kit_peer(k), *r = kit_peer(k);
 
+	r->port = 5001;
+	kit_connect(r);
+	send_seg(r, .flags = RST | ACK, .seq = 1, .ack = 0);  /* not of the SYN */
+	send_seg(r, .flags = RST | ACK, .seq = 1, .ack = 77);
+	send_seg(r, .flags = RST, .seq = 1);
+	kit_quiet(k);
+	assert_int_equal(r->app.closes, 0);
+	kit_accept(r);
+	expect(r, .flags = ACK, .seq = 1, .ack = 1);
 	send_seg(p, .flags = RST, .seq = 1);
 	send_seg(p, .flags = RST | ACK, .seq = 1, .ack = 5);
 	send_seg(q, .flags = RST, .seq = 1);

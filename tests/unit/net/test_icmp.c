@@ -78,7 +78,7 @@ static void echo_in_fragments(void **state)
 	kit_stop(&k);
 }
 
-static void echo_refused(void **state)
+static void L2_13_L2_20_echo_refused(void **state)
 {
 	uint8_t buf[200];
 	size_t n = kit_icmp(buf, ICMP_ECHO_REQUEST, 0, 1, data, 56);
@@ -111,6 +111,24 @@ static void echo_refused(void **state)
 		kit_in(&k, kit_ip(PEER, OUR, 1, 0, 0, 0, buf, n));
 	assert_int_equal(k.n_out, 5);
 	assert_int_equal(kit_ctr(&k, CTR_RX_ICMP_RATE), 95);
+	kit_stop(&k);
+}
+
+/* A million in a second. */
+static void L2_13_echo_rate(void **state)
+{
+	uint8_t buf[200];
+	size_t n = kit_icmp(buf, ICMP_ECHO_REQUEST, 0, 1, data, 56);
+	struct kit k;
+
+	kit_conf(&k);
+	kit_start(&k);
+	for (uint32_t i = 0; i < 1000000; i++) {
+		k.now = T0 + i;
+		kit_in(&k, kit_ip(PEER, OUR, 1, 0, 0, 0, buf, n));
+	}
+	assert_in_range(k.n_out, k.conf.echo_rate, k.conf.echo_rate + k.conf.echo_burst);
+	assert_int_equal(kit_ctr(&k, CTR_RX_ICMP_RATE), 1000000 - k.n_out);
 	kit_stop(&k);
 }
 
@@ -164,7 +182,7 @@ static void L2_14_udp_closed(void **state)
 	kit_stop(&k);
 }
 
-static void no_error_for(void **state)
+static void L2_15_L2_20_no_error_for(void **state)
 {
 	uint8_t buf[2000];
 	size_t n = udp(buf, PEER, OUR, 100, true);
@@ -297,9 +315,10 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(L2_13_echo_every_size),
 		cmocka_unit_test(echo_in_fragments),
-		cmocka_unit_test(echo_refused),
+		cmocka_unit_test(L2_13_L2_20_echo_refused),
+		cmocka_unit_test(L2_13_echo_rate),
 		cmocka_unit_test(L2_14_udp_closed),
-		cmocka_unit_test(no_error_for),
+		cmocka_unit_test(L2_15_L2_20_no_error_for),
 		cmocka_unit_test(L2_15_errors_share_a_rate),
 		cmocka_unit_test(L2_14_protocol_unknown),
 		cmocka_unit_test(error_is_handed_on),

@@ -32,6 +32,13 @@ enum engine_neighbor {
 	ENGINE_NEIGHBOR_REFLECT, /* answer to the frame's source MAC, for peers that answer no ARP */
 };
 
+/* What is said of a port's addresses at start (RFC 5227). */
+enum engine_announce {
+	ENGINE_ANNOUNCE_OFF,
+	ENGINE_ANNOUNCE,       /* two gratuitous ARPs, 2 s apart */
+	ENGINE_ANNOUNCE_PROBE, /* three probes before; an address with an owner is not used */
+};
+
 /* An address of a port. Its place in engine_config.addresses is its "local index". */
 struct engine_address {
 	uint16_t port;      /* DPDK port id */
@@ -44,7 +51,7 @@ struct engine_port {
 	const struct pkt_port *cap; /* outlives the engine */
 	uint32_t gateway;           /* network order, 0: none */
 	enum engine_neighbor neighbor;
-	bool announce;              /* gratuitous ARP at start */
+	enum engine_announce announce;
 };
 
 struct engine_config {
