@@ -63,12 +63,11 @@ static void arp_reply(struct kit *k, const struct arp_pkt *ask)
 
 void kit_arp(struct kit *k)
 {
-	struct kit_frame *f;
+	while (kit_has(k) && load_be16(k->queue[k->q_head].bytes + 12) == ETH_TYPE_ARP) {
+		struct kit_frame *f = kit_frame_next(k);
 
-	if (!kit_has(k) || load_be16(k->queue[k->q_head].bytes + 12) != ETH_TYPE_ARP)
-		return;
-	f = kit_frame_next(k);
-	arp_reply(k, (const struct arp_pkt *)(f->bytes + ETH_HDR_LEN));
+		arp_reply(k, (const struct arp_pkt *)(f->bytes + ETH_HDR_LEN));
+	}
 }
 
 struct seg kit_take_syn(struct kit_peer *p)

@@ -285,7 +285,7 @@ struct kit_peer *kit_est(struct kit *k);
  * end. Returns what it returned; p->dport is then the local port, but for an ephemeral one.
  */
 int kit_connect_from(struct kit_peer *p, uint32_t local, uint16_t port);
-/* Answer the ARP request that waits, if one does. */
+/* Answer the ARP requests that stand first in the queue, if any do. */
 void kit_arp(struct kit *k);
 /* The SYN: checked and learnt from. */
 struct seg kit_take_syn(struct kit_peer *p);
