@@ -250,7 +250,7 @@ struct engine_usage kit_usage(const struct kit *k);
 /* ---- segments (seg.c) ---- */
 
 uint8_t kit_pattern(uint64_t offset);
-/* A new peer with a port and ISN of its own, to KIT_PORT of KIT_SERVER. */
+/* A new peer with a port and ISN of its own, to KIT_PORT of the engine's first address, KIT_SERVER. */
 struct kit_peer *kit_peer(struct kit *k);
 /* The frame of a segment; returns its length. buf has 10000 bytes. */
 uint32_t kit_build(struct kit_peer *p, const struct seg *s, uint8_t *buf);

@@ -15,13 +15,15 @@ uint8_t kit_pattern(uint64_t offset)
 struct kit_peer *kit_peer(struct kit *k)
 {
 	struct kit_peer *p = calloc(1, sizeof(*p));
+	uint32_t own;
 
 	kit_start(k);
 	assert_true(k->n_peers < KIT_PEERS);
+	memcpy(&own, k->addrs[0].addr + 12, 4);
 	*p = (struct kit_peer){
 		.k = k,
 		.addr = KIT_CLIENT,
-		.server = KIT_SERVER,
+		.server = own,
 		.port = (uint16_t)(40000 + k->n_peers),
 		.dport = KIT_PORT,
 		.isn = 0xfffffc00u + 0x01000000u * k->n_peers,
@@ -87,7 +89,7 @@ uint32_t kit_build(struct kit_peer *p, const struct seg *s, uint8_t *buf)
 	uint8_t *data = buf + L4 + TCP_HDR_LEN + opt;
 	uint64_t at = s->flags & SYN ? 0 : (uint64_t)(s->seq - 1);
 
-	eth_copy(eth->dst, kit_mac);
+	eth_copy(eth->dst, p->k->cap[0].mac);
 	eth_copy(eth->src, kit_peer_mac);
 	eth->type = BE16(ETH_TYPE_IP4);
 	*ip = (struct ip4_hdr){
@@ -158,7 +160,7 @@ static void check_ip(const struct kit_peer *p, const struct kit_frame *f)
 
 	assert_true(f->len >= ETH_MIN_FRAME);
 	assert_memory_equal(eth->dst, kit_peer_mac, 6);
-	assert_memory_equal(eth->src, kit_mac, 6);
+	assert_memory_equal(eth->src, p->k->cap[f->port].mac, 6);
 	assert_int_equal(eth->type, BE16(ETH_TYPE_IP4));
 	assert_int_equal(ip->ver_ihl, IP4_VER_IHL);
 	assert_int_equal(ip->frag, BE16(IP4_DF));
