@@ -432,7 +432,7 @@ static void TS_03_syn_and_its_echo(void **s)
 	/* A crossing SYN with an echo that its missing ACK makes void. */
 	send_seg(p, .flags = SYN, .seq = 0,
 		 .opts = {.flags = TCP_OPTS_MSS | TCP_OPTS_TS, .mss = 1460,
-			  .tsval = p->ts_base, .tsecr = 0xffffffff});
+			  .tsval = p->ts_base + ms_of(k->now), .tsecr = 0xffffffff});
 	expect(p, .flags = SYN | ACK, .seq = 0, .ack = 1);
 	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
 	assert_int_equal(p->app.opens, 1);
