@@ -45,7 +45,7 @@
 #define KIT_SECOND V4(198, 18, 0, 3) /* the engine's other address */
 #define KIT_CLIENT V4(198, 18, 0, 1)
 #define KIT_T0     kit_t0()
-#define KIT_PEERS  64
+#define KIT_PEERS  1100
 #define KIT_MBUFS  8191
 #define KIT_PORT   80 /* where kit_start listens */
 
