@@ -16,6 +16,19 @@ static uint32_t timestamp_sample(const struct tcp *t, const struct tcp_work *w,
 	return max_of((uint32_t)us, 1u);
 }
 
+/*
+ * Our own measurement is the finer one, but an ACK whose echo cannot be true says nothing of the round
+ * trip; that it acknowledged what was sent once ends the backoff all the same.
+ */
+static void check_sample(struct tcp_conn *c, uint32_t echoed_us, struct tcp_acked *a)
+{
+	if (likely(a->sample_us && echoed_us))
+		return;
+	if (a->sample_us)
+		c->backoff = 0;
+	a->sample_us = echoed_us;
+}
+
 static void take_sample(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t us,
 			uint32_t flight)
 {
@@ -97,8 +110,8 @@ static void advance(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	}
 	w->snd_una = f->ack;
 	tcp_sndq_acked(t, w, f->ack);
-	if (!a->sample_us && f->flags & PKT_F_TS && c->flags & TCP_AGREED_TS)
-		a->sample_us = timestamp_sample(t, w, f, oldest);
+	if (f->flags & PKT_F_TS && c->flags & TCP_AGREED_TS)
+		check_sample(c, timestamp_sample(t, w, f, oldest), a);
 	if (a->sample_us)
 		take_sample(t, c, w, a->sample_us, flight);
 	w->dup_acks = 0;

@@ -207,6 +207,7 @@ static void negotiate(struct tcp *t, struct tcp_conn *c, const struct pkt_facts 
 	if (f->flags & PKT_F_WSCALE && l->tcp.window_scale) {
 		c->flags |= TCP_AGREED_WS;
 		c->snd_wscale = min_of(f->wscale, TCP_WSCALE_MAX);
+		count_add(t->ctr, CTR_RX_WSCALE_HIGH, f->wscale > TCP_WSCALE_MAX);
 		c->rcv_wscale = l->rcv_wscale;
 	}
 	mss = max_of(mss, l->tcp.min_snd_mss);

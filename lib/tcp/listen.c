@@ -126,6 +126,7 @@ uint32_t tcp_half_agree(struct tcp_half *h, const struct pkt_facts *f, const str
 	if (f->flags & PKT_F_WSCALE && l->tcp.window_scale) {
 		h->agreed |= TCP_AGREED_WS;
 		h->snd_wscale = min_of(f->wscale, TCP_WSCALE_MAX);
+		count_add(t->ctr, CTR_RX_WSCALE_HIGH, f->wscale > TCP_WSCALE_MAX);
 		h->rcv_wscale = l->rcv_wscale;
 	}
 	if (tcp_ecn_asked(f) && l->tcp.ecn)

@@ -93,6 +93,72 @@ static void OPT_04_illegal_lengths_on_data(void **s)
 	}
 }
 
+/* Every kind on data: taken without the option, and counted. */
+static void OPT_04_each_kind_on_data(void **s)
+{
+	static const uint8_t kinds[] = {2, 3, 4, 5, 8};
+	static const uint8_t right[] = {4, 3, 2, 10, 10};
+	struct kit *k = *s;
+	struct kit_peer *p = kit_plain(k);
+	uint32_t seq = 1;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		for (unsigned int len = 0; len < 256; len++, seq += 3) {
+			uint8_t opt[12] = {kinds[i], (uint8_t)len, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+			uint64_t before = kit_ctr(k, CTR_RX_BAD_OPT);
+
+			send_seg(p, .flags = ACK, .seq = seq, .ack = 1, .len = 3, .raw = opt,
+				 .raw_len = 12);
+			assert_int_equal(p->app.rx, seq + 2);
+			assert_int_equal(kit_ctr(k, CTR_RX_BAD_OPT), before + (len != right[i]));
+		}
+	}
+	kit_drain(k);
+}
+
+/* Timestamps, SACK and window scale behind 0 to 3 NOPs. */
+static void OPT_05_all_kinds_at_any_alignment(void **s)
+{
+	struct kit *k = *s;
+
+	for (unsigned int pad = 0; pad < 4; pad++) {
+		struct kit_peer *p = kit_peer(k);
+		uint8_t opt[40] = {1, 1, 1};
+		uint8_t *at = opt + pad;
+		unsigned int again;
+		struct seg g;
+
+		memcpy(at, (uint8_t[]){8, 10, 0, 0, 1, 0, 0, 0, 0, 0, 4, 2, 3, 3, 7, 2, 4, 3, 0x20}, 19);
+		send_seg(p, .flags = SYN, .raw = opt, .raw_len = 24);
+		g = kit_synack(p);
+		assert_int_equal(g.opts.flags, TCP_OPTS_TS | TCP_OPTS_SACK_OK | TCP_OPTS_WSCALE |
+				 TCP_OPTS_MSS);
+		assert_int_equal(g.opts.tsecr, 0x100);
+		p->win = 100; /* of 128 */
+		p->app.on_open = 20000;
+		memset(opt, 1, sizeof(opt));
+		tcp_opt_emit_ts(opt + 4, 0x101, p->ts_recent);
+		memmove(opt + pad, opt + 6, 10);
+		memset(opt + pad + 10, 1, 16 - pad);
+		send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .raw = opt, .raw_len = 16);
+		for (uint32_t n = 0; n < 7880; n += 788) /* ten segments of 800 less 12 */
+			expect(p, .flags = ACK, .seq = 1 + n, .ack = 1, .len = 788);
+		kit_quiet(k);
+		/* Three of ten are missing at the front, by SACK. */
+		memset(opt, 1, sizeof(opt));
+		memcpy(opt + pad, (uint8_t[]){5, 10}, 2);
+		store_be32(opt + pad + 2, p->iss + 1 + 3 * 788);
+		store_be32(opt + pad + 6, p->iss + 1 + 7880);
+		tcp_opt_emit_ts(opt + 16, 0x102, p->ts_recent);
+		send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .raw = opt, .raw_len = 28);
+		kit_advance(k, 5 * MS);
+		for (again = 0; kit_has(k);)
+			again += kit_take(p).seq == 1;
+		assert_int_equal(again, 1);
+		send_seg(p, .flags = RST, .seq = 1);
+	}
+}
+
 static void OPT_05_any_alignment(void **s)
 {
 	struct kit *k = *s;
@@ -120,6 +186,32 @@ static void OPT_07_mss_both_ways(void **s)
 	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
 	while (kit_has(k))
 		assert_int_equal(kit_take(p).len, 900);
+}
+
+/* A window scale on data changes nothing either. */
+static void OPT_08_scale_stays(void **s)
+{
+	static const uint8_t opt[] = {2, 4, 0, 100, 1, 3, 3, 14, 1, 1, 4, 2};
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k);
+	uint32_t sent = 0;
+
+	p->offer = OFFER_WS;
+	p->ws = 2;
+	p->win = 1000; /* 4000 */
+	kit_open(p);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 10, .raw = opt, .raw_len = 12);
+	assert_int_equal(p->app.rx, 10);
+	kit_app_send(p, 100000);
+	for (int i = 0; kit_has(k); i++) {
+		struct seg g = kit_take(p);
+
+		assert_int_equal(g.len, i < 2 ? 1460 : 1080);
+		sent += g.len;
+	}
+	assert_in_range(sent, 2920, 4000);
+	kit_advance(k, SEC);
+	kit_drain(k);
 }
 
 /* kit_parse refuses kinds 2, 3, 4 on all that is no SYN; here they arrive. */
@@ -203,6 +295,30 @@ static void OPT_13_tiny_mss(void **s)
 	}
 }
 
+/* With three SACK blocks in it a segment still has payload; tiny segments do not multiply records. */
+static void OPT_13_tiny_mss_full_of_options(void **s)
+{
+	static const uint16_t mss[] = {0, 1, 12, 40, 48, 63, 64, 128};
+	struct kit *k = *s;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(mss); i++) {
+		struct kit_peer *p = kit_peer(k);
+		uint64_t n;
+
+		p->offer = OFFER_ALL;
+		p->mss = mss[i];
+		kit_open(p);
+		for (uint32_t j = 1; j < 4; j++)
+			send_seg(p, .flags = ACK, .seq = 1 + 200 * j, .ack = 1, .len = 100);
+		kit_drain(k);
+		kit_app_send(p, k->tcp.sndbuf);
+		for (n = 0; kit_has(k); n++)
+			assert_int_equal(kit_take(p).len, max_of(mss[i], 64) - 12 - 28);
+		assert_in_range(n, 1, k->tcp.sndbuf / 24);
+		send_seg(p, .flags = RST, .seq = 1);
+	}
+}
+
 static void WS_01_scaling_needs_both(void **s)
 {
 	struct kit *k = *s;
@@ -244,6 +360,42 @@ static void WS_02_syn_windows_are_not_scaled(void **s)
 	assert_int_equal(una, 1 + 10 * 128);
 }
 
+/* Of SYN and final ACK the same field: 1000 octets, then 128000; and what the engine says in a RST. */
+static void WS_02_scaled_from_the_third_segment_on(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p;
+	uint32_t una = 1, end = 1, most = 0;
+
+	k->tcp.rcvbuf = 256 * KIB; /* shift 3 */
+	p = kit_peer(k);
+	p->offer = OFFER_WS;
+	p->ws = 7;
+	p->win = 1000;
+	kit_syn(p);
+	kit_synack(p);
+	p->app.on_open = 900000;
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+	for (int i = 0; i < 12; i++, una = end) {
+		for (int j = 0; j < 40; j++) { /* bursts are bounded */
+			while (kit_has(k)) {
+				struct seg g = kit_take(p);
+
+				assert_in_range((uint32_t)g.win << 3, 200 * KIB, 256 * KIB);
+				end = g.seq + g.len;
+			}
+			kit_advance(k, MS);
+		}
+		most = max_of(most, end - una);
+		send_seg(p, .flags = ACK, .seq = 1, .ack = end);
+	}
+	assert_in_range(most, 128000 - 1459, 128000);
+	kit_drain(k);
+	kit_app_abort(p);
+	assert_in_range((uint32_t)expect(p, .flags = RST | ACK, .seq = end, .ack = 1).win << 3,
+			200 * KIB, 256 * KIB);
+}
+
 static void WS_03_shift_beyond_14(void **s)
 {
 	static const uint8_t shifts[] = {15, 31, 255};
@@ -269,6 +421,7 @@ static void WS_03_shift_beyond_14(void **s)
 		/* One unit of the window, whole segments. */
 		assert_int_equal(most, 16384 / 1460 * 1460);
 		send_seg(p, .flags = RST, .seq = 1);
+		assert_int_equal(kit_ctr(k, CTR_RX_WSCALE_HIGH), i + 1);
 	}
 }
 
@@ -463,17 +616,22 @@ int main(void)
 		KIT_TEST(OPT_03_unknown_kinds_are_skipped),
 		KIT_TEST(OPT_04_illegal_lengths),
 		KIT_TEST(OPT_04_illegal_lengths_on_data),
+		KIT_TEST(OPT_04_each_kind_on_data),
 		KIT_TEST(OPT_05_any_alignment),
+		KIT_TEST(OPT_05_all_kinds_at_any_alignment),
 		KIT_TEST(OPT_06_nothing_after_eol),
 		KIT_TEST(OPT_07_mss_both_ways),
 		KIT_TEST(OPT_08_syn_options_elsewhere),
+		KIT_TEST(OPT_08_scale_stays),
 		KIT_TEST(OPT_09_no_mss_option),
 		KIT_TEST(OPT_10_options_come_out_of_the_segment),
 		KIT_TEST(OPT_10_sack_blocks_too),
 		KIT_TEST(OPT_11_mss_sent_is_the_mtu),
 		KIT_TEST(OPT_13_tiny_mss),
+		KIT_TEST(OPT_13_tiny_mss_full_of_options),
 		KIT_TEST(WS_01_scaling_needs_both),
 		KIT_TEST(WS_02_syn_windows_are_not_scaled),
+		KIT_TEST(WS_02_scaled_from_the_third_segment_on),
 		KIT_TEST(WS_03_shift_beyond_14),
 		KIT_TEST(WS_03_own_shift_follows_the_buffer),
 		KIT_TEST(TS_01_on_every_segment_once_agreed),

@@ -53,6 +53,41 @@ static void test_opposite(void **state)
 	}
 }
 
+/* a, b, and whether a comes before b: around zero, around 2^31, and exactly 2^31 apart. */
+static void SEQ_01_T_03_sixteen_pairs(void **state)
+{
+	static const struct {
+		uint32_t a, b;
+		bool before;
+	} pairs[] = {
+		{0, 1, true},
+		{1, 0, false},
+		{0, 0, false},
+		{0xffffffff, 0, true},
+		{0, 0xffffffff, false},
+		{0xfffffff0, 0x10, true},
+		{0x10, 0xfffffff0, false},
+		{0x7fffffff, 0x80000000, true},
+		{0x80000000, 0x7fffffff, false},
+		{0x7ffffff0, 0x80000010, true},
+		{0, 0x7fffffff, true},
+		{0x7fffffff, 0, false},
+		{0, 0x80000000, false},
+		{0x80000000, 0, false},
+		{0x80000001, 0, true},
+		{0xc0000000, 0x3fffffff, true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		uint32_t a = pairs[i].a, b = pairs[i].b;
+
+		assert_int_equal(seq_lt(a, b), pairs[i].before);
+		assert_int_equal(seq_gt(b, a), pairs[i].before);
+		assert_int_equal(seq_leq(a, b), pairs[i].before || a == b);
+		assert_int_equal(seq_geq(b, a), pairs[i].before || a == b);
+	}
+}
+
 static void test_ms_wraps(void **state)
 {
 	uint64_t before = (uint64_t)UINT32_MAX * US_PER_MS, after = before + 2 * US_PER_MS;
@@ -69,6 +104,7 @@ int main(void)
 		cmocka_unit_test(test_before),
 		cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_opposite),
+		cmocka_unit_test(SEQ_01_T_03_sixteen_pairs),
 		cmocka_unit_test(test_ms_wraps),
 	};
 

@@ -134,6 +134,7 @@
 	X(SPURIOUS_RECOVERIES, spurious_recoveries, "loss recoveries undone: nothing had been lost") \
 	X(LIMITED_TRANSMITS, limited_transmits, "new segments sent on a duplicate ACK")            \
 	X(DELAYED_ACKS, delayed_acks, "ACKs sent by the delayed-ACK timer")                        \
+	X(RX_WSCALE_HIGH, rx_wscale_high, "SYNs with a window scale above 14, taken as 14 (RFC 7323)") \
 	X(RX_ECN_MARKS, rx_ecn_marks, "data segments that a router marked as congested (ECN)")     \
 	X(ECN_REDUCTIONS, ecn_reductions, "congestion windows reduced by the peer's ECN echo")     \
 	X(ARP_REQUESTS_RX, arp_requests_rx, "ARP requests for an own address")                     \
