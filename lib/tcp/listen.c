@@ -126,7 +126,6 @@ uint32_t tcp_half_agree(struct tcp_half *h, const struct pkt_facts *f, const str
 	if (f->flags & PKT_F_WSCALE && l->tcp.window_scale) {
 		h->agreed |= TCP_AGREED_WS;
 		h->snd_wscale = min_of(f->wscale, TCP_WSCALE_MAX);
-		count_add(t->ctr, CTR_RX_WSCALE_HIGH, f->wscale > TCP_WSCALE_MAX);
 		h->rcv_wscale = l->rcv_wscale;
 	}
 	if (tcp_ecn_asked(f) && l->tcp.ecn)
@@ -189,6 +188,8 @@ static void half_open(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, in
 	if (tw && seq_leq(half.iss, tw->snd_nxt))
 		half.iss = tw->snd_nxt + 1 + (half.iss & 0xffff);
 	tcp_half_size(&half, l, tcp_half_agree(&half, f, l), t->net->paths[path].mtu);
+	if (half.agreed & TCP_AGREED_WS && unlikely(f->wscale > TCP_WSCALE_MAX))
+		count(t->ctr, CTR_RX_WSCALE_HIGH);
 	h = tcp_half_keep(t, &half, f->hash, &why);
 	if (unlikely(!h)) {
 		tcp_drop(t, m, why);
