@@ -259,6 +259,10 @@ const struct pier_calls engine_calls = {
 	.get_keepalive = engine_get_keepalive,
 	.set_timeouts = engine_set_timeouts,
 	.connect = engine_call_connect,
+	.send_urgent = engine_send_urgent,
+	.urgent_left = engine_urgent_left,
+	.cork = engine_cork,
+	.flush = engine_flush,
 };
 
 void engine_conn_handle(struct engine *e, struct tcp_conn *c, struct pier_conn *pc)

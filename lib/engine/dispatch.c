@@ -115,6 +115,8 @@ static void run_events(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 		if (h->open)
 			h->open(&pc);
 	}
+	if (events & TCP_EV_URGENT && open_for(c) && h->urgent)
+		h->urgent(&pc);
 	if (events & TCP_EV_DATA && open_for(c))
 		run_data(e, c, w, h, &pc);
 	if (events & TCP_EV_WRITABLE && open_for(c))

@@ -47,6 +47,12 @@ int engine_call_connect(struct pier_conn *from, const struct pier_connect *to, u
 
 void engine_conn_handle(struct engine *e, struct tcp_conn *c, struct pier_conn *pc);
 
+/* stream.c */
+size_t engine_send_urgent(struct pier_conn *pc, const void *data, size_t len);
+size_t engine_urgent_left(struct pier_conn *pc);
+void engine_cork(struct pier_conn *pc, bool on);
+void engine_flush(struct pier_conn *pc);
+
 /* dispatch.c: run the ready list's callbacks, once per connection. */
 void engine_run_ready(struct engine *e);
 

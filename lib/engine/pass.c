@@ -125,6 +125,12 @@ static void after_output(struct engine *e, struct tcp_conn *c, bool more)
 		tcp_settle(t, c);
 }
 
+/* Mbufs ran out, and none has come back: to build packets is tried again a little later. */
+static bool starved(const struct engine *e)
+{
+	return unlikely(e->tcp.retry_at > e->tcp.now) && !e->pool.n;
+}
+
 unsigned int engine_output(struct engine *e, uint16_t port, struct rte_mbuf **pkts,
 			   unsigned int max, uint64_t now)
 {
@@ -135,7 +141,9 @@ unsigned int engine_output(struct engine *e, uint16_t port, struct rte_mbuf **pk
 	bool more, end = false;
 
 	engine_set_time(e, now);
-	while (n < max && !end && (c = tcp_list_pop(t, &t->out[port], false))) {
+	if (unlikely(starved(e)))
+		return n;
+	while (n < max && !end && !starved(e) && (c = tcp_list_pop(t, &t->out[port], false))) {
 		end = tcp_index(t, c) == last;
 		if (c->state == TCP_CLOSED) {
 			if (!tcp_work_of(t, c)->on_ready)
@@ -158,6 +166,8 @@ void engine_tick(struct engine *e, uint64_t now, unsigned int budget)
 	wheel_advance(&t->wheel, t->now_ms, budget, tcp_timer_fire, t);
 	tcp_time_wait_tick(t, budget);
 	tcp_stale_sweep(t);
+	if (unlikely(tcp_share_eased(t)))
+		tcp_share_tick(t);
 	if (t->ready.head != TCP_LIST_END)
 		engine_run_ready(e);
 	pkt_pool_trim(&e->pool);
@@ -179,10 +189,16 @@ uint64_t engine_next(const struct engine *e, uint64_t now)
 
 	if (t->ready.head != TCP_LIST_END)
 		return now;
-	for (unsigned int p = 0; p < ENGINE_PORTS_MAX; p++)
-		if (e->queue[p] && (t->out[p].head != TCP_LIST_END ||
-				    e->queue[p]->head != e->queue[p]->tail))
+	for (unsigned int p = 0; p < ENGINE_PORTS_MAX; p++) {
+		if (!e->queue[p])
+			continue;
+		if (e->queue[p]->head != e->queue[p]->tail)
 			return now;
+		if (t->out[p].head != TCP_LIST_END)
+			next = min_of(next, starved(e) ? t->retry_at : now);
+	}
+	if (next <= now)
+		return now;
 	if (t->conn_pool.used)
 		next = min_of(next, sweep);
 	if (tick != WHEEL_NONE)

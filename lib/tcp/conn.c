@@ -93,6 +93,7 @@ void tcp_conn_free(struct tcp *t, struct tcp_conn *c)
 	struct tcp_version *v = &t->version[c->version];
 
 	if (c->block) {
+		tcp_unpinch(t, tcp_work_of(t, c));
 		tcp_queues_drop(t, tcp_work_of(t, c));
 		block_free(t, c);
 	}
@@ -126,7 +127,10 @@ static void work_from_rest(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	w->max_snd_wnd = (uint32_t)c->max_snd_wnd << c->snd_wscale;
 	w->last_ack_sent = c->rcv_nxt;
 	w->rcv_adv = c->rcv_nxt + ((uint32_t)c->rcv_wnd << c->rcv_wscale);
-	w->rcv_read = c->rcv_nxt;
+	w->rcv_read = w->round_read = c->rcv_nxt;
+	w->round_at = (uint32_t)t->now;
+	w->rcvbuf = tcp_rcvbuf(t, c);
+	w->growing = w->rcvbuf < tcp_opts_of(t, c)->rcvbuf;
 	w->progress = t->now_ms;
 	w->burst_ms = t->now_ms - 1;
 	w->recover = w->ecn_end = c->snd_nxt - 1;
@@ -187,7 +191,8 @@ static bool at_rest(const struct tcp *t, const struct tcp_conn *c, const struct 
 	       w->snd_una == c->snd_nxt && w->snd_max == c->snd_nxt && w->sndq.n == 0 &&
 	       w->rcvq.n == 0 && w->ooo.n == 0 && !w->fin_held && w->timer == TCP_TIMER_NONE &&
 	       !w->segs_unacked && !w->recovery && !lingers(t, w) && w->last_ack_sent == c->rcv_nxt &&
-	       rest_window(c, w) <= 0xffff && !w->dup_acks && !(c->flags & TCP_F_OWN);
+	       rest_window(c, w) <= 0xffff && !w->pinched &&
+	       !w->measuring && !w->urgent_in && !w->dup_acks && !(c->flags & TCP_F_OWN);
 }
 
 static uint32_t segments(uint32_t bytes, uint32_t mss)

@@ -135,6 +135,8 @@ static void unacceptable(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 	bool old = f->payload_len && seq_leq(f->seq + f->payload_len, c->rcv_nxt);
 
 	if (f->seq == c->rcv_nxt && f->tcp_flags & TCP_ACK && ack_in_range(c, w, f)) {
+		if (unlikely(f->tcp_flags & TCP_URG))
+			tcp_urgent_input(t, c, w, f);
 		c->last_rx = t->now_ms;
 		tcp_ack_input(t, c, w, m, f);
 		count(t->ctr, CTR_RX_WINDOW_PROBES);
@@ -237,6 +239,8 @@ void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, stru
 	if (w->timer != TCP_TIMER_PERSIST)
 		c->probes = 0;
 	tcp_ack_input(t, c, w, m, f);
+	if (unlikely(f->tcp_flags & TCP_URG) && c->state != TCP_CLOSED)
+		tcp_urgent_input(t, c, w, f);
 	if (c->state == TCP_CLOSED)
 		pkt_recycle(t->pool, m);
 	else if (f->payload_len || f->tcp_flags & TCP_FIN)

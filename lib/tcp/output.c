@@ -17,6 +17,7 @@ static void seg_common(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, st
 	seg->dscp = c->dscp;
 	seg->ecn = 0;
 	seg->syn = NULL;
+	seg->urg = 0;
 	seg->sack_n = 0;
 	seg->agreed = c->flags & TCP_F_AGREED;
 	if (seg->agreed & TCP_AGREED_TS) {
@@ -59,6 +60,8 @@ bool tcp_ack_now(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	}
 	seg_common(t, c, w, &seg);
 	seg.seq = ack_seq(c, w);
+	if (unlikely(w->urgent_out))
+		tcp_urgent_mark(w, &seg);
 	ack_sent(c, w);
 	count(t->ctr, CTR_TX_ACKS);
 	tcp_seg_emit(t, m, &c->tuple, c->path, &seg, ttl_of(t, c));
@@ -164,7 +167,8 @@ static bool worth_sending(const struct tcp_conn *c, const struct tcp_work *w, ui
 	if (len >= mss || w->override)
 		return true;
 	if (len == queued)
-		return !(c->flags & TCP_F_NAGLE) || c->snd_nxt == w->snd_una || fin_unsent(c);
+		return fin_unsent(c) || (!(c->flags & TCP_F_CORK) &&
+					 (!(c->flags & TCP_F_NAGLE) || c->snd_nxt == w->snd_una));
 	return len >= w->max_snd_wnd / 2;
 }
 
@@ -350,8 +354,10 @@ static struct rte_mbuf *send_plan(struct tcp *t, struct tcp_conn *c, struct tcp_
 	seg->seq = p->seq;
 	if (p->fin)
 		seg->flags |= TCP_FIN;
-	if (p->len && p->seq + p->len == w->snd_end)
+	if (p->len && p->seq + p->len == w->snd_end && (!(c->flags & TCP_F_CORK) || w->override))
 		seg->flags |= TCP_PSH;
+	if (unlikely(w->urgent_out))
+		tcp_urgent_mark(w, seg);
 	if (c->flags & TCP_AGREED_ECN && p->len && !p->again && !p->probe &&
 	    seq_geq(p->seq, w->snd_max))
 		tcp_ecn_mark(c, seg);
@@ -395,6 +401,8 @@ static struct rte_mbuf *next_segment(struct tcp *t, struct tcp_conn *c, struct t
 		return NULL;
 	}
 	seg.seq = w->keepalive_probe ? c->snd_nxt - 1 : ack_seq(c, w);
+	if (unlikely(w->urgent_out))
+		tcp_urgent_mark(w, &seg);
 	if (unlikely(w->keepalive_probe) && tcp_setting(t, c, keepalive_garbage))
 		*rte_pktmbuf_append(m, 1) = 0;
 	count(t->ctr, w->keepalive_probe ? CTR_TX_KEEPALIVES : CTR_TX_ACKS);
@@ -431,6 +439,8 @@ unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		else
 			net_hold(t->net, c->path, m, t->now);
 	}
+	if (unlikely(failed))
+		t->retry_at = t->now + US_PER_MS;
 	*more = failed || (n == max && tcp_output_due(t, c, w));
 	tcp_timer_rearm(t, c, w, false);
 	return n;

@@ -43,7 +43,34 @@ size_t tcp_send_room(const struct tcp *t, const struct tcp_conn *c, const struct
 	if (c->flags & TCP_F_FIN_QUEUED || c->state == TCP_CLOSED ||
 	    (w->sndq.n && !slab_available(&t->slab)))
 		return 0;
+	/* Of what is left of the slab none gets more than the rest. */
+	if (w->sndq.n)
+		buf = min_of(buf, slab_available(&t->slab));
 	return queued >= buf ? 0 : buf - queued;
+}
+
+void tcp_send_flush(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	uint32_t keep = seq_max(c->snd_nxt, w->snd_max), n = w->sndq.n;
+
+	if (!seq_gt(w->snd_end, keep))
+		return;
+	while (n) {
+		struct slice *s = sndq_at(t, w, n - 1);
+
+		if (seq_lt(s->seq, keep)) {
+			slice_trim_back(s, keep - s->seq);
+			break;
+		}
+		slice_drop(t, w, s);
+		n--;
+	}
+	if (n < w->sndq.n)
+		vec_remove(&w->sndq, &t->slab, w->sndq_inline, sizeof(struct slice), n,
+			   w->sndq.n - n);
+	w->snd_end = keep;
+	if (w->urgent_out)
+		w->snd_up = seq_min(w->snd_up, keep);
 }
 
 /* Append to the last slice if it is a copy with room behind its end. */
@@ -138,7 +165,7 @@ size_t tcp_send_slice(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	size_t len;
 
 	if (!from->owner || from->len < pp->copy_below || pp->tx_mode == PKT_TX_GIVES_AWAY ||
-	    tcp_share_spent(t))
+	    !tcp_share_left(t, w))
 		return tcp_send_copy(t, c, w, from->data, from->len);
 	len = min_of((size_t)from->len, tcp_send_room(t, c, w));
 	if (!len)

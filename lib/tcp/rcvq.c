@@ -160,6 +160,8 @@ void tcp_rcvq_consume(struct tcp *t, struct tcp_work *w, uint32_t n)
 		refill(t, w);
 	if (!w->rcvq.n)
 		w->rcv_left = 0;
+	if (unlikely(w->urgent_in) && seq_geq(w->rcv_read, w->rcv_up))
+		w->urgent_in = 0;
 }
 
 void rcvq_drop(struct tcp *t, struct tcp_work *w)

@@ -194,6 +194,8 @@ static void fin_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	c->rcv_nxt++;
 	c->flags |= TCP_F_FIN_RECEIVED;
 	w->fin_held = 0;
+	if (unlikely(w->urgent_in))
+		tcp_urgent_fin(w, c->rcv_nxt - 1);
 	w->ack_now = 1;
 	tcp_want_output(t, c, w);
 	tcp_ready(t, c, w, TCP_EV_EOF);
@@ -259,13 +261,22 @@ static void trim(struct tcp_conn *c, struct tcp_work *w, const struct pkt_facts 
 	}
 }
 
-/* A FIN in the window, unless the peer has sent data beyond it: then it was none. */
-static void hold_fin(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w,
-		     uint32_t fin_seq)
+/*
+ * A FIN in the window. If there is data from beyond it, the peer contradicts itself: in order the FIN
+ * counts, else the data.
+ */
+static void hold_fin(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+		     const struct pkt_facts *f)
 {
-	if (w->fin_held || seq_lt(fin_seq, c->rcv_nxt) || seq_gt(fin_seq, w->rcv_adv) ||
-	    seq_gt(ooo_end(t, w, fin_seq), fin_seq))
+	uint32_t fin_seq = f->seq + f->payload_len;
+
+	if (w->fin_held || seq_lt(fin_seq, c->rcv_nxt) || seq_gt(fin_seq, w->rcv_adv))
 		return;
+	if (unlikely(seq_gt(ooo_end(t, w, fin_seq), fin_seq))) {
+		if (seq_gt(f->seq, c->rcv_nxt))
+			return;
+		ooo_drop(t, w);
+	}
 	w->fin_held = 1;
 	w->fin_seq = fin_seq;
 }
@@ -282,7 +293,7 @@ static void take_payload(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		} else {
 			pkt_recycle(t->pool, m);
 		}
-	} else if (unlikely(tcp_share_spent(t) && w->rcvq.n)) {
+	} else if (unlikely(tcp_share_refuses(t, w))) {
 		tcp_drop(t, m, CTR_RX_MBUF_SHARE);
 	} else if (p->seq != c->rcv_nxt) {
 		take_out_of_order(t, c, w, m, p);
@@ -293,6 +304,8 @@ static void take_payload(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		ack_policy(t, c, w, true);
 	} else {
 		take_in_order(t, c, w, m, p, f);
+		if (w->growing && f->flags & PKT_F_TS)
+			tcp_rcv_rtt(t, w, f->tsecr);
 		tcp_ready(t, c, w, TCP_EV_DATA);
 		ack_policy(t, c, w, had_hole || !p->whole);
 	}
@@ -309,7 +322,7 @@ void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struc
 		return;
 	}
 	if (f->tcp_flags & TCP_FIN)
-		hold_fin(t, c, w, f->seq + f->payload_len);
+		hold_fin(t, c, w, f);
 	trim(c, w, f, &p);
 	if (unlikely(c->flags & TCP_F_ORPHAN && p.len)) {
 		count(t->ctr, CTR_CONN_RESET_TX);

@@ -41,6 +41,7 @@ static unsigned int push_tcp(struct rte_mbuf *m, uint16_t sport, uint16_t dport,
 		.doff = tcp_doff(len),
 		.flags = seg->flags,
 		.window = be16(seg->window),
+		.urg = be16(seg->urg),
 	};
 	memcpy(th + 1, opt, n);
 	return len;

@@ -1,12 +1,16 @@
 /*
- * Who holds how much: connections with out-of-order data, by how many buffers it takes.
+ * Received mbufs are the worker's, and slow handlers and peers hold them. A connection may hold as many
+ * as are left of the share (tcp_share_left): however many are slow, some are left, and one that reads
+ * and holds none is offered them at once. A window that had to stay small for it is opened as soon as
+ * half of the share is free again; the peer need not probe for it.
  *
- * A list for each number of bits of that count, so that one of the fattest is found without looking at
+ * Of connections with out-of-order data the fattest is to be found. A list for each number of bits of that count, so that one of the fattest is found without looking at
  * more than FAT_LOOK connections, and moving a connection costs the same whatever it holds.
  */
 #include "tcp/tcp.h"
 
 #define FAT_LOOK 16
+#define OPEN_MAX 64 /* windows in one tick */
 
 static struct tcp_work *work_at(const struct tcp *t, uint32_t conn)
 {
@@ -60,4 +64,43 @@ struct tcp_work *tcp_fattest(const struct tcp *t)
 		i = w->fat_next;
 	}
 	return best;
+}
+
+void tcp_pinch(struct tcp *t, struct tcp_work *w)
+{
+	if (w->pinched)
+		return;
+	w->pinched = 1;
+	w->pinch_prev = 0;
+	w->pinch_next = t->pinched;
+	if (w->pinch_next)
+		work_at(t, w->pinch_next)->pinch_prev = w->conn;
+	t->pinched = w->conn;
+}
+
+void tcp_unpinch(struct tcp *t, struct tcp_work *w)
+{
+	if (!w->pinched)
+		return;
+	w->pinched = 0;
+	if (w->pinch_prev)
+		work_at(t, w->pinch_prev)->pinch_next = w->pinch_next;
+	else
+		t->pinched = w->pinch_next;
+	if (w->pinch_next)
+		work_at(t, w->pinch_next)->pinch_prev = w->pinch_prev;
+}
+
+void tcp_share_tick(struct tcp *t)
+{
+	for (unsigned int i = 0; i < OPEN_MAX && tcp_share_eased(t); i++) {
+		struct tcp_conn *c = &t->conn[t->pinched];
+		struct tcp_work *w = tcp_work_of(t, c);
+
+		tcp_unpinch(t, w);
+		if (c->state == TCP_CLOSED)
+			continue;
+		tcp_window_update(t, c, w);
+		tcp_ready(t, c, w, 0);
+	}
 }

@@ -84,6 +84,8 @@ void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		earliest(&any, &at, w->timer_at);
 	if (w && w->delack)
 		earliest(&any, &at, w->delack_at);
+	if (w && w->measuring)
+		earliest(&any, &at, w->round_ms);
 	if (w && w->burst_wait)
 		earliest(&any, &at, t->now_ms + 1);
 	if (w && w->snd_una == c->snd_nxt && seq_gt(w->linger_at, t->now_ms))
@@ -353,6 +355,8 @@ static void expire(struct tcp *t, struct tcp_conn *c)
 		w->burst_wait = 0;
 		tcp_want_output(t, c, w);
 	}
+	if (w->measuring && seq_leq(w->round_ms, t->now_ms))
+		w->measuring = 0;
 	if (c->flags & TCP_F_TIMER && seq_leq(c->handler_deadline, t->now_ms)) {
 		c->flags &= ~(uint32_t)TCP_F_TIMER;
 		tcp_ready(t, c, w, TCP_EV_TIMER);

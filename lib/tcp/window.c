@@ -1,26 +1,69 @@
 /*
- * The receive window (RFC 9293 section 3.8.6): how much of the buffer is offered to the peer, and
- * when a change of it is worth a segment of its own.
+ * The receive window (RFC 9293 section 3.8.6): how much is offered to the peer, and when a change of it is
+ * worth a segment of its own.
  *
  * The right edge advances only by what is worth it (section 3.8.6.2.2) and never moves back: what
  * scaling rounds away is still accepted up to rcv_adv (RFC 7323 section 2.4).
+ *
+ * The buffer begins at rcvbuf-initial and doubles, up to rcvbuf, while the handler takes more than half
+ * of it in one round trip: the window is then twice what the path delivers, and does not limit a sender
+ * that doubles its own. What buffers grew is bounded by the worker's budget. How long a round trip is
+ * timestamps say, or without them the time it takes to fill one window. While much comes in, the
+ * hot block stays for the round's length, or the measure would be lost with it.
  */
 #include "tcp/tcp.h"
+
+#define RTT_MAX_US (10u * 1000 * 1000) /* longer is an idle sender */
+#define RTT_MIN_US 1000u               /* the timestamp clock's tick */
+#define PINCHED_MSS 8
+#define SHIFT_ALL   7
+#define RTT_GUESS  (100u * 1000)
+
+uint32_t tcp_rcvbuf(const struct tcp *t, const struct tcp_conn *c)
+{
+	const struct tcp_options *o = tcp_opts_of(t, c);
+
+	if (c->rcvbuf_shift == SHIFT_ALL)
+		return (uint32_t)o->rcvbuf;
+	return (uint32_t)min_of(o->rcvbuf_initial << c->rcvbuf_shift, o->rcvbuf);
+}
 
 /* Where the window could end: behind the free part of the buffer, if the field can say so. */
 static uint32_t free_edge(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w)
 {
-	uint32_t buf = tcp_opts_of(t, c)->rcvbuf, unread = c->rcv_nxt - w->rcv_read;
-	uint32_t room = buf > unread ? buf - unread : 0;
+	uint32_t unread = c->rcv_nxt - w->rcv_read;
+	uint32_t room = w->rcvbuf > unread ? w->rcvbuf - unread : 0;
 
 	return c->rcv_nxt + min_of(room, 0xffffu << c->rcv_wscale);
 }
 
+/* The same, as far as the worker's mbufs reach. */
+static uint32_t share_edge(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	uint32_t edge = free_edge(t, c, w);
+	uint64_t room;
+
+	if (likely(!t->held_max))
+		return edge;
+	room = tcp_share_left(t, w) * c->rcv_mss;
+	if (edge - c->rcv_nxt <= room)
+		return edge;
+	if (room < PINCHED_MSS * c->rcv_mss && !w->rcvq.n)
+		tcp_pinch(t, w); /* no reading of its own will open it */
+	return c->rcv_nxt + (uint32_t)room;
+}
+
+/* What the edge must gain to be moved: RFC 9293 section 3.8.6.2.2. */
+static uint32_t least_gain(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	return min_of(w->rcvbuf / 2, (uint32_t)c->rcv_mss);
+}
+
 uint16_t tcp_advertise(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	uint32_t buf = tcp_opts_of(t, c)->rcvbuf, edge = free_edge(t, c, w), field;
+	uint32_t edge = share_edge(t, c, w), field;
 
-	if (!seq_gt(edge, w->rcv_adv) || edge - w->rcv_adv < min_of(buf / 2, (uint32_t)c->rcv_mss))
+	if (!seq_gt(edge, w->rcv_adv) || edge - w->rcv_adv < least_gain(c, w))
 		edge = w->rcv_adv;
 	field = seq_gt(edge, c->rcv_nxt) ? (edge - c->rcv_nxt) >> c->rcv_wscale : 0;
 	field = min_of(field, 0xffffu);
@@ -28,15 +71,87 @@ uint16_t tcp_advertise(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	return field;
 }
 
+static void take_rtt(struct tcp_work *w, uint32_t us)
+{
+	if (us > RTT_MAX_US)
+		return;
+	us = max_of(us, RTT_MIN_US);
+	if (!w->rcv_rtt || us < w->rcv_rtt)
+		w->rcv_rtt = us;
+	else
+		w->rcv_rtt += (us - w->rcv_rtt) / 8;
+}
+
+void tcp_rcv_rtt(struct tcp *t, struct tcp_work *w, uint32_t tsecr)
+{
+	uint32_t ms = tcp_ts_now(t, w->ts_offset) - tsecr;
+
+	if (tsecr && ms <= RTT_MAX_US / US_PER_MS)
+		take_rtt(w, ms * (uint32_t)US_PER_MS);
+}
+
+/* Without timestamps: what was the right edge has been reached. */
+static void window_time(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w)
+{
+	uint32_t now = (uint32_t)t->now;
+
+	if (w->edge_at && seq_lt(c->rcv_nxt, w->edge_seq))
+		return;
+	if (w->edge_at)
+		take_rtt(w, now - w->edge_at);
+	w->edge_seq = w->rcv_adv;
+	w->edge_at = now ? now : 1;
+}
+
+/* One doubling, if the budget has it. */
+static bool grow(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	const uint64_t max = tcp_opts_of(t, c)->rcvbuf;
+	uint64_t next = min_of(2 * (uint64_t)w->rcvbuf, max);
+
+	if (c->rcvbuf_shift == SHIFT_ALL - 1)
+		next = max;
+	if (t->rcv_grown + (next - w->rcvbuf) > t->rcv_budget)
+		return false;
+	t->rcv_grown += next - w->rcvbuf;
+	c->rcvbuf_shift++;
+	w->rcvbuf = (uint32_t)next;
+	w->growing = next < max;
+	return true;
+}
+
+static void measure(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	uint32_t now = (uint32_t)t->now, rtt = w->rcv_rtt ? w->rcv_rtt : w->rtt.srtt_us, got;
+
+	rtt = rtt ? rtt : RTT_GUESS;
+	if (!(c->flags & TCP_AGREED_TS))
+		window_time(t, c, w);
+	got = w->rcv_read - w->round_read;
+	while (w->growing && got > w->rcvbuf / 2 && grow(t, c, w))
+		;
+	if (now - w->round_at >= rtt) {
+		w->round_at = now;
+		w->round_read = w->rcv_read;
+	} else if (w->growing && got > w->rcvbuf / 8) {
+		w->measuring = 1;
+		w->round_ms = t->now_ms + rtt / (uint32_t)US_PER_MS + 1;
+		tcp_timer_update(t, c, w);
+	}
+}
+
 void tcp_window_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	uint32_t buf = tcp_opts_of(t, c)->rcvbuf, edge = free_edge(t, c, w);
-	uint32_t open = seq_gt(w->rcv_adv, c->rcv_nxt) ? w->rcv_adv - c->rcv_nxt : 0;
-	uint32_t gain = seq_gt(edge, w->rcv_adv) ? edge - w->rcv_adv : 0;
+	uint32_t edge, open, gain;
 
-	if (c->flags & TCP_F_FIN_RECEIVED || gain < min_of(buf / 2, (uint32_t)c->rcv_mss))
+	if (w->growing)
+		measure(t, c, w);
+	edge = share_edge(t, c, w);
+	open = seq_gt(w->rcv_adv, c->rcv_nxt) ? w->rcv_adv - c->rcv_nxt : 0;
+	gain = seq_gt(edge, w->rcv_adv) ? edge - w->rcv_adv : 0;
+	if (c->flags & TCP_F_FIN_RECEIVED || gain < least_gain(c, w))
 		return;
-	if (open < c->rcv_mss || gain >= buf / 2) {
+	if (open < c->rcv_mss || gain >= w->rcvbuf / 2) {
 		w->ack_now = 1;
 		tcp_want_output(t, c, w);
 	}

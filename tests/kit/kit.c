@@ -118,6 +118,7 @@ struct kit *kit_new(void)
 	for (unsigned int i = 0; i < sizeof(k->conf.secret); i++)
 		k->conf.secret[i] = (uint8_t)(i * 37 + 11);
 	option_defaults(&tcp_option_table, &k->tcp);
+	k->tcp.rcvbuf_initial = GIB; /* that is, rcvbuf */
 	k->tcp.rcvbuf = 65535; /* the window of the SYN-ACK: no update is due after it */
 	k->now = KIT_T0;
 	k->skew = from_environment("KIT_SKEW", 0);

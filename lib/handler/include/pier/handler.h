@@ -114,6 +114,10 @@ struct pier_calls {
 	void (*get_keepalive)(struct pier_conn *c, struct pier_keepalive *k);
 	bool (*set_timeouts)(struct pier_conn *c, uint64_t r2_us, uint64_t user_us);
 	int (*connect)(struct pier_conn *from, const struct pier_connect *to, uint64_t *id);
+	size_t (*send_urgent)(struct pier_conn *c, const void *data, size_t len);
+	size_t (*urgent_left)(struct pier_conn *c);
+	void (*cork)(struct pier_conn *c, bool on);
+	void (*flush)(struct pier_conn *c);
 };
 
 /*
@@ -159,6 +163,12 @@ struct pier_handler {
 	void (*close)(struct pier_conn *c, enum pier_close_reason why);
 	/* The delay given to pier_set_timer has passed. */
 	void (*timer)(struct pier_conn *c);
+	/*
+	 * The peer has marked data as urgent, or moved the mark on: pier_urgent_left says how much.
+	 * New protocols do not use this (RFC 9293 section 3.8.5). Without it nothing is told, and
+	 * either way all octets come in order through data.
+	 */
+	void (*urgent)(struct pier_conn *c);
 };
 
 /* Send a copy of the bytes. Returns how many were taken (0 after pier_shutdown or pier_close). */
@@ -181,6 +191,36 @@ static inline size_t pier_send_slices(struct pier_conn *c, const struct pier_sli
 				      unsigned int n)
 {
 	return c->calls->send_slices(c, s, n);
+}
+
+/*
+ * As pier_send, and what was taken is urgent up to its last octet: the peer is told so until it has
+ * acknowledged it (RFC 9293 section 3.8.5). New protocols do not use this.
+ */
+static inline size_t pier_send_urgent(struct pier_conn *c, const void *data, size_t len)
+{
+	return c->calls->send_urgent(c, data, len);
+}
+
+/* Octets up to the peer's urgent mark that data has not consumed; some may not have arrived. */
+static inline size_t pier_urgent_left(struct pier_conn *c)
+{
+	return c->calls->urgent_left(c);
+}
+
+/*
+ * on: more will be sent soon, so only full segments leave; off: what was held back leaves. What is held
+ * back for long (a tenth of a second to one second) leaves all the same, and closing sends all.
+ */
+static inline void pier_cork(struct pier_conn *c, bool on)
+{
+	c->calls->cork(c, on);
+}
+
+/* Drop what was accepted and has not been sent (RFC 9293 section 3.9.1.7). */
+static inline void pier_flush(struct pier_conn *c)
+{
+	c->calls->flush(c);
 }
 
 /* Bytes that pier_send would take now. */

@@ -19,7 +19,6 @@ struct listener {
 	uint16_t port_lo, port_hi; /* inclusive, host order */
 	uint32_t backlog;       /* half-open connections at most; 0: no limit of its own */
 	uint8_t rcv_wscale;     /* from rcvbuf, filled by the engine's owner with listener_prepare */
-	uint8_t rcvbuf_shift;
 };
 
 /* Derive what is computed from the options. Once, before any worker sees the listener. */

@@ -42,7 +42,8 @@ struct tcp_options {
 	uint32_t congestion;    /* index of cc_names */
 	uint32_t abc_limit;     /* L, RFC 3465 sections 2.2 and 2.3 */
 	bool abe;               /* RFC 8511 */
-	uint64_t rcvbuf, sndbuf;
+	uint64_t rcvbuf, rcvbuf_initial; /* the most, and what a connection begins with */
+	uint64_t sndbuf;
 	uint32_t min_snd_mss;
 	bool timestamps, sack, window_scale;
 	bool ecn;

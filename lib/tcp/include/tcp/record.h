@@ -63,6 +63,7 @@ enum tcp_conn_flag {
 	TCP_F_CHALLENGED = 1 << 18, /* challenge is a valid stamp */
 	TCP_F_SLOW = 1 << 19,       /* leave the fast path: misbehaviour, tracing, tampering */
 	TCP_F_ACTIVE = 1 << 20,     /* opened from this side */
+	TCP_F_CORK = 1 << 21,       /* the handler has more to send: full segments only */
 	TCP_F_ECN_ECHO = 1 << 25,   /* CE was received and no CWR since: ACKs carry ECE */
 	TCP_F_ECN_CWR = 1 << 26,    /* the next new data carries CWR */
 	TCP_F_OWN = 1 << 27,        /* tcp_work.own stands for the listener's options */
@@ -90,7 +91,8 @@ struct tcp_conn {
 	uint32_t last_rx;  /* ms */
 	uint32_t deadline; /* ms; valid with TCP_F_WHEEL */
 	uint32_t wheel_slot : 24;  /* where the valid entry is, 0: nowhere */
-	uint32_t reo_persist : 8;  /* recoveries until the reordering window narrows */
+	uint32_t rcvbuf_shift : 3; /* doublings of the receive buffer; 7: it is the largest */
+	uint32_t reo_persist : 5;  /* recoveries until the reordering window narrows */
 	uint32_t handler_deadline; /* ms; valid with TCP_F_TIMER */
 	uint32_t challenge;        /* ms */
 	uint64_t ctx;              /* handler context: itself, or a slab index */
@@ -208,6 +210,7 @@ enum tcp_event {
 	TCP_EV_EOF = 1 << 3,
 	TCP_EV_TIMER = 1 << 4,
 	TCP_EV_CLOSE = 1 << 5,
+	TCP_EV_URGENT = 1 << 7,
 };
 
 enum tcp_timer {
@@ -240,7 +243,7 @@ struct tcp_own {
 struct tcp_work {
 	uint32_t conn;                /* index of its record */
 	uint32_t ready_next, out_next; /* next connection of the list; itself at the end */
-	uint8_t events;               /* enum tcp_event */
+	uint16_t events;              /* enum tcp_event */
 	uint8_t close_reason;         /* enum pier_close_reason */
 	uint8_t on_ready : 1, on_out : 1, ack_now : 1, delack : 1, recovery : 1, probe : 1,
 		keepalive_probe : 1, rto_recovery : 1;
@@ -308,6 +311,18 @@ struct tcp_work {
 	uint32_t ooo_held;                  /* mbufs of the out-of-order queue */
 	uint32_t fat_next, fat_prev;        /* neighbours in tcp.fat, connection indexes, 0: none */
 	uint32_t fat_list;                  /* 0: in none */
+	uint32_t pinch_next, pinch_prev;    /* neighbours in tcp.pinched, 0: none */
+	uint32_t rcvbuf;                    /* bytes, as grown so far */
+	uint32_t rcv_rtt;                   /* us, as the receiver sees it; 0: no sample */
+	uint32_t round_at, round_read;      /* a round trip began then (us), with rcv_read there */
+	uint32_t round_ms;                  /* and is over then, if measuring */
+	uint32_t edge_seq, edge_at;         /* RCV.NXT there, seen then (us): one window in a round */
+	uint32_t rcv_up, snd_up;            /* urgent pointers, RFC 9293 section 3.8.5 */
+	uint8_t pinched : 1,                /* the share keeps its window small: in tcp.pinched */
+		growing : 1,                /* rcvbuf may grow */
+		measuring : 1,              /* much has come in this round: the block stays */
+		urgent_in : 1,              /* rcv_up is ahead of what was read */
+		urgent_out : 1;             /* snd_up is ahead of SND.UNA */
 
 	struct vec sndq, rcvq, ooo, flight;
 	struct tcp_chain rcv_more;          /* behind rcvq */

@@ -40,6 +40,7 @@
 #define TCP_RANGES_MAX  256 /* out-of-order ranges of a connection */
 #define TCP_SHOWN_MAX   64  /* slices in one data callback */
 #define TCP_FAT_LISTS   33
+#define TCP_HELD_LEAST  4   /* mbufs of a connection that a spent share leaves alone */
 
 static_assert(sizeof(struct tcp_work) <= 64 << TCP_BLOCK_ORDER, "a hot block fits its class");
 
@@ -101,6 +102,9 @@ struct tcp {
 	struct sip_key isn_key, ts_key;
 	struct cookie_jar cookies;
 	struct ports ports; /* local ports of active opens */
+	uint64_t rcv_grown, rcv_budget; /* bytes that receive buffers grew, and may */
+	uint32_t pinched;             /* a list of connections, 0: none */
+	uint64_t retry_at;            /* us: no mbuf was left, output waits until then */
 	uint64_t ooo_held, ooo_max;   /* mbufs of all out-of-order queues, and their cap */
 	uint32_t fat[TCP_FAT_LISTS];  /* connections by ooo_held: [n] has n bits; see share.c */
 
@@ -228,7 +232,9 @@ void tcp_half_free(struct tcp *t, struct tcp_half *h);
 /* The window of a SYN or SYN-ACK is not scaled, but the next ones are: no bits that those cannot say. */
 static inline uint16_t tcp_first_window(const struct listener *l, unsigned int scale)
 {
-	return (uint16_t)(min_of(l->tcp.rcvbuf, 0xffffull) >> scale << scale);
+	const uint64_t buf = min_of(l->tcp.rcvbuf, l->tcp.rcvbuf_initial);
+
+	return (uint16_t)(min_of(buf, 0xffffull) >> scale << scale);
 }
 
 /* ---- active opens (connect.c) ---- */
@@ -362,12 +368,60 @@ void tcp_fatness(struct tcp *t, struct tcp_work *w);
 /* The connection with the most out-of-order mbufs, or one of nearly as many; NULL: none has any. */
 struct tcp_work *tcp_fattest(const struct tcp *t);
 
+/*
+ * mbufs that the connection may hold beyond those it has. Each may have as many as are left of the
+ * share, so that many slow ones leave room for the one that reads.
+ */
+static inline uint64_t tcp_share_left(const struct tcp *t, const struct tcp_work *w)
+{
+	uint64_t soft = t->held_max - t->held_max / 4, left = soft > t->held ? soft - t->held : 0;
+
+	if (!t->held_max)
+		return UINT32_MAX;
+	return left > w->held ? left - w->held : 0;
+}
+
+/* The share keeps this connection's window small: tell the peer when that is over. */
+void tcp_pinch(struct tcp *t, struct tcp_work *w);
+void tcp_unpinch(struct tcp *t, struct tcp_work *w);
+/* Whether there are such, and room for them again. */
+static inline bool tcp_share_eased(const struct tcp *t)
+{
+	return t->pinched && t->held < t->held_max - t->held_max / 2;
+}
+/* Open windows again, of a bounded number of connections. */
+void tcp_share_tick(struct tcp *t);
+
+/* ---- urgent data (urgent.c), RFC 9293 section 3.8.5 ---- */
+
+struct tcp_seg;
+void tcp_urgent_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+		      const struct pkt_facts *f);
+/* Octets before the mark that the handler has not taken. */
+uint32_t tcp_urgent_left(const struct tcp_work *w);
+/* The last byte queued is the last urgent one. */
+void tcp_urgent_queued(struct tcp_work *w);
+/* Flag and pointer of a segment, whose place is known. */
+void tcp_urgent_mark(struct tcp_work *w, struct tcp_seg *seg);
+/* No data comes behind the peer's FIN at seq. */
+void tcp_urgent_fin(struct tcp_work *w, uint32_t seq);
+
 /* ---- queues (queue.c, rcvq.c) ---- */
 
 /* Queues keep as many mbufs as they may. */
 static inline bool tcp_share_spent(const struct tcp *t)
 {
 	return t->held_max && t->held >= t->held_max;
+}
+
+/*
+ * No more for this connection, although the window allowed it. One that holds next to nothing is let
+ * into the reserve behind the share, so that it gets on.
+ */
+static inline bool tcp_share_refuses(const struct tcp *t, const struct tcp_work *w)
+{
+	return tcp_share_spent(t) &&
+	       (w->held >= TCP_HELD_LEAST || t->held >= t->held_max + t->held_max / 8);
 }
 
 /* Append to the send queue; each returns the bytes taken, bounded by the room. */
@@ -378,6 +432,8 @@ size_t tcp_send_static(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, co
 /* The slice stays the caller's; a reference is taken where that is cheaper than a copy. */
 size_t tcp_send_slice(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		      const struct slice *s);
+/* Drop what was queued and never sent: FLUSH, RFC 9293 section 3.9.1.7. */
+void tcp_send_flush(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 size_t tcp_send_room(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w);
 void tcp_sndq_acked(struct tcp *t, struct tcp_work *w, uint32_t una);
 /* Slice index that holds seq. */
@@ -390,6 +446,12 @@ void tcp_rcvq_left(struct tcp *t, struct tcp_work *w);
 void tcp_queues_drop(struct tcp *t, struct tcp_work *w);
 
 /* ---- the receive window (window.c) ---- */
+
+/* The receive buffer of a connection, in bytes: what it began with, doubled as often as it grew. */
+uint32_t tcp_rcvbuf(const struct tcp *t, const struct tcp_conn *c);
+
+/* A segment in order echoes TSval tsecr: how long a round trip takes. */
+void tcp_rcv_rtt(struct tcp *t, struct tcp_work *w, uint32_t tsecr);
 
 /* The window field of a segment that leaves now; moves rcv_adv, which never moves back. */
 uint16_t tcp_advertise(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
@@ -418,7 +480,7 @@ void tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 /* What a segment of a connection says. */
 struct tcp_seg {
 	uint32_t seq, ack;
-	uint16_t window;
+	uint16_t window, urg;
 	uint8_t flags;
 	uint8_t dscp, ecn;     /* ecn: the codepoint in the IP header */
 	uint32_t tsval, tsecr;
