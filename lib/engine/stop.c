@@ -90,6 +90,11 @@ void engine_destroy(struct engine *e, uint64_t now)
 	pkt_pool_drain(&e->pool);
 }
 
+static bool is_opening(const struct tcp_conn *c)
+{
+	return c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
+}
+
 /* Records whose entry in the wheel is the valid one; dead entries run out by themselves. */
 static uint64_t live_timers(const struct tcp *t)
 {
@@ -114,6 +119,8 @@ void engine_usage(const struct engine *e, struct engine_usage *out)
 		.timers = live_timers(t),
 		.mbufs_held = t->held,
 	};
+	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++)
+		out->opening += is_opening(&t->conn[i]);
 	for (uint32_t v = 0; v < t->n_versions; v++)
 		out->listeners += t->version[v].listener != NULL;
 }

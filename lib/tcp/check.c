@@ -166,8 +166,11 @@ const char *tcp_check(const struct tcp *t, const struct tcp_conn *c)
 	if (!c->snd_mss)
 		return "no segment size";
 	if (!c->block)
-		return check_rest(c);
+		return c->state < TCP_ESTABLISHED ? "no block before ESTABLISHED" : check_rest(c);
 	w = tcp_work_of(t, c);
+	if (w->syn ? w->timer != TCP_TIMER_SYN || c->snd_nxt == w->snd_una :
+		     c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
+		return "a SYN that nothing waits for, or that nothing sends again";
 	if (w->conn != tcp_index(t, c))
 		return "the hot block belongs to another connection";
 	wrong = check_flight(t, c, w);

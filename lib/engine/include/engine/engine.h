@@ -211,6 +211,7 @@ void engine_rekey(struct engine *e, const uint8_t secret[64]);
 /* What is in use now. All zero but time_wait and neighbours' packets after a clean drain. */
 struct engine_usage {
 	uint64_t connections, half_open, time_wait;
+	uint64_t opening;     /* of the connections, active opens not yet established */
 	uint64_t block_bytes; /* of slab memory in use */
 	uint64_t timers;      /* records with a timer; dead entries of the wheel are not counted */
 	uint64_t mbufs_held;  /* received mbufs that queues refer to */
