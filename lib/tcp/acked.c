@@ -49,12 +49,15 @@ static uint32_t oldest_flight(const struct tcp *t, struct tcp_work *w)
 					(uint32_t)t->now - f->sent;
 }
 
-/* Outside of recovery, and of its last ACK, the window grows by what arrived. */
+/*
+ * Outside of recovery, and of its last ACK, the window grows by what is acknowledged. What was SACKed
+ * counts then too, and not before: duplicate ACKs do not open the window (RFC 3042 section 2).
+ */
 static void grow_window(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 			const struct tcp_acked *a, uint32_t flight, uint32_t una)
 {
 	const struct cc_ack ack = {
-		.acked = a->delivered,
+		.acked = a->acked,
 		.rtt_us = a->sample_us,
 		.una = w->snd_una,
 		.nxt = c->snd_nxt,
@@ -66,7 +69,7 @@ static void grow_window(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		.after_rto_slow_start = w->rto_recovery,
 	};
 
-	if (!w->recovery && a->delivered)
+	if (!w->recovery && a->acked)
 		tcp_cc(t, c)->on_ack(&w->cc, &ack);
 }
 

@@ -136,6 +136,8 @@ static void work_from_rest(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	w->recover = w->ecn_end = c->snd_nxt - 1;
 	w->limited_end = c->snd_nxt;
 	w->linger_at = t->now_ms;
+	w->stamp = (uint32_t)t->now;
+	w->stamp_end = c->snd_nxt;
 	rack_init(&w->rack, c->snd_nxt);
 	w->rack.reordering = c->reordering;
 	w->rack.mult = max_of((uint32_t)c->reo_mult, 1u);

@@ -13,6 +13,8 @@
  */
 #include "tcp/loss.h"
 
+#define STAMP_AHEAD 65536 /* us; further ahead is long ago: the clock has wrapped */
+
 uint32_t tcp_pipe(const struct tcp_conn *c, const struct tcp_work *w)
 {
 	uint32_t out = c->snd_nxt - w->snd_una;
@@ -55,8 +57,25 @@ bool tcp_flight_split(struct tcp *t, struct tcp_work *w, uint32_t seq)
 	return true;
 }
 
+/*
+ * The time to note for a range that leaves now. RFC 8985 breaks ties by sequence number; a turn is one
+ * instant, so what leaves in it behind a higher range is noted a microsecond later.
+ */
+static uint32_t stamp(const struct tcp *t, struct tcp_work *w, uint32_t end)
+{
+	uint32_t now = (uint32_t)t->now, after = w->stamp + seq_lt(end, w->stamp_end);
+
+	if (after - now < STAMP_AHEAD)
+		now = after;
+	w->stamp = now;
+	w->stamp_end = end;
+	return now;
+}
+
 void tcp_flight_again(struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t end)
 {
+	uint32_t now = stamp(t, w, end);
+
 	tcp_flight_split(t, w, end);
 	tcp_flight_split(t, w, seq);
 	for (uint32_t i = tcp_flight_find(t, w, seq); i < w->flight.n; i++) {
@@ -67,7 +86,7 @@ void tcp_flight_again(struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t 
 		if (f->flags & FLIGHT_LOST)
 			w->lost -= f->end - f->seq;
 		f->flags = (f->flags & ~FLIGHT_LOST) | FLIGHT_RETX;
-		f->sent = (uint32_t)t->now;
+		f->sent = now;
 		if (f->count < UINT8_MAX)
 			f->count++;
 	}
@@ -75,11 +94,12 @@ void tcp_flight_again(struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t 
 
 void tcp_flight_sent(struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t end)
 {
+	uint32_t now = stamp(t, w, end);
 	struct tcp_flight *f = NULL;
 
 	if (w->flight.n) {
 		f = tcp_flight_at(t, w, w->flight.n - 1);
-		if (f->end == seq && f->sent == (uint32_t)t->now && !f->flags) {
+		if (f->end == seq && f->sent == now && !f->flags) {
 			f->end = end;
 			return;
 		}
@@ -95,7 +115,7 @@ void tcp_flight_sent(struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t e
 		f->end = end;
 		return;
 	}
-	*f = (struct tcp_flight){.seq = seq, .end = end, .sent = (uint32_t)t->now};
+	*f = (struct tcp_flight){.seq = seq, .end = end, .sent = now};
 }
 
 /* Clock in ms when the range was last sent. */
@@ -116,7 +136,7 @@ static void delivered(const struct tcp *t, struct tcp_work *w, const struct tcp_
 	};
 
 	a->delivered += end - f->seq;
-	a->first_copy |= !r.again;
+	a->first_copy |= !r.again && seq_lt(f->seq, w->recover);
 	rack_delivered(&w->rack, &r, (uint32_t)t->now, w->rtt.min_rtt_us);
 }
 

@@ -42,6 +42,7 @@ static void undo(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	w->undo_bytes = 0;
 	w->recovery = w->rto_recovery = 0;
 	w->frto = 0;
+	w->rack.rtt_us = 0; /* what was taken for the delivery of a retransmission was not */
 	w->force_retx = 0;
 	w->dup_credit = 0;
 	if (c->flags & TCP_AGREED_SACK)

@@ -115,4 +115,87 @@ static inline struct flow flow_of_20(struct kit *k, unsigned int offer, uint64_t
 	return f;
 }
 
+/*
+ * A receiver at the end of a path that delivers in order: what is lost is told by a function, and
+ * every other segment is acknowledged half a round trip after it was sent, with SACK blocks.
+ */
+#define MODEL_MAX 4096
+
+struct model {
+	struct flow *f;
+	bool (*lost)(struct model *m, uint32_t segment); /* of this transmission */
+	struct {
+		uint64_t at;
+		uint32_t segment;
+	} queue[MODEL_MAX];
+	uint32_t head, tail;
+	uint8_t copies[MODEL_MAX]; /* transmissions of each segment */
+	bool have[MODEL_MAX];
+	uint64_t last[MODEL_MAX];  /* when each was sent last */
+	uint32_t cum, retransmissions;
+};
+
+/* Take what the engine sent; returns how many segments. */
+static inline unsigned int model_take(struct model *m)
+{
+	unsigned int n = 0;
+
+	for (; kit_has(m->f->k); n++) {
+		struct seg g = kit_take(m->f->p);
+		uint32_t i = (g.seq - 1) / m->f->mss;
+
+		assert_true(i < MODEL_MAX && m->tail < MODEL_MAX);
+		m->f->sent = max_of(m->f->sent, i + 1);
+		m->retransmissions += m->copies[i]++ > 0;
+		m->last[i] = g.at;
+		if (m->lost(m, i))
+			continue;
+		m->queue[m->tail].at = g.at + m->f->rtt;
+		m->queue[m->tail++].segment = i;
+	}
+	return n;
+}
+
+/* The ACK for a segment: the run around it first, then one other run. */
+static inline void model_ack(struct model *m, uint32_t segment)
+{
+	struct seg s = {.flags = ACK, .seq = 1};
+	uint32_t l = segment, r = segment + 1;
+
+	m->have[segment] = true;
+	while (m->have[m->cum])
+		m->cum++;
+	m->f->una = m->cum;
+	s.ack = at(m->f, m->cum);
+	if (segment > m->cum) {
+		while (m->have[l - 1])
+			l--;
+		while (m->have[r])
+			r++;
+		s.sack[s.opts.sack_n++] = (struct tcp_sack_block){at(m->f, l), at(m->f, r)};
+	}
+	for (uint32_t i = m->f->sent; i > m->cum && s.opts.sack_n < 3; i = l) {
+		for (r = i; r > m->cum && !m->have[r - 1]; r--)
+			;
+		for (l = r; l > m->cum && m->have[l - 1]; l--)
+			;
+		if (l != r && (!s.opts.sack_n || s.sack[0].left != at(m->f, l)))
+			s.sack[s.opts.sack_n++] =
+				(struct tcp_sack_block){at(m->f, l), at(m->f, r)};
+	}
+	kit_send_seg(m->f->p, &s);
+}
+
+/* The next arrival, and what it sets off; false if nothing is under way. Time passes to it. */
+static inline bool model_step(struct model *m)
+{
+	model_take(m);
+	if (m->head == m->tail)
+		return false;
+	if (m->queue[m->head].at > m->f->k->now)
+		kit_advance_to(m->f->k, m->queue[m->head].at);
+	model_ack(m, m->queue[m->head++].segment);
+	return true;
+}
+
 #endif

@@ -69,9 +69,9 @@ static inline bool rack_before(const struct rack *r, uint32_t sent, uint32_t end
 static inline uint32_t rack_left(const struct rack *r, uint32_t sent, uint32_t reo_wnd,
 				 uint32_t now)
 {
-	uint32_t age = now - sent;
+	int64_t age = (int32_t)(now - sent), limit = (int64_t)r->rtt_us + reo_wnd;
 
-	return age >= r->rtt_us + reo_wnd ? 0 : r->rtt_us + reo_wnd - age;
+	return age >= limit ? 0 : (uint32_t)(limit - age);
 }
 
 #endif
