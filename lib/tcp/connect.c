@@ -137,6 +137,23 @@ static void syn_left(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	arm(t, c, w);
 }
 
+/* Asked for once: a SYN that was lost may have been because of it (RFC 3168 section 6.1.1.1). */
+static uint8_t ecn_flags(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w)
+{
+	if (c->state != TCP_SYN_SENT)
+		return c->flags & TCP_AGREED_ECN ? TCP_ECE : 0;
+	w->ecn_asked = listener_of(t, c)->tcp.ecn_connect && !w->syn_times;
+	return w->ecn_asked ? TCP_ECN_SETUP : 0;
+}
+
+/* A SYN-ACK that answers our question, or the peer's SYN that asks; the question echoed is none. */
+static bool ecn_agreed(const struct tcp *t, const struct tcp_conn *c, const struct pkt_facts *f)
+{
+	if (f->tcp_flags & TCP_ACK)
+		return tcp_work_of(t, c)->ecn_asked && (f->tcp_flags & TCP_ECN_SETUP) == TCP_ECE;
+	return listener_of(t, c)->tcp.ecn && tcp_ecn_asked(f);
+}
+
 struct rte_mbuf *tcp_syn_build(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	const struct listener *l = listener_of(t, c);
@@ -156,6 +173,7 @@ struct rte_mbuf *tcp_syn_build(struct tcp *t, struct tcp_conn *c, struct tcp_wor
 		count(t->ctr, CTR_TX_NO_MBUF);
 		return NULL;
 	}
+	seg.flags |= ecn_flags(t, c, w);
 	tcp_seg_finish(t, m, &c->tuple, c->path, &seg, tcp_setting(t, c, ttl), 0);
 	if (ack) {
 		count(t->ctr, CTR_TX_SYNACKS);
@@ -210,6 +228,8 @@ static void negotiate(struct tcp *t, struct tcp_conn *c, const struct pkt_facts 
 		count_add(t->ctr, CTR_RX_WSCALE_HIGH, f->wscale > TCP_WSCALE_MAX);
 		c->rcv_wscale = l->rcv_wscale;
 	}
+	if (ecn_agreed(t, c, f))
+		c->flags |= TCP_AGREED_ECN;
 	mss = max_of(mss, l->tcp.min_snd_mss);
 	mss = min_of(mss, t->net->paths[c->path].mtu - (uint32_t)IP_TCP_HDR);
 	c->snd_mss = mss - (c->flags & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
@@ -290,6 +310,14 @@ static void refused(struct tcp *t, struct rte_mbuf *m, struct tcp_conn *c)
 	tcp_close_now(t, c, PIER_CLOSE_REFUSED);
 }
 
+/* A RST may be what some old box has to say to the ECN bits (RFC 3168 section 6.1.1.1). */
+static void ask_without_ecn(struct tcp *t, struct rte_mbuf *m, struct tcp_conn *c,
+			    struct tcp_work *w)
+{
+	pkt_recycle(t->pool, m);
+	syn_again(t, c, w);
+}
+
 void tcp_syn_sent_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_conn *c,
 			struct tcp_work *w)
 {
@@ -298,10 +326,12 @@ void tcp_syn_sent_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, 
 	if (ack && f->ack != c->snd_nxt) {
 		tcp_reset_reply(t, m, f, CTR_RX_BAD_ACK);
 	} else if (f->tcp_flags & TCP_RST) {
-		if (ack)
-			refused(t, m, c);
-		else
+		if (!ack)
 			tcp_drop(t, m, CTR_RX_RST_IGNORED);
+		else if (w->ecn_asked)
+			ask_without_ecn(t, m, c, w);
+		else
+			refused(t, m, c);
 	} else if (!(f->tcp_flags & TCP_SYN)) {
 		tcp_drop(t, m, CTR_RX_SYN_SENT);
 	} else if (ack) {

@@ -72,6 +72,7 @@ static const struct option options[] = {
 	O("sack", BOOL, sack, 0, 0, "yes", "RFC 2018 selective acknowledgments, if offered"),
 	O("window-scale", BOOL, window_scale, 0, 0, "yes", "RFC 7323 window scaling, if offered"),
 	O("ecn", BOOL, ecn, 0, 0, "yes", "RFC 3168 explicit congestion notification, if asked for"),
+	O("ecn-connect", BOOL, ecn_connect, 0, 0, "no", "ask for it when opening connections"),
 	O("nagle", BOOL, nagle, 0, 0, "no", "hold small segments back while data is unacknowledged"),
 	O("ttl", U32, ttl, 1, 255, "64", "time to live of sent packets"),
 	O("dscp", U32, dscp, 0, 63, "0", "differentiated services codepoint of sent packets"),

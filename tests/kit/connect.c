@@ -74,12 +74,15 @@ struct seg kit_take_syn(struct kit_peer *p)
 {
 	const struct tcp_hdr *th;
 	struct seg s;
+	uint8_t ecn;
 
 	assert_true(kit_has(p->k));
 	th = (const struct tcp_hdr *)(p->k->queue[p->k->q_head].bytes + ETH_HDR_LEN + IP4_HDR_LEN);
 	p->dport = be16(th->sport);
 	p->iss_known = false;
-	s = expect(p, .flags = SYN, .seq = 0);
+	ecn = th->flags & (ECE | CWR);
+	assert_true(!ecn || p->k->tcp.ecn_connect);
+	s = expect(p, .flags = SYN | ecn, .seq = 0);
 	assert_true(s.opts.flags & TCP_OPTS_MSS);
 	p->ts = p->offer & OFFER_TS && s.opts.flags & TCP_OPTS_TS;
 	p->sack_agreed = p->offer & OFFER_SACK && s.opts.flags & TCP_OPTS_SACK_OK;

@@ -196,7 +196,7 @@ struct seg kit_parse(struct kit_peer *p, const struct kit_frame *f)
 		p->iss = be32(th->seq);
 		p->iss_known = true;
 	}
-	if (ip->tos & IP_ECN_MASK || th->flags & CWR) /* RFC 3168 sections 6.1.1 to 6.1.6 */
+	if (ip->tos & IP_ECN_MASK || (th->flags & (CWR | SYN)) == CWR) /* RFC 3168 sections 6.1.1 to 6.1.6 */
 		assert_true(l4_len > tcp_hdr_len(th) && (ip->tos & IP_ECN_MASK) == IP_ECN_ECT0);
 	s.seq = be32(th->seq) - p->iss;
 	s.ack = th->flags & ACK ? be32(th->ack) - p->isn : 0;

@@ -1,6 +1,6 @@
 /*
  * Explicit congestion notification, RFC 3168.
- * Rows: ECN-01 ECN-03..ECN-07 T-27 HDR-07 HDR-12 IP-11.
+ * Rows: ECN-01..ECN-07 T-27 HDR-07 HDR-12 IP-11.
  */
 #include "algo/cc.h"
 #include "kit.h"
@@ -61,6 +61,66 @@ static void ECN_01_syn_again_without(void **s)
 	p->app.on_open = 10;
 	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
 	assert_int_equal(expect(p, .flags = ACK, .seq = 1, .ack = 1, .len = 10).tos, 0);
+}
+
+/* The SYN-ACK's flags, and the codepoint that data then has. */
+static void answered_by(struct kit *k, uint8_t flags, uint8_t tos)
+{
+	struct kit_peer *p = kit_peer(k);
+	struct seg g;
+
+	p->app.on_open = 10;
+	g = kit_connect(p);
+	assert_int_equal(g.flags, SYN | ECE | CWR);
+	assert_int_equal(g.tos, 0);
+	send_seg(p, .flags = SYN | ACK | flags, .seq = 0, .ack = 1, .opts = kit_answer_opts(p));
+	while (kit_has(k)) {
+		g = kit_take(p);
+		assert_int_equal(g.tos, g.len ? tos : 0);
+	}
+	assert_int_equal(g.len, 10);
+	send_seg(p, .flags = RST, .seq = 1);
+}
+
+static void ECN_02_active_open(void **s)
+{
+	struct kit *k = *s;
+
+	k->tcp.ecn_connect = true;
+	answered_by(k, ECE, ECT0);
+	answered_by(k, 0, 0);
+	answered_by(k, ECE | CWR, 0); /* reflected */
+	answered_by(k, CWR, 0);
+}
+
+static void ECN_02_syn_lost_or_refused(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p, *q;
+	struct seg g;
+
+	k->tcp.ecn_connect = true;
+	p = kit_peer(k);
+	p->app.on_open = 10;
+	assert_int_equal(kit_connect(p).flags, SYN | ECE | CWR);
+	kit_advance(k, 1100 * MS);
+	assert_int_equal(kit_take_syn(p).flags, SYN);
+	send_seg(p, .flags = SYN | ACK | ECE, .seq = 0, .ack = 1, .opts = kit_answer_opts(p));
+	while (kit_has(k)) {
+		g = kit_take(p);
+		assert_int_equal(g.tos, 0);
+	}
+	assert_int_equal(g.len, 10);
+	send_seg(p, .flags = RST, .seq = 1);
+	q = kit_peer(k);
+	assert_int_equal(kit_connect(q).flags, SYN | ECE | CWR);
+	send_seg(q, .flags = RST | ACK, .seq = 0, .ack = 1);
+	assert_int_equal(kit_take_syn(q).flags, SYN);
+	assert_int_equal(q->app.failed, 0);
+	send_seg(q, .flags = RST | ACK, .seq = 0, .ack = 1);
+	assert_int_equal(q->app.failed, 1);
+	assert_int_equal(q->app.why, PIER_CLOSE_REFUSED);
+	kit_quiet(k);
 }
 
 /* ECT(0) is on what was never sent before, and on nothing else. Returns the highest end. */
@@ -419,6 +479,8 @@ int main(void)
 		KIT_TEST(ECN_01_passive_open),
 		KIT_TEST(ECN_01_switched_off),
 		KIT_TEST(ECN_01_syn_again_without),
+		KIT_TEST(ECN_02_active_open),
+		KIT_TEST(ECN_02_syn_lost_or_refused),
 		KIT_TEST(ECN_03_only_new_data),
 		KIT_TEST(ECN_03_never_on_control),
 		KIT_TEST(ECN_04_echo_until_cwr),

@@ -46,7 +46,7 @@ struct tcp_options {
 	uint64_t sndbuf;
 	uint32_t min_snd_mss;
 	bool timestamps, sack, window_scale;
-	bool ecn;
+	bool ecn, ecn_connect;
 	bool nagle;
 	uint32_t ttl, dscp;
 };

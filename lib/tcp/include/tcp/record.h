@@ -262,6 +262,7 @@ struct tcp_work {
 		tlp_out : 1;          /* one is not accounted for */
 	uint8_t tlp_retx : 1,         /* it was a retransmission */
 		ecn_wait : 1,         /* no new data before TCP_TIMER_ECN or RTO */
+		ecn_asked : 1,        /* every SYN so far asked for ECN */
 		tlp_spent : 1,        /* no round-trip sample since the last one */
 		reo_pending : 1,      /* reo_at is valid */
 		burst_wait : 1,       /* burst_left was spent: on in the next millisecond */
