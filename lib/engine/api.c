@@ -236,6 +236,16 @@ static void call_set_nodelay(struct pier_conn *pc, bool on)
 	tcp_ready(&engine_of(pc)->tcp, c, w, 0);
 }
 
+static void call_set_trouble(struct pier_conn *pc, bool on)
+{
+	struct tcp_conn *c = conn_of(pc);
+
+	if (on)
+		c->flags &= ~(uint32_t)TCP_F_NO_TROUBLE;
+	else
+		c->flags |= TCP_F_NO_TROUBLE;
+}
+
 const struct pier_calls engine_calls = {
 	.send = call_send,
 	.send_static = call_send_static,
@@ -263,6 +273,7 @@ const struct pier_calls engine_calls = {
 	.urgent_left = engine_urgent_left,
 	.cork = engine_cork,
 	.flush = engine_flush,
+	.set_trouble = call_set_trouble,
 };
 
 void engine_conn_handle(struct engine *e, struct tcp_conn *c, struct pier_conn *pc)

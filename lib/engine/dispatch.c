@@ -100,6 +100,19 @@ static void run_eof(struct engine *e, struct tcp_conn *c, const struct pier_hand
 		pier_close(pc);
 }
 
+/* Each kind once, however often it was reported. */
+static void run_trouble(struct tcp_conn *c, struct tcp_work *w, const struct pier_handler *h,
+			struct pier_conn *pc)
+{
+	unsigned int kinds = w->trouble;
+
+	w->trouble = 0;
+	for (unsigned int what = 0; kinds >> what; what++)
+		if (kinds >> what & 1 && h->trouble && open_for(c) &&
+		    !(c->flags & TCP_F_NO_TROUBLE))
+			h->trouble(pc, what);
+}
+
 static void run_events(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 {
 	const struct pier_handler *h = handler_of(e, c);
@@ -123,6 +136,8 @@ static void run_events(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 		run_writable(e, c, w, h, &pc);
 	if (events & TCP_EV_TIMER && open_for(c) && h->timer)
 		h->timer(&pc);
+	if (unlikely(events & TCP_EV_TROUBLE))
+		run_trouble(c, w, h, &pc);
 	if (open_for(c) && c->flags & TCP_F_FIN_RECEIVED && !(c->flags & TCP_F_EOF_TOLD) &&
 	    !w->rcvq.n)
 		run_eof(e, c, h, &pc);

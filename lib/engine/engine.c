@@ -13,6 +13,7 @@
 #define RST_BURST  1000
 #define ECHO_RATE  100000
 #define GENERATIONS 32768 /* of versions in one place: with it a version number is an int */
+#define NET_PMTUS  4096 /* 32 bytes each */
 
 static uint32_t table_entries(const struct engine_config *cfg)
 {
@@ -64,6 +65,9 @@ static void net_config(const struct engine_config *cfg, struct net_conf *conf,
 		.n_addrs = cfg->n_addresses,
 		.paths = max_of(cfg->max_paths, cfg->max_neighbors),
 		.held = NET_HELD,
+		.pmtu_entries = NET_PMTUS,
+		.worker = cfg->worker,
+		.workers = cfg->workers,
 		.icmp_rate = cfg->icmp_rate,
 		.icmp_burst = cfg->icmp_rate / 2,
 		.echo_rate = ECHO_RATE,
@@ -138,6 +142,11 @@ static void engine_emit(void *arg, uint16_t port, struct rte_mbuf *m)
 		return;
 	}
 	q->pkt[q->tail++ & (ENGINE_QUEUE - 1)] = m;
+}
+
+static void engine_icmp_error(void *arg, const struct net_icmp_error *err)
+{
+	tcp_icmp_error(&((struct engine *)arg)->tcp, err);
 }
 
 static bool check(const struct engine_config *cfg, char *err, size_t errlen)
@@ -272,6 +281,7 @@ static bool init_net(struct engine *e, const struct engine_config *cfg, uint64_t
 	net_config(cfg, &conf, ports, addrs);
 	conf.pool = &e->pool;
 	conf.emit = engine_emit;
+	conf.icmp_error = engine_icmp_error;
 	conf.arg = e;
 	if (!net_bytes(&conf))
 		return fail(err, errlen, "network limits out of range");

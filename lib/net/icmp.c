@@ -160,6 +160,7 @@ static bool error_parse(const struct net *n, const uint8_t *p, uint16_t len,
 	*err = (struct net_icmp_error){
 		.type = h->type, .code = h->code, .port = f->port, .local = (uint32_t)local,
 		.lport = load16(tcp), .rport = load16(tcp + 2), .seq = load_be32(tcp + 4),
+		.len = be16(ip->total_len),
 		.remote = { [10] = 0xff, [11] = 0xff },
 	};
 	if (h->type == ICMP_UNREACHABLE && h->code == ICMP_UNREACH_FRAG_NEEDED)

@@ -150,6 +150,13 @@ void udp_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uin
 void icmp_refuse(struct net *n, struct rte_mbuf *m, uint16_t l3_off, uint16_t port, uint8_t type,
 		 uint8_t code, enum counter reason, uint64_t now);
 
+/* pmtu.c */
+void pmtu_layout(struct net *n, struct layout *l);
+
+/* ip_id.c */
+void ip_id_layout(struct net *n, struct layout *l);
+void ip_id_init(struct net *n);
+
 /* frag.c */
 bool frag_conf_ok(const struct net_conf *c);
 void frag_layout(struct net *n, struct layout *l);

@@ -15,6 +15,8 @@ static void layout_all(struct net *n, struct layout *l)
 	addr_layout(n, l);
 	neighbor_layout(n, l);
 	frag_layout(n, l);
+	pmtu_layout(n, l);
+	ip_id_layout(n, l);
 }
 
 size_t net_bytes(const struct net_conf *conf)
@@ -46,6 +48,7 @@ bool net_init(struct net *n, const struct net_conf *conf, struct counters *count
 	addr_init(n, now);
 	neighbor_init(n);
 	frag_init(n);
+	ip_id_init(n);
 	n->conf.ports = n->ports;
 	n->conf.addrs = NULL; /* the caller's; n->addrs has what is needed */
 	return true;

@@ -163,8 +163,8 @@ const char *tcp_check(const struct tcp *t, const struct tcp_conn *c)
 
 	if (c->state == TCP_CLOSED)
 		return NULL;
-	if (!c->snd_mss)
-		return "no segment size";
+	if (!c->snd_mss || c->snd_mss > c->mss_max)
+		return "no segment size, or one that the handshake did not allow";
 	if (!c->block)
 		return c->state < TCP_ESTABLISHED ? "no block before ESTABLISHED" : check_rest(c);
 	w = tcp_work_of(t, c);

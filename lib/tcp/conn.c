@@ -135,6 +135,7 @@ static void work_from_rest(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	w->burst_ms = t->now_ms - 1;
 	w->recover = w->ecn_end = c->snd_nxt - 1;
 	w->limited_end = c->snd_nxt;
+	w->size_acked = c->mss_acked ? c->snd_mss : 0;
 	w->linger_at = t->now_ms;
 	w->stamp = (uint32_t)t->now;
 	w->stamp_end = c->snd_nxt;
@@ -222,6 +223,7 @@ void tcp_settle(struct tcp *t, struct tcp_conn *c)
 	c->cwnd = segments(w->cc.cwnd, c->snd_mss);
 	c->ssthresh = w->cc.ssthresh == CC_SSTHRESH_NONE ? SEGMENTS_MAX :
 							   segments(w->cc.ssthresh, c->snd_mss);
+	c->mss_acked = w->size_acked >= c->snd_mss;
 	c->w_max = w->cc.w_max ? segments(w->cc.w_max, c->snd_mss) : 0;
 	c->reordering = w->rack.reordering;
 	c->reo_mult = w->rack.mult;

@@ -56,7 +56,7 @@ static void init_conn(struct tcp *t, struct tcp_conn *c, const struct flow_tuple
 	c->flags = TCP_F_ACTIVE | TCP_F_OPEN | (l->tcp.keepalive ? TCP_F_KEEPALIVE : 0) |
 		   (l->tcp.nagle || l->handler->nagle ? TCP_F_NAGLE : 0);
 	c->snd_nxt = iss;
-	c->snd_mss = TCP_MSS_DEFAULT_V4;
+	c->snd_mss = c->mss_max = TCP_MSS_DEFAULT_V4;
 	c->rcv_mss = t->net->paths[path].mtu - IP_TCP_HDR;
 	c->dscp = l->tcp.dscp;
 	c->last_rx = t->now_ms;
@@ -205,7 +205,7 @@ void tcp_syn_timer(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	if (c->backoff < 15)
 		c->backoff++;
 	if (c->backoff == tcp_opts_of(t, c)->r1)
-		net_advise(t->net, c->path, t->now);
+		tcp_r1_reached(t, c, w);
 	arm(t, c, w);
 	syn_again(t, c, w);
 }
@@ -233,6 +233,7 @@ static void negotiate(struct tcp *t, struct tcp_conn *c, const struct pkt_facts 
 	mss = max_of(mss, l->tcp.min_snd_mss);
 	mss = min_of(mss, t->net->paths[c->path].mtu - (uint32_t)IP_TCP_HDR);
 	c->snd_mss = mss - (c->flags & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
+	tcp_pmtu_start(t, c);
 }
 
 /* The window of a SYN or SYN-ACK, which is never scaled. */

@@ -295,6 +295,7 @@ static void conn_from_half(struct tcp *t, struct tcp_conn *c, const struct tcp_h
 	c->dscp = h->dscp;
 	c->version = h->version;
 	c->last_rx = t->now_ms;
+	tcp_pmtu_start(t, c);
 }
 
 /* The numbers of a fresh connection: RFC 6298 (2.2), RFC 6928 section 2. */

@@ -7,6 +7,7 @@
 #include "wire/tcp_opt.h"
 
 #define ACK_OPTION_SACKS 3 /* beside timestamps; RFC 2018 section 3 */
+#define PAYLOAD_MIN      8 /* what SACK blocks leave of a segment */
 
 /* Everything of a segment but its place in the stream; what it acknowledges is then not owed. */
 static void seg_common(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct tcp_seg *seg)
@@ -14,6 +15,7 @@ static void seg_common(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, st
 	seg->ack = c->rcv_nxt;
 	seg->window = tcp_advertise(t, c, w);
 	seg->flags = c->flags & TCP_F_ECN_ECHO ? TCP_ACK | TCP_ECE : TCP_ACK;
+	seg->fragment = c->flags & TCP_F_FRAGMENT;
 	seg->dscp = c->dscp;
 	seg->ecn = 0;
 	seg->syn = NULL;
@@ -287,6 +289,7 @@ static void plan_sent_new(struct tcp_conn *c, struct tcp_work *w, const struct p
 	if (c->snd_nxt == w->snd_una)
 		w->progress = t->now_ms;
 	tcp_flight_sent(t, w, p->seq, end);
+	tcp_pmtu_sent(w, p->len, end);
 	c->snd_nxt = end;
 	w->snd_max = seq_max(w->snd_max, end);
 	w->override = 0;
@@ -366,6 +369,14 @@ static struct rte_mbuf *send_plan(struct tcp *t, struct tcp_conn *c, struct tcp_
 	return m;
 }
 
+/* SACK blocks take room from the payload (RFC 9293 section 3.7.1), but not all of it. */
+static uint32_t payload_room(const struct tcp_conn *c, struct tcp_seg *seg)
+{
+	while (seg->sack_n && c->snd_mss < 4 + 8 * seg->sack_n + PAYLOAD_MIN)
+		seg->sack_n--;
+	return seg->sack_n ? c->snd_mss - (4 + 8 * seg->sack_n) : c->snd_mss;
+}
+
 /* The next segment of the connection, or NULL; *failed if mbufs are what is missing. */
 static struct rte_mbuf *next_segment(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 				     bool *failed)
@@ -373,7 +384,6 @@ static struct rte_mbuf *next_segment(struct tcp *t, struct tcp_conn *c, struct t
 	struct rte_mbuf *m;
 	struct tcp_seg seg;
 	struct plan p;
-	uint32_t mss = c->snd_mss;
 
 	if (!tcp_output_due(t, c, w))
 		return NULL;
@@ -383,9 +393,7 @@ static struct rte_mbuf *next_segment(struct tcp *t, struct tcp_conn *c, struct t
 		return m;
 	}
 	seg_common(t, c, w, &seg);
-	if (seg.sack_n) /* takes room from the payload: RFC 9293 section 3.7.1 */
-		mss -= 4 + 8 * seg.sack_n;
-	if (make_plan(t, c, w, mss, &p)) {
+	if (make_plan(t, c, w, payload_room(c, &seg), &p)) {
 		m = send_plan(t, c, w, &p, &seg);
 		*failed = !m;
 		if (m)
@@ -428,6 +436,8 @@ unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	unsigned int n = 0;
 
 	*more = false;
+	if (unlikely(tcp_pmtu_due(t, c)))
+		tcp_pmtu_review(t, c, w);
 	check_idle(t, c, w);
 	while (n < max) {
 		struct rte_mbuf *m = next_segment(t, c, w, &failed);

@@ -283,6 +283,20 @@ void tcp_rto_expired(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	w->force_retx = 1;
 }
 
+void tcp_flight_resend(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	for (uint32_t i = 0; i < w->flight.n; i++)
+		tcp_flight_mark_lost(w, tcp_flight_at(t, w, i));
+	w->undo = 0;
+	w->frto = 0;
+	w->tlp_out = 0;
+	w->dup_credit = 0;
+	w->dup_acks = 0;
+	w->force_retx = w->lost != 0;
+	if (!(c->flags & TCP_AGREED_SACK))
+		w->recover = c->snd_nxt; /* what went through in spite of it is acknowledged twice */
+}
+
 void tcp_recovery_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t len,
 		       bool again)
 {

@@ -57,6 +57,8 @@ void tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *
 	net_push(t->net, path, m, tuple->local, tuple->remote, IP_PROTO_TCP, seg->dscp << 2 | seg->ecn,
 		 ttl,
 		 total);
+	if (unlikely(seg->fragment) && total + IP4_HDR_LEN > IP4_MTU_MIN)
+		net_allow_fragments(t->net, m, path, tuple->local, tuple->remote, t->now);
 	pkt_tcp_finish(m, pp, t->net->paths[path].l2_len, l4_len, payload_sum);
 	pkt_pad(m);
 }

@@ -241,10 +241,10 @@ static void retransmit_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	if (too_long(t, c, w->progress))
 		return;
 	tcp_rto_expired(t, c, w);
+	tcp_pmtu_timeout(t, c, w);
 	if (c->backoff < 15)
 		c->backoff++;
-	if (c->backoff == tcp_opts_of(t, c)->r1)
-		net_advise(t->net, c->path, t->now);
+	tcp_retransmitting(t, c, w);
 	restart_rto(t, c, w);
 	arm_loss(t, c, w);
 	tcp_want_output(t, c, w);

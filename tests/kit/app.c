@@ -179,6 +179,11 @@ static void on_timer(struct pier_conn *c)
 	app_of(c)->timers++;
 }
 
+static void on_trouble(struct pier_conn *c, enum pier_trouble what)
+{
+	app_of(c)->troubles[what]++;
+}
+
 const struct pier_handler kit_handler = {
 	.abi = PIER_HANDLER_ABI,
 	.size = sizeof(struct pier_handler),
@@ -191,6 +196,7 @@ const struct pier_handler kit_handler = {
 	.eof = on_eof,
 	.close = on_close,
 	.timer = on_timer,
+	.trouble = on_trouble,
 };
 
 void kit_app_init(struct kit_app *a, struct kit *k)

@@ -88,6 +88,7 @@ struct kit_app {
 
 	uint64_t id;
 	bool at_eof;
+	unsigned int troubles[16]; /* by enum pier_trouble */
 	unsigned int opens, closes, eofs, timers, datas, writables;
 	unsigned int connects; /* active opens, failed ones included */
 	unsigned int failed;   /* of these ended without open */
@@ -125,6 +126,7 @@ struct seg {
 	/* Only of received segments. */
 	uint64_t at;             /* when it was sent */
 	uint16_t mss;
+	uint16_t ip_id, ip_frag; /* host order */
 	uint32_t saddr;
 };
 
@@ -148,6 +150,7 @@ struct kit_peer {
 	uint16_t mss;
 	uint8_t ws;            /* shift offered */
 	uint16_t win;          /* window field of what is sent */
+	bool may_fragment;     /* packets to it may come without DF */
 	bool ts;               /* timestamps agreed on */
 	bool sack_agreed, ws_agreed;
 	uint8_t peer_ws;       /* the engine's shift */
@@ -297,6 +300,14 @@ struct tcp_opts kit_answer_opts(const struct kit_peer *p);
 void kit_accept(struct kit_peer *p);
 /* kit_connect, and the SYN-ACK and its ACK: the application has seen open, nothing waits. */
 void kit_active(struct kit_peer *p);
+
+/* ---- a router on the way (icmp.c) ---- */
+
+/* ICMP about a packet of len bytes that went to p, whose payload begins at seq. */
+void kit_icmp(struct kit_peer *p, uint8_t type, uint8_t code, uint16_t mtu, uint32_t seq,
+	      uint16_t len);
+/* Packet too big; mtu 0: not said. */
+void kit_too_big(struct kit_peer *p, uint16_t mtu, uint32_t seq, uint16_t len);
 
 /* ---- the application (app.c) ---- */
 

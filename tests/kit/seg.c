@@ -163,7 +163,8 @@ static void check_ip(const struct kit_peer *p, const struct kit_frame *f)
 	assert_memory_equal(eth->src, p->k->cap[f->port].mac, 6);
 	assert_int_equal(eth->type, BE16(ETH_TYPE_IP4));
 	assert_int_equal(ip->ver_ihl, IP4_VER_IHL);
-	assert_int_equal(ip->frag, BE16(IP4_DF));
+	if (!p->may_fragment || ip->frag)
+		assert_int_equal(ip->frag, BE16(IP4_DF));
 	assert_int_equal(ip->proto, IP_PROTO_TCP);
 	assert_int_equal(sum_fold(sum_partial(ip, IP4_HDR_LEN, 0)), 0xffff);
 	assert_true(len <= p->k->cap[f->port].mtu);
@@ -182,7 +183,7 @@ struct seg kit_parse(struct kit_peer *p, const struct kit_frame *f)
 	uint16_t l4_len = (uint16_t)(be16(ip->total_len) - IP4_HDR_LEN);
 	const uint8_t *data = (const uint8_t *)th + tcp_hdr_len(th);
 	struct seg s = {.flags = th->flags, .at = f->at, .tos = ip->tos, .ttl = ip->ttl,
-			.saddr = ip->saddr};
+			.ip_id = be16(ip->id), .ip_frag = be16(ip->frag), .saddr = ip->saddr};
 
 	check_ip(p, f);
 	assert_int_equal(sum_fold(sum_partial(th, l4_len, sum_pseudo4(ip->saddr, ip->daddr,

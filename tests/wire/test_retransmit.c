@@ -84,8 +84,12 @@ static void RTO_06_restarts_on_new_data_acked(void **s)
 static void RTO_07_backoff(void **s)
 {
 	struct kit *k = *s;
-	struct kit_peer *p = open_rtt(k, 0, 100 * MS);
-	uint64_t last = k->now, wait = 300 * MS;
+	struct kit_peer *p;
+	uint64_t last, wait = 300 * MS;
+
+	k->tcp.pmtu_floor = 1500; /* the size stays as it is */
+	p = open_rtt(k, 0, 100 * MS);
+	last = k->now;
 
 	kit_app_send(p, 5 * 1460);
 	kit_drain(k);

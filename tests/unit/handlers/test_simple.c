@@ -32,11 +32,44 @@ static void test_registered(void **state)
 		assert_ptr_equal(handler_find(names[i]), handler_at((unsigned int)i));
 	}
 	assert_null(handler_at(5));
-	assert_ptr_equal(handler_find("http"), &handler_http);
+	assert_ptr_equal(handler_find("http")->data, handler_http.data);
 	assert_non_null(handlers_register()); /* the names are taken */
 	assert_true(handler_chargen.ctx_size <= 8);
 	assert_true(handler_daytime.ctx_size <= 8);
 	assert_true(handler_http.ctx_size <= 64);
+}
+
+static unsigned int old_troubles;
+
+static void old_trouble(struct pier_conn *c, enum pier_trouble what)
+{
+	old_troubles++;
+}
+
+/* A table from before urgent and trouble were in it: what lies behind its end is nobody's callback. */
+static void test_older_table(void **state)
+{
+	static struct pier_handler old;
+	const struct pier_handler *h;
+
+	old = handler_echo;
+	old.name = "older";
+	old.size = offsetof(struct pier_handler, urgent);
+	old.trouble = old_trouble;
+	assert_null(handler_register(&old));
+	h = handler_find("older");
+	assert_non_null(h);
+	assert_ptr_equal(h->data, handler_echo.data);
+	assert_ptr_equal(h->timer, handler_echo.timer);
+	assert_null(h->trouble);
+	old.name = "short";
+	old.size--;
+	assert_non_null(handler_register(&old));
+	old.name = "newer";
+	old.size = sizeof(old) + 8;
+	assert_non_null(handler_register(&old));
+	assert_null(handler_find("newer"));
+	assert_int_equal(old_troubles, 0);
 }
 
 static void test_echo_is_exact(void **state)
@@ -187,6 +220,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_registered),
+		cmocka_unit_test(test_older_table),
 		cmocka_unit_test(test_echo_is_exact),
 		cmocka_unit_test(test_echo_back_pressure),
 		cmocka_unit_test(test_echo_closes_after_everything),

@@ -36,6 +36,9 @@
 	X(RX_ICMP_BAD, rx_icmp_bad, "ICMP with a bad length or checksum")                          \
 	X(RX_ICMP_IGNORED, rx_icmp_ignored, "ICMP of a type or state that asks for nothing")       \
 	X(RX_ICMP_RATE, rx_icmp_rate, "ICMP echo request beyond icmp-rate")                        \
+	X(RX_ICMP_NO_CONN, rx_icmp_no_conn, "ICMP error about a connection that is not there")     \
+	X(RX_ICMP_SEQ, rx_icmp_seq, "ICMP error about bytes that are not in flight (RFC 5927)")    \
+	X(RX_ICMP_MTU, rx_icmp_mtu, "packet too big, but no packet sent is larger than it says")   \
 	X(RX_UDP_BAD, rx_udp_bad, "UDP with a bad length or checksum")                             \
 	X(RX_UDP_CLOSED, rx_udp_closed, "UDP: no port is open")                                    \
 	X(RX_BAD_HDR, rx_bad_hdr, "TCP header with an impossible length")                          \
@@ -144,6 +147,12 @@
 	X(ICMP_ECHO_RX, icmp_echo_rx, "ICMP echo requests answered")                               \
 	X(ICMP_ERRORS_RX, icmp_errors_rx, "ICMP errors received")                                  \
 	X(ICMP_ERRORS_TX, icmp_errors_tx, "ICMP errors sent")                                      \
+	X(PMTU_LOWERED, pmtu_lowered, "path MTUs lowered because ICMP said so")                    \
+	X(PMTU_DEFERRED, pmtu_deferred, "reports below a size that went through: on trial")        \
+	X(PMTU_BLACK_HOLES, pmtu_black_holes, "path MTUs lowered because nothing else helped")     \
+	X(PMTU_RAISED, pmtu_raised, "path MTUs tried larger again after pmtu-age")                 \
+	X(PMTU_EVICTED, pmtu_evicted, "path MTUs forgotten for others")                            \
+	X(IP_ID_SPENT, ip_id_spent, "packets not let be fragmented: no unused IPv4 ID")            \
 	X(NEIGHBOR_EVICTED, neighbor_evicted, "neighbour entries evicted from a full cache")       \
 	X(BLOCKS_EXHAUSTED, blocks_exhausted, "times no hot block was left")                       \
 	X(HANDOVER_PACKETS, handover_packets, "packets handed to the owning worker")               \

@@ -56,6 +56,7 @@ struct engine_port {
 
 struct engine_config {
 	uint16_t worker;             /* goes into connection ids */
+	uint16_t workers;            /* how many share the addresses; 0: one */
 	struct counters *counters;   /* this worker's block; outlives the engine */
 	const struct engine_port *ports;
 	unsigned int n_ports;

@@ -63,6 +63,22 @@ enum pier_close_reason {
 	PIER_CLOSE_KEEPALIVE,    /* the last keep-alive probe was not answered either */
 };
 
+/*
+ * What the network says about a connection that goes on (RFC 9293 section 3.9.1.8). Anybody may have
+ * sent it: it is news, not proof.
+ */
+enum pier_trouble {
+	PIER_TROUBLE_NET_UNREACHABLE,
+	PIER_TROUBLE_HOST_UNREACHABLE,
+	PIER_TROUBLE_PROTOCOL_UNREACHABLE,
+	PIER_TROUBLE_PORT_UNREACHABLE,
+	PIER_TROUBLE_SOURCE_ROUTE,   /* source route failed */
+	PIER_TROUBLE_UNREACHABLE,    /* for another reason, as an administrator's */
+	PIER_TROUBLE_TIME_EXCEEDED,
+	PIER_TROUBLE_PARAMETER,      /* a router or the peer could not make sense of a packet */
+	PIER_TROUBLE_RETRANSMISSION, /* sent again r1 times without an acknowledgment */
+};
+
 /* The two ends. Addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d; ports in host order. */
 struct pier_info {
 	uint8_t remote_addr[16], local_addr[16];
@@ -118,6 +134,7 @@ struct pier_calls {
 	size_t (*urgent_left)(struct pier_conn *c);
 	void (*cork)(struct pier_conn *c, bool on);
 	void (*flush)(struct pier_conn *c);
+	void (*set_trouble)(struct pier_conn *c, bool on);
 };
 
 /*
@@ -135,7 +152,7 @@ struct pier_conn {
 
 struct pier_handler {
 	uint32_t abi;  /* PIER_HANDLER_ABI */
-	uint32_t size; /* sizeof(struct pier_handler) */
+	uint32_t size; /* sizeof(struct pier_handler), as the handler knew it */
 	const char *name;
 	const char *summary;  /* one line for --help */
 	uint32_t ctx_size;    /* context per connection; up to 8 bytes cost nothing extra */
@@ -169,6 +186,11 @@ struct pier_handler {
 	 * either way all octets come in order through data.
 	 */
 	void (*urgent)(struct pier_conn *c);
+	/*
+	 * The connection is in trouble and goes on. Called once for what was reported any number of
+	 * times since the last callback. pier_set_trouble turns it off.
+	 */
+	void (*trouble)(struct pier_conn *c, enum pier_trouble what);
 };
 
 /* Send a copy of the bytes. Returns how many were taken (0 after pier_shutdown or pier_close). */
@@ -355,6 +377,12 @@ static inline bool pier_set_timeouts(struct pier_conn *c, uint64_t r2_us, uint64
 static inline int pier_connect(struct pier_conn *from, const struct pier_connect *to, uint64_t *id)
 {
 	return from->calls->connect(from, to, id);
+}
+
+/* Whether trouble is called for this connection; it is until told otherwise. */
+static inline void pier_set_trouble(struct pier_conn *c, bool on)
+{
+	c->calls->set_trouble(c, on);
 }
 
 #ifdef __cplusplus

@@ -9,8 +9,9 @@
 #define HANDLER_MAX 64
 
 /*
- * Add a handler; the struct must outlive the registry. Returns NULL, or what is wrong with it
- * (ABI version, size, a name taken, no room). Control thread, before workers start.
+ * Add a handler: the table is copied, what it points to must outlive the registry. One that is shorter
+ * than this pier's gets no later callbacks. Returns NULL, or what is wrong with it (ABI version, size,
+ * a name taken, no room). Control thread, before workers start.
  */
 const char *handler_register(const struct pier_handler *h);
 

@@ -29,7 +29,9 @@
 
 struct net_frags;
 struct net_neighbors;
+struct net_ids;
 struct net_limits;
+struct net_pmtus;
 struct net_start;
 
 enum net_neighbor_mode {
@@ -50,6 +52,7 @@ enum net_announce {
 struct net_icmp_error {
 	uint8_t type, code;
 	uint16_t mtu;       /* type 3 code 4: next-hop MTU, host order, 0 if not given */
+	uint16_t len;       /* of our packet, as its IPv4 header says */
 	uint16_t port;      /* where it arrived */
 	uint16_t lport, rport; /* network order */
 	uint32_t local;     /* index of our address */
@@ -77,6 +80,8 @@ struct net_conf {
 	const struct net_addr_conf *addrs;
 	uint32_t n_addrs;
 	uint32_t paths;               /* next hops known at a time, below NET_PATH_MAX */
+	uint32_t pmtu_entries;        /* path MTUs remembered at a time */
+	uint16_t worker, workers;     /* which of how many that send from the same addresses */
 	uint32_t held;                /* packets waiting for a next hop, over all paths */
 	uint32_t icmp_rate, icmp_burst; /* ICMP errors sent, per second */
 	uint32_t echo_rate, echo_burst; /* echo replies, per second */
@@ -86,7 +91,10 @@ struct net_conf {
 	struct pkt_pool *pool;        /* the worker's: packets that answer nothing, and freed ones */
 	/* Takes m, a complete frame for port. Called from net_input, _tick, _hold, _advise. */
 	void (*emit)(void *arg, uint16_t port, struct rte_mbuf *m);
-	/* Called for each valid ICMP error about TCP; NULL: they are counted rx_icmp_ignored. */
+	/*
+	 * Called for each valid ICMP error about TCP; counts why it was not used, if so. NULL: they
+	 * are counted rx_icmp_ignored.
+	 */
 	void (*icmp_error)(void *arg, const struct net_icmp_error *err);
 	void *arg;
 };
@@ -131,6 +139,8 @@ struct net {
 	struct net_subnet *subnets;
 	struct net_neighbors *neighbors;
 	struct net_frags *frags;
+	struct net_pmtus *pmtus;
+	struct net_ids *ids;
 	struct net_limits *limits;
 	struct net_start *start;
 	uint32_t n_ports;
@@ -272,6 +282,30 @@ int32_t net_source_for(const struct net *n, const uint8_t remote[16]);
 /* Whether local is the index of an address in use: not one still being probed, or given up. */
 bool net_local_ok(const struct net *n, uint32_t local);
 
+/* The MTU between a local and a remote address, as ICMP reported it. */
+struct net_pmtu {
+	uint16_t mtu;
+	bool fragment;   /* it is smaller even: packets of this size must be let be fragmented */
+	uint32_t learnt; /* s */
+};
+
+/*
+ * Remember the path MTU that was reported now. A lower one that is not older than age stays: a report
+ * never raises it (RFC 1191 section 3). Evicts when there is no room. Worker thread; O(1).
+ */
+void net_pmtu_learn(struct net *n, uint32_t local, const uint8_t remote[16],
+		    const struct net_pmtu *pmtu, uint64_t now, uint64_t age);
+
+/* What is known and not older than age, in us. RFC 1191 section 6.3. O(1). */
+bool net_pmtu_find(const struct net *n, uint32_t local, const uint8_t remote[16], uint64_t now,
+		   uint64_t age, struct net_pmtu *pmtu);
+
+/* Entries in use; at most pmtu_entries, rounded up to a power of two. */
+uint32_t net_pmtu_count(const struct net *n);
+
+/* The next lower plateau of RFC 1191 section 7.1, for a packet of len bytes that was too big. */
+uint16_t net_pmtu_plateau(uint32_t len);
+
 static inline bool net_path_ready(const struct net *n, uint32_t path)
 {
 	return n->paths[path].state >= NET_PATH_RESOLVED;
@@ -324,6 +358,17 @@ static inline void net_push(const struct net *n, uint32_t path, struct rte_mbuf 
 	net_ip4_write(l2 + p->l2_len, n->addrs[local].addr, net_v4_of(remote),
 		      IP4_HDR_LEN + l4_len, proto, dscp_ecn, ttl);
 }
+
+/*
+ * After net_push: the packet may be fragmented on its way. DF is cleared and the ID is one that was
+ * not used to this address for two minutes; when there is none left, counted ip_id_spent, the packet
+ * stays as it is. RFC 6864 section 4.3. Worker thread; O(1).
+ */
+void net_allow_fragments(struct net *n, struct rte_mbuf *m, uint32_t path, uint32_t local,
+			 const uint8_t remote[16], uint64_t now);
+
+/* The ID that net_allow_fragments would give; false: none left. */
+bool net_ip_id(struct net *n, uint32_t local, const uint8_t remote[16], uint64_t now, uint16_t *id);
 
 /* The port of a path, for pkt_build and pkt_tcp_finish. */
 static inline const struct pkt_port *net_path_port(const struct net *n, uint32_t path)

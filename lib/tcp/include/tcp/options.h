@@ -45,6 +45,8 @@ struct tcp_options {
 	uint64_t rcvbuf, rcvbuf_initial; /* the most, and what a connection begins with */
 	uint64_t sndbuf;
 	uint32_t min_snd_mss;
+	uint32_t pmtu_floor;    /* no path is taken to be smaller; RFC 1191 section 3 */
+	uint64_t pmtu_age;      /* a smaller path is tried larger after this, section 6.3 */
 	bool timestamps, sack, window_scale;
 	bool ecn, ecn_connect;
 	bool nagle;

@@ -61,6 +61,8 @@ enum tcp_conn_flag {
 	TCP_F_TIMER = 1 << 16,      /* handler_deadline is set */
 	TCP_F_WHEEL = 1 << 17,      /* deadline is set */
 	TCP_F_CHALLENGED = 1 << 18, /* challenge is a valid stamp */
+	TCP_F_NO_TROUBLE = 1 << 23, /* the handler does not want to hear of soft errors */
+	TCP_F_FRAGMENT = 1 << 24,   /* the path is smaller than we go: packets without DF */
 	TCP_F_SLOW = 1 << 19,       /* leave the fast path: misbehaviour, tracing, tampering */
 	TCP_F_ACTIVE = 1 << 20,     /* opened from this side */
 	TCP_F_CORK = 1 << 21,       /* the handler has more to send: full segments only */
@@ -80,6 +82,9 @@ struct tcp_conn {
 	uint8_t snd_wscale : 4, rcv_wscale : 4;
 	uint8_t dscp;
 	uint32_t block; /* slab index of struct tcp_work, 0: at rest */
+	uint16_t mss_max : 15;  /* snd_mss as the handshake left it; the path may need less */
+	uint16_t mss_acked : 1; /* at rest: a segment of snd_mss has gone through */
+	uint16_t pmtu_at;       /* low bits of the clock in s: when the path last became smaller */
 
 	uint64_t cwnd : 20, ssthresh : 20, w_max : 20; /* segments */
 	uint64_t reordering : 1, reo_mult : 3;                          /* of RACK */
@@ -210,6 +215,7 @@ enum tcp_event {
 	TCP_EV_EOF = 1 << 3,
 	TCP_EV_TIMER = 1 << 4,
 	TCP_EV_CLOSE = 1 << 5,
+	TCP_EV_TROUBLE = 1 << 6,
 	TCP_EV_URGENT = 1 << 7,
 };
 
@@ -300,6 +306,14 @@ struct tcp_work {
 	uint32_t fin_seq;                   /* the peer's FIN, when it came early */
 	uint32_t last_sent;                 /* ms */
 	uint32_t syn_sent;                  /* low 32 bits of the clock in us */
+	uint16_t trouble;                   /* to be told: bits of enum pier_trouble */
+	uint16_t size_acked;                /* the largest segment known to have gone through */
+	uint16_t size_sent;                 /* a larger one on its way, 0: none ... */
+	uint16_t ptb_mtu;                   /* a report on trial, 0: none ... */
+	uint32_t size_end;                  /* ... and what acknowledges it */
+	uint32_t ptb_seq;                   /* ... and the segment it is about */
+	uint8_t full_timeouts;              /* of a full segment in a row */
+	uint8_t doubted;                    /* R1 was reached since SND.UNA moved */
 	uint32_t dsack_start, dsack_end;    /* to be reported once, equal: none */
 	uint32_t sack_start[4];             /* left edges of recently changed ranges, newest first */
 	struct cc cc, cc_before;

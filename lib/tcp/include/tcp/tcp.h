@@ -361,6 +361,60 @@ static inline void tcp_ecn_loss(struct tcp_conn *c)
 /* seg carries data that was never sent before: ECT(0), and CWR if it is owed. */
 void tcp_ecn_mark(struct tcp_conn *c, struct tcp_seg *seg);
 
+/* What is in flight and not SACKed goes again, by no fault of the network: no congestion event. */
+void tcp_flight_resend(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
+/* ---- path MTU (pmtu.c) ---- */
+
+/* A connection starts: snd_mss is what both ends can; the path may be known to need less. */
+void tcp_pmtu_start(struct tcp *t, struct tcp_conn *c);
+
+/* Packet too big, about a segment in flight. RFC 1191, RFC 5927 section 7.2. */
+void tcp_pmtu_report(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+		     const struct net_icmp_error *err);
+
+/* The retransmission timer expired and all in flight is marked: RFC 4821 section 7.7. */
+void tcp_pmtu_timeout(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
+/* SND.UNA moved. */
+void tcp_pmtu_progress(struct tcp_work *w);
+
+/* About to send over a path that is, or has become, smaller than the connection could use. */
+void tcp_pmtu_review(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
+static inline bool tcp_pmtu_due(const struct tcp *t, const struct tcp_conn *c)
+{
+	uint32_t head = IP4_HDR_LEN + TCP_HDR_LEN +
+			(c->flags & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
+
+	return c->snd_mss < c->mss_max || c->flags & TCP_F_FRAGMENT ||
+	       c->mss_max + head > t->net->paths[c->path].mtu;
+}
+
+/* New data of that length left, up to end: its acknowledgment proves the size. */
+static inline void tcp_pmtu_sent(struct tcp_work *w, uint32_t len, uint32_t end)
+{
+	if (unlikely(len > w->size_acked) && !w->size_sent) {
+		w->size_sent = (uint16_t)len;
+		w->size_end = end;
+	}
+}
+
+/* ---- errors from the network (icmp.c) ---- */
+
+/* A valid ICMP error about TCP; counted if it is not used. RFC 9293 section 3.9.2.2. */
+void tcp_icmp_error(struct tcp *t, const struct net_icmp_error *err);
+
+/* Let the handler know, if it wants to, from the ready list. Once for each kind. */
+void tcp_trouble(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, enum pier_trouble what);
+
+/*
+ * The retransmission timer expired. At R1, when the head goes out for the r1-th time again, the next
+ * hop is asked for and the handler told (RFC 9293 section 3.8.3).
+ */
+void tcp_retransmitting(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+void tcp_r1_reached(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
 /* ---- memory (share.c) ---- */
 
 /* The out-of-order queue changed: keep the connection among those of its size. O(1). */
@@ -484,6 +538,7 @@ struct tcp_seg {
 	uint8_t flags;
 	uint8_t dscp, ecn;     /* ecn: the codepoint in the IP header */
 	uint32_t tsval, tsecr;
+	bool fragment;       /* may be fragmented on the way */
 	unsigned int agreed; /* TCP_AGREED_TS: carry timestamps */
 	unsigned int sack_n;
 	struct tcp_sack_block sack[4];

@@ -9,6 +9,7 @@
 
 #define IP4_HDR_LEN     20
 #define IP4_HDR_LEN_MAX 60
+#define IP4_MTU_MIN     68   /* every path takes packets of this size: RFC 791 section 3.2 */
 #define IP4_VER_IHL     0x45 /* version 4, no options */
 
 /* Protocol numbers. */
