@@ -307,7 +307,8 @@ static void take_payload(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		if (w->growing && f->flags & PKT_F_TS)
 			tcp_rcv_rtt(t, w, f->tsecr);
 		tcp_ready(t, c, w, TCP_EV_DATA);
-		ack_policy(t, c, w, had_hole || !p->whole);
+		/* More than a segment can hold is several that the port joined. */
+		ack_policy(t, c, w, had_hole || !p->whole || p->len > c->rcv_mss);
 	}
 }
 

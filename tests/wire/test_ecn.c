@@ -428,6 +428,28 @@ static void HDR_07_reserved_bits(void **s)
 	assert_int_equal(p->app.closes, 1);
 }
 
+/*
+ * What a port joined: two full segments are two, so their ACK does not wait. Eight segments, the
+ * fourth marked: the port keeps the mark apart, and only the ACKs from that one on echo it.
+ */
+static void HDR_12_aggregates(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = open_ecn(k, 0), *q = open_ecn(k, 0);
+
+	send_seg(q, .flags = ACK, .seq = 1, .ack = 1, .len = 2 * 1460, .tos = ECT0);
+	expect(q, .flags = ACK, .seq = 1, .ack = 2921);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 3 * 1460, .tos = ECT0);
+	expect(p, .flags = ACK, .seq = 1, .ack = 4381);
+	send_seg(p, .flags = ACK, .seq = 4381, .ack = 1, .len = 1460, .tos = CE);
+	send_seg(p, .flags = ACK, .seq = 5841, .ack = 1, .len = 4 * 1460, .tos = ECT0);
+	while (kit_has(k))
+		assert_int_equal(kit_take(p).flags, ACK | ECE);
+	kit_advance(k, 100 * MS);
+	kit_quiet(k);
+	assert_int_equal(kit_ctr(k, CTR_RX_ECN_MARKS), 1);
+}
+
 /* A segment's frame in two fragments with codepoints of their own. */
 static void send_fragments(struct kit_peer *p, uint32_t seq, uint16_t id, uint8_t first,
 			   uint8_t second)
@@ -490,6 +512,7 @@ int main(void)
 		KIT_TEST(ECN_07_marks_that_do_not_count),
 		KIT_TEST(T_27_what_must_not_happen),
 		KIT_TEST(HDR_07_reserved_bits),
+		KIT_TEST(HDR_12_aggregates),
 		KIT_TEST(IP_11_fragments_with_marks),
 	};
 
