@@ -116,7 +116,8 @@ static size_t on_data(struct pier_conn *c, const struct pier_slice *s, unsigned 
 		return total;
 	}
 	a->datas++;
-	check_pattern(a, s, n);
+	if (!a->any)
+		check_pattern(a, s, n);
 	if (a->echo) {
 		took = pier_send_slices(c, s, n);
 		if (took < total)

@@ -78,6 +78,7 @@ struct kit_app {
 	struct kit *k;
 	bool echo;             /* send back what arrives */
 	bool half_open_on_eof; /* do nothing at EOF; otherwise pier_close */
+	bool any;              /* what arrives is not the pattern */
 	bool statics;          /* send with pier_send_static (below KIT_STATIC bytes) */
 	uint64_t take;         /* bytes that may still be consumed; UINT64_MAX: all */
 	uint64_t on_open;      /* bytes to send at open */

@@ -280,7 +280,7 @@ static void error_is_handed_on(void **state)
 	kit_stop(&k);
 }
 
-static void lying_errors(void **state)
+static void T_25_lying_errors(void **state)
 {
 	static const struct { uint8_t off, v; } lies[] = {
 		{ 0, 0x55 }, { 0, 0x44 }, { 0, 0x46 }, { 0, 0x4f }, { 0, 0x65 }, { 3, 27 },
@@ -322,7 +322,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(L2_15_errors_share_a_rate),
 		cmocka_unit_test(L2_14_protocol_unknown),
 		cmocka_unit_test(error_is_handed_on),
-		cmocka_unit_test(lying_errors),
+		cmocka_unit_test(T_25_lying_errors),
 	};
 
 	if (kit_main(argc, argv))

@@ -157,7 +157,7 @@ static unsigned flag_of(unsigned kind, bool syn)
  * OPT-04: each known kind (and two unknown) with lengths 0 to 255 in all spaces from 2 to 40 octets,
  * a good option before it and one behind it.
  */
-static void test_lengths(void **state)
+static void OPT_04_T_25_lengths(void **state)
 {
 	static const uint8_t kinds[] = {2, 3, 4, 5, 8, 19, 254};
 	uint8_t opt[40];
@@ -286,7 +286,7 @@ int main(void)
 		cmocka_unit_test(test_ts_layouts),
 		cmocka_unit_test(test_syn_only),
 		cmocka_unit_test(test_sack),
-		cmocka_unit_test(test_lengths),
+		cmocka_unit_test(OPT_04_T_25_lengths),
 		cmocka_unit_test(test_bad_keeps_earlier),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_emit_syn),
