@@ -357,6 +357,64 @@ static void SEQ_08_self_connect(void **s)
 	free(mi);
 }
 
+/*
+ * Both windows closed, both sides with data and probing: each probe, one octet out of the window, gets
+ * one ACK, and with both windows open all of it arrives.
+ */
+static void SEQ_08_both_sides_probe(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k);
+	uint32_t una = 1, nxt;
+	struct seg g;
+
+	kit_start(k);
+	k->tcp.rcvbuf = 4096;
+	kit_listen(k, 81, LISTENER_ANY);
+	p->dport = 81;
+	p->app.take = 0;
+	p->win = 0;
+	kit_open(p);
+	kit_app_send(p, 3000);
+	for (nxt = 1; nxt < 4097; nxt += 1024) {
+		send_seg(p, .flags = ACK, .seq = nxt, .ack = 1, .len = 1024);
+		kit_advance(k, 50 * MS);
+	}
+	kit_drain(k);
+	for (int i = 0; i < 6; i++) {
+		/* The peer's probe: not taken, one ACK. */
+		send_seg(p, .flags = ACK, .seq = 4097, .ack = una, .len = 1);
+		g = expect(p, .flags = ACK, .seq = una, .ack = 4097);
+		assert_int_equal(g.win, 0);
+		kit_quiet(k);
+		/* Its own probe: not taken either, answered from outside of its window. */
+		while (!kit_has(k))
+			kit_advance(k, 100 * MS);
+		expect(p, .flags = ACK, .seq = una, .ack = 4097, .len = 1);
+		kit_quiet(k);
+		send_seg(p, .flags = ACK, .seq = 4097, .ack = una);
+		kit_quiet(k);
+	}
+	assert_int_equal(p->app.closes, 0);
+	p->win = 65535;
+	kit_app_read(p, UINT64_MAX);
+	g = expect(p, .flags = ACK, .seq = una, .ack = 4097);
+	assert_true(g.win >= 2048);
+	send_seg(p, .flags = ACK, .seq = 4097, .ack = una, .len = 100);
+	while (una < 3001) {
+		if (!kit_has(k))
+			kit_advance(k, 10 * MS);
+		if (!kit_has(k))
+			continue;
+		g = kit_take(p);
+		if (g.len && g.seq == una) {
+			una += g.len;
+			send_seg(p, .flags = ACK, .seq = 4197, .ack = una);
+		}
+	}
+	assert_int_equal(p->app.rx, 4196);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +430,7 @@ int main(void)
 		KIT_TEST(CLS_09_close_with_data_queued),
 		KIT_TEST(RST_07_abort_in_syn_received),
 		KIT_TEST(SEQ_08_self_connect),
+		KIT_TEST(SEQ_08_both_sides_probe),
 	};
 
 	return cmocka_run_group_tests_name("crossing", tests, kit_group_setup, NULL);
