@@ -283,6 +283,68 @@ static void RST_07_abort_in_syn_received(void **s)
 	assert_int_equal(p->app.failed, 1);
 }
 
+static uint32_t rnd(uint64_t *seed, uint32_t n)
+{
+	*seed = *seed * 6364136223846793005ull + 1442695040888963407ull;
+	return (uint32_t)(*seed >> 33) % n;
+}
+
+/* A segment of anything near the edges that matter. */
+static void send_anything(struct kit_peer *p, uint64_t *seed)
+{
+	static const uint8_t flags[] = {SYN, SYN | ACK, ACK, RST, RST | ACK, FIN | ACK, FIN,
+					SYN | FIN | ACK, SYN | RST, 0, ACK | PSH, SYN | ACK | PSH};
+	static const uint32_t near[] = {0xffffffffu, 0, 1, 2, 3, 65535, 65536, 0x80000000u};
+	struct seg g = {.flags = flags[rnd(seed, ARRAY_SIZE(flags))],
+			.seq = near[rnd(seed, ARRAY_SIZE(near))],
+			.ack = near[rnd(seed, ARRAY_SIZE(near))],
+			.len = rnd(seed, 3) ? 0 : 1 + rnd(seed, 20), .opts = syn_opts(p)};
+	uint8_t data[20];
+
+	if (g.flags & SYN)
+		g.seq = 0; /* one stream */
+	for (uint32_t i = 0; i < g.len; i++)
+		data[i] = kit_pattern((uint32_t)((g.flags & SYN ? 0 : g.seq - 1) + i));
+	g.data = data;
+	p->ts = rnd(seed, 2);
+	p->win = rnd(seed, 3) ? 65535 : 0;
+	kit_send_seg(p, &g);
+}
+
+/* Whatever the answers are: the kit checks all invariants after each, and the pairs of callbacks. */
+static void any_segments_before_established(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *first = kit_peer(k), *p = kit_peer(k);
+	uint64_t seed = 1;
+
+	kit_active(first);
+	for (unsigned int run = 0; run < 2000; run++) {
+		kit_app_init(&p->app, k);
+		p->port = (uint16_t)(2000 + run);
+		p->offer = rnd(&seed, OFFER_ALL + 1);
+		p->app.half_open_on_eof = rnd(&seed, 2);
+		p->app.on_open = rnd(&seed, 2) * 100;
+		assert_int_equal(kit_connect_from(p, LISTENER_ANY, 0), 0);
+		kit_arp(k);
+		kit_take_syn(p);
+		for (unsigned int i = 0; i < 6; i++) {
+			if (!rnd(&seed, 8) && p->app.pending)
+				kit_app_shutdown(p);
+			send_anything(p, &seed);
+			if (!rnd(&seed, 4))
+				kit_advance(k, rnd(&seed, 3000) * MS);
+		}
+		if (p->app.pending)
+			kit_app_abort(p);
+		assert_int_equal(p->app.opens + p->app.failed, 1);
+		kit_drain(k);
+		kit_advance(k, SEC);
+		kit_arp(k); /* the next hop may have been lost meanwhile */
+		kit_drain(k);
+	}
+}
+
 /* ---- a connection with itself: what it sends comes back ---- */
 
 struct mirror {
@@ -429,6 +491,7 @@ int main(void)
 		KIT_TEST(CLS_09_close_in_syn_received),
 		KIT_TEST(CLS_09_close_with_data_queued),
 		KIT_TEST(RST_07_abort_in_syn_received),
+		KIT_TEST(any_segments_before_established),
 		KIT_TEST(SEQ_08_self_connect),
 		KIT_TEST(SEQ_08_both_sides_probe),
 	};
