@@ -2,42 +2,14 @@
  * What a loss does to the congestion window: proportional rate reduction, one reduction for a
  * window, and taking it back when nothing had been lost.
  */
-#include "engine/engine.h"
-#include "loss.h"
-#include "tcp/loss.h"
+#include "inside.h"
 
 #define RTT (40 * MS)
-
-/* The connection's hot block; NULL: it is at rest. */
-static struct tcp_work *work(struct flow *f, struct tcp_conn **conn)
-{
-	const struct tcp *t = engine_tcp(f->k->e);
-
-	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++) {
-		struct tcp_conn *c = &t->conn[i];
-
-		if (c->state != TCP_CLOSED && c->tuple.remote_port == be16(f->p->port)) {
-			*conn = c;
-			return c->block ? tcp_work_of(t, c) : NULL;
-		}
-	}
-	fail_msg("no connection");
-	return NULL;
-}
-
-/* In segments. */
-static uint32_t cwnd(struct flow *f)
-{
-	struct tcp_conn *c;
-	const struct tcp_work *w = work(f, &c);
-
-	return w ? (w->cc.cwnd + f->mss / 2) / f->mss : (uint32_t)c->cwnd;
-}
 
 static uint32_t pipe_of(struct flow *f)
 {
 	struct tcp_conn *c;
-	struct tcp_work *w = work(f, &c);
+	struct tcp_work *w = inside(f, &c);
 
 	return tcp_pipe(c, w) / f->mss;
 }
@@ -65,7 +37,7 @@ static void CC_10_as_many_leave_as_the_ratio_says(void **s)
 	assert_in_range(pipe_of(&f), 9, 12);
 	kit_advance(k, RTT);
 	flow_ack(&f, 32);
-	assert_in_range(cwnd(&f), 10, 11);
+	assert_in_range(inside_cwnd(&f), 10, 11);
 	assert_int_equal(kit_ctr(k, CTR_FAST_RECOVERIES), 1);
 }
 
@@ -118,9 +90,9 @@ static void CC_11_first_15_of_20(void **s)
 	assert_int_equal(m.retransmissions, 15);
 	assert_int_equal(kit_ctr(k, CTR_FAST_RECOVERIES), 1);
 	assert_int_equal(kit_ctr(k, CTR_RTO_FIRED), 0);
-	while (work(&f, &(struct tcp_conn *){NULL})->recovery)
+	while (inside(&f, &(struct tcp_conn *){NULL})->recovery)
 		assert_true(model_step(&m));
-	assert_in_range(cwnd(&f), 9, 11); /* ssthresh: half of what was in flight */
+	assert_in_range(inside_cwnd(&f), 9, 11); /* ssthresh: half of what was in flight */
 }
 
 /* 5 of 20, and of one of them the retransmission too. */
@@ -145,10 +117,10 @@ static void CC_09_one_reduction_for_a_window(void **s)
 		assert_true(model_step(&m));
 		model_take(&m);
 		if (m.copies[18] == 2 && m.copies[14] == 2)
-			assert_int_equal(work(&f, &c)->cc.ssthresh / f.mss, 10);
+			assert_int_equal(inside(&f, &c)->cc.ssthresh / f.mss, 10);
 	}
 	assert_int_equal(m.retransmissions, 6);
-	assert_in_range(work(&f, &c)->cc.ssthresh / f.mss, 4, 6);
+	assert_in_range(inside(&f, &c)->cc.ssthresh / f.mss, 4, 6);
 	assert_int_equal(kit_ctr(k, CTR_RTO_FIRED), 0);
 }
 
@@ -162,7 +134,7 @@ static void RK_13_a_stall_is_no_loss(void **s)
 
 	use_cc(k, "newreno");
 	f = flow_of_20(k, OFFER_SACK | OFFER_WS, RTT, 100);
-	before = cwnd(&f);
+	before = inside_cwnd(&f);
 	kit_advance(k, RTT + 330 * MS); /* RTO 240 ms behind the probe at 80 ms */
 	while (kit_has(k)) {
 		flow_any(&f, &again);
@@ -171,7 +143,7 @@ static void RK_13_a_stall_is_no_loss(void **s)
 	assert_int_equal(old, 1); /* the probe was new data */
 	assert_int_equal(kit_ctr(k, CTR_RTO_FIRED), 1);
 	assert_int_equal(kit_ctr(k, CTR_TLP_PROBES), 1);
-	assert_int_equal(cwnd(&f), 1);
+	assert_int_equal(inside_cwnd(&f), 1);
 	flow_ack(&f, 12);
 	n = flow_any(&f, &again);
 	assert_int_equal(n, 2);
@@ -179,7 +151,7 @@ static void RK_13_a_stall_is_no_loss(void **s)
 	flow_ack(&f, 14);
 	flow_any(&f, &again);
 	assert_int_equal(again, 0);
-	assert_true(cwnd(&f) >= before);
+	assert_true(inside_cwnd(&f) >= before);
 	assert_int_equal(kit_ctr(k, CTR_SPURIOUS_RECOVERIES), 1);
 	flow_ack(&f, 30);
 	flow_any(&f, &again);
@@ -202,7 +174,7 @@ static void RK_13_a_true_timeout(void **s)
 	flow_sack(&f, 11, f.sent - 2, f.sent); /* the two new ones */
 	flow_any(&f, &again);
 	assert_true(again >= 1);
-	assert_in_range(cwnd(&f), 1, 3);
+	assert_in_range(inside_cwnd(&f), 1, 3);
 	assert_int_equal(kit_ctr(k, CTR_SPURIOUS_RECOVERIES), 0);
 }
 
@@ -235,12 +207,12 @@ static void CC_20_a_delay_of_two_timeouts(void **s)
 
 	f = flow_of_20(k, OFFER_ALL, RTT, 100);
 	echo = f.p->ts_recent;
-	before = cwnd(&f);
+	before = inside_cwnd(&f);
 	kit_advance(k, 2 * 320 * MS);
 	flow_any(&f, &again);
 	assert_true(kit_ctr(k, CTR_RTO_FIRED) >= 1);
 	send_seg(f.p, .flags = ACK, .seq = 1, .ack = at(&f, 12), .tsecr = echo);
-	assert_true(cwnd(&f) >= before);
+	assert_true(inside_cwnd(&f) >= before);
 	flow_any(&f, &again);
 	assert_int_equal(again, 0);
 	assert_int_equal(kit_ctr(k, CTR_SPURIOUS_RECOVERIES), 1);
@@ -256,15 +228,15 @@ static void CC_20_everything_sent_again_was_duplicate(void **s)
 		unsigned int again;
 
 		f = flow_of_20(k, OFFER_SACK | OFFER_WS, RTT, 0);
-		before = cwnd(&f);
+		before = inside_cwnd(&f);
 		kit_advance(k, RTT);
 		flow_sack(&f, 10, 11, 14);
 		flow_expect(&f, 10);
-		assert_true(cwnd(&f) < before);
+		assert_true(inside_cwnd(&f) < before);
 		flow_ack(&f, late ? 30 : 20);
 		kit_advance(k, RTT);
 		flow_sack(&f, late ? 30 : 20, 10, 11);
-		assert_true(cwnd(&f) >= before);
+		assert_true(inside_cwnd(&f) >= before);
 		flow_any(&f, &again);
 		assert_int_equal(again, 0);
 		assert_int_equal(kit_ctr(k, CTR_SPURIOUS_RECOVERIES), 1);
@@ -276,7 +248,7 @@ static void CC_20_one_of_two_was_lost(void **s)
 {
 	struct kit *k = *s;
 	struct flow f = flow_of_20(k, OFFER_SACK | OFFER_WS, RTT, 0);
-	uint32_t before = cwnd(&f);
+	uint32_t before = inside_cwnd(&f);
 	unsigned int again;
 
 	kit_advance(k, RTT);
@@ -285,7 +257,7 @@ static void CC_20_one_of_two_was_lost(void **s)
 	assert_int_equal(again, 2);
 	kit_advance(k, RTT);
 	flow_sack(&f, 30, 10, 11);
-	assert_true(cwnd(&f) < before);
+	assert_true(inside_cwnd(&f) < before);
 	assert_int_equal(kit_ctr(k, CTR_SPURIOUS_RECOVERIES), 0);
 }
 
@@ -348,7 +320,7 @@ static uint32_t after_rounds(void (*answer)(struct flow *f, uint32_t to))
 			answer(&f, f.una + 1);
 		kit_advance(k, 3 * MS);
 	}
-	n = cwnd(&f);
+	n = inside_cwnd(&f);
 	kit_close(k);
 	return n;
 }
