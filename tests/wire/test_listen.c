@@ -1,6 +1,7 @@
 /*
  * Listeners: their versions, what a change of configuration leaves behind, and openings that find no
- * room. Rows: OPN-15 DOS-07 ISN-04 TS-11.
+ * room; SYN-RECEIVED under repetition. Rows: OPN-11 OPN-15 DOS-07 T-18 TS-11, BLD-01 for its part
+ * of SYN-RECEIVED.
  */
 #include <errno.h>
 
@@ -141,6 +142,287 @@ static void TS_11_reset_echoes_the_timestamp(void **s)
 	assert_true(g.opts.flags & TCP_OPTS_TS);
 }
 
+/* ---- no room ---- */
+
+#define CLIENTS 1000
+#define ROOM    128
+
+/* A client that tries again each second until its request was answered, then closes. */
+enum stage { ASKING, CONNECTED, SERVED, CLOSED, FAILED };
+
+struct crowd {
+	struct kit *k;
+	struct kit_peer *p[CLIENTS];
+	enum stage stage[CLIENTS];
+	uint32_t n[FAILED + 1];
+};
+
+static struct crowd crowd;
+
+static void crowd_set(unsigned int i, enum stage st)
+{
+	crowd.n[crowd.stage[i]]--;
+	crowd.n[st]++;
+	crowd.stage[i] = st;
+}
+
+/* What came for the clients: SYN-ACKs, answers, FINs, RSTs. */
+static void crowd_hear(void)
+{
+	struct kit_frame *f;
+
+	while ((f = kit_frame_next(crowd.k))) {
+		const struct tcp_hdr *th = (const struct tcp_hdr *)(f->bytes + ETH_HDR_LEN +
+								    IP4_HDR_LEN);
+		unsigned int i = be16(th->dport) - crowd.p[0]->port;
+		struct seg g;
+
+		assert_true(i < CLIENTS);
+		g = kit_parse(crowd.p[i], f);
+		if (g.flags & RST)
+			crowd_set(i, FAILED);
+		else if (g.flags & SYN && crowd.stage[i] == ASKING)
+			crowd_set(i, CONNECTED);
+		else if (!(g.flags & SYN) && g.ack == 11 && crowd.stage[i] == CONNECTED)
+			crowd_set(i, SERVED);
+	}
+}
+
+static void crowd_speak(bool leave)
+{
+	for (unsigned int i = 0; i < CLIENTS; i++) {
+		struct kit_peer *p = crowd.p[i];
+
+		if (crowd.stage[i] == ASKING) {
+			kit_syn(p);
+		} else if (crowd.stage[i] == CONNECTED) {
+			send_seg(p, .flags = ACK | PSH, .seq = 1, .ack = 1, .len = 10);
+		} else if (crowd.stage[i] == SERVED && leave) {
+			send_seg(p, .flags = RST, .seq = 11);
+			crowd_set(i, CLOSED);
+		}
+		crowd_hear();
+	}
+}
+
+/* All at once; for ten seconds nobody leaves; then those who were served do, each second. */
+static void crowd_run(struct kit *k)
+{
+	crowd = (struct crowd){.k = k, .n = {CLIENTS}};
+	for (unsigned int i = 0; i < CLIENTS; i++) {
+		crowd.p[i] = kit_peer(k);
+		crowd.p[i]->app.on_data = 1;
+	}
+	for (unsigned int sec = 0; sec < 100 && crowd.n[CLOSED] + crowd.n[FAILED] < CLIENTS; sec++) {
+		crowd_speak(sec >= 10);
+		assert_true(kit_usage(k).connections <= ROOM);
+		assert_true(kit_usage(k).half_open <= k->conf.max_half_open);
+		if (sec == 9)
+			assert_int_equal(kit_usage(k).connections, ROOM);
+		kit_advance(k, SEC);
+		crowd_hear();
+	}
+}
+
+/*
+ * Handlers open at once here, so what an application that does not accept is elsewhere, is no room
+ * for a connection: ROOM records, and 1000 clients. What is beyond is held, within the half-open
+ * records there are, or dropped; all are served when room comes.
+ */
+static void DOS_07_all_recover(void **s)
+{
+	static const uint32_t half[] = {CLIENTS + 200, 64};
+	static const enum tcp_cookies modes[] = {TCP_COOKIES_AUTO, TCP_COOKIES_NEVER};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(half); i++) {
+		for (unsigned int j = 0; j < ARRAY_SIZE(modes); j++) {
+			struct kit *k = i + j ? kit_new() : *s;
+
+			k->conf.max_connections = ROOM;
+			k->conf.max_half_open = half[i];
+			k->tcp.syn_cookies = modes[j];
+			crowd_run(k);
+			assert_int_equal(crowd.n[CLOSED], CLIENTS);
+			assert_int_equal(kit_usage(k).half_open, 0);
+			if (!j)
+				assert_true(kit_ctr(k, CTR_HANDSHAKES_HELD) > 0);
+			if (i + j)
+				kit_close(k);
+		}
+	}
+}
+
+/* The knob: a completed handshake without room is reset. */
+static void DOS_07_reset(void **s)
+{
+	struct kit *k = *s;
+
+	k->conf.max_connections = ROOM;
+	k->conf.max_half_open = CLIENTS;
+	k->tcp.overflow = TCP_OVERFLOW_RESET;
+	k->conf.rst_rate = 100000;
+	crowd_run(k);
+	assert_int_equal(kit_ctr(k, CTR_HANDSHAKES_HELD), 0);
+	assert_int_equal(crowd.n[CLOSED] + crowd.n[FAILED], CLIENTS);
+	assert_true(crowd.n[FAILED] > CLIENTS / 2);
+	assert_true(crowd.n[CLOSED] >= ROOM);
+}
+
+/* Not records but blocks run out. The handshake is held, its SYN-ACK sent again. */
+static void DOS_07_no_block(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p[300], *last;
+	unsigned int n = 0;
+
+	k->conf.block_bytes = 128 * 1024;
+	k->conf.max_connections = 1000;
+	k->conf.max_half_open = 100;
+	do {
+		last = p[n++] = kit_peer(k);
+		last->app.on_open = 1; /* not acknowledged: keeps its block */
+		kit_syn(last);
+		kit_synack(last);
+		send_seg(last, .flags = ACK, .seq = 1, .ack = 1);
+		kit_drain(k);
+	} while (last->app.opens && n < 300);
+	assert_true(n < 300);
+	assert_int_equal(kit_ctr(k, CTR_HANDSHAKES_HELD), 1);
+	assert_int_equal(kit_usage(k).half_open, 1);
+	send_seg(p[0], .flags = RST, .seq = 1);
+	send_seg(p[1], .flags = RST, .seq = 1);
+	kit_advance(k, 1100 * MS);
+	send_seg(last, .flags = ACK, .seq = 1, .ack = 1); /* of the SYN-ACK that came again */
+	assert_int_equal(last->app.opens, 1);
+	assert_int_equal(kit_ctr(k, CTR_SYNACK_RETRANSMITS), 1);
+	assert_int_equal(kit_usage(k).half_open, 0);
+}
+
+/* ---- SYN-RECEIVED ---- */
+
+/*
+ * 60 clients in a table of ten buckets, so that many share one; each sends its SYN, all of them
+ * again, and then another one with a new ISN, interleaved.
+ */
+static void T_18_openings_do_not_mix(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p[60];
+	uint32_t iss[60];
+
+	k->conf.max_half_open = 80;
+	k->conf.max_time_wait = 1;
+	k->conf.max_connections = 64;
+	k->conf.max_paths = 4;
+	for (unsigned int i = 0; i < 60; i++)
+		p[i] = kit_peer(k);
+	for (unsigned int round = 0; round < 2; round++) {
+		kit_burst_begin(k);
+		for (unsigned int i = 0; i < 60; i++)
+			kit_syn(p[i]);
+		kit_burst_end(k);
+		for (unsigned int i = 0; i < 60; i++) {
+			kit_synack(p[i]); /* acknowledges its own ISN + 1 */
+			if (round)
+				assert_int_equal(p[i]->iss, iss[i]);
+			iss[i] = p[i]->iss;
+		}
+		assert_int_equal(kit_usage(k).half_open, 60);
+	}
+	kit_burst_begin(k);
+	for (unsigned int i = 0; i < 60; i++)
+		send_seg(p[i], .flags = SYN, .seq = 900000000,
+			 .opts = {.flags = TCP_OPTS_MSS, .mss = 1460});
+	kit_burst_end(k);
+	for (unsigned int i = 0; i < 60; i++)
+		expect(p[i], .flags = ACK, .seq = 1, .ack = 1);
+	for (unsigned int i = 0; i < 60; i++) {
+		if (i % 2) {
+			send_seg(p[i], .flags = ACK, .seq = 1, .ack = 1, .len = 7);
+			assert_int_equal(p[i]->app.rx, 7);
+			continue;
+		}
+		send_seg(p[i], .flags = RST, .seq = 1);
+		p[i]->isn += 900000000;
+		kit_syn(p[i]);
+		kit_synack(p[i]);
+	}
+	assert_int_equal(kit_usage(k).half_open, 30);
+	assert_int_equal(kit_usage(k).connections, 30);
+}
+
+/* The count of retransmissions goes on: the entry ends at 63 s whatever SYNs came. */
+static void OPN_11_the_same_synack_and_the_same_end(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k);
+	struct seg first, g;
+	uint64_t start = k->now;
+	uint32_t iss;
+
+	p->offer = OFFER_ALL;
+	kit_syn(p);
+	first = kit_synack(p);
+	iss = p->iss;
+	for (unsigned int i = 0; i < 4; i++) {
+		kit_advance(k, 25 * MS);
+		kit_syn(p);
+		g = kit_synack(p);
+		kit_quiet(k);
+		assert_int_equal(p->iss, iss);
+		assert_int_equal(g.opts.flags, first.opts.flags);
+		assert_int_equal(g.opts.wscale, first.opts.wscale);
+		assert_int_equal(g.mss, first.mss);
+		assert_int_equal(g.win, first.win);
+		assert_int_equal(kit_usage(k).half_open, 1);
+	}
+	for (unsigned int sec = 5; sec < 60; sec += 5) {
+		kit_advance_to(k, start + sec * SEC);
+		kit_drain(k);
+		kit_syn(p);
+		expect(p, .flags = SYN | ACK, .seq = 0, .ack = 1);
+	}
+	kit_advance_to(k, start + 63 * SEC - 10 * MS);
+	assert_int_equal(kit_usage(k).half_open, 1);
+	kit_advance_to(k, start + 63 * SEC + 10 * MS);
+	assert_int_equal(kit_usage(k).half_open, 0);
+	assert_int_equal(kit_ctr(k, CTR_SYNACK_RETRANSMITS), 5);
+	assert_int_equal(p->app.opens, 0);
+}
+
+/* RST and RST,ACK with a good and a bad ACK, at five places of the window of 65535. */
+static void BLD_01_syn_received(void **s)
+{
+	static const struct {
+		uint32_t seq;
+		bool challenged, resets;
+	} cases[] = {{0, false, false}, {2, true, false}, {65535, true, false},
+		     {65536, false, false}, {1, false, true}};
+	static const struct {
+		uint8_t flags;
+		uint32_t ack;
+	} kinds[] = {{RST, 0}, {RST | ACK, 1}, {RST | ACK, 77}};
+	struct kit *k = *s;
+
+	for (unsigned int f = 0; f < ARRAY_SIZE(kinds); f++) {
+		struct kit_peer *p = kit_peer(k);
+
+		kit_syn(p);
+		kit_synack(p);
+		for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+			kit_advance(k, 501 * MS);
+			kit_drain(k); /* SYN-ACKs */
+			send_seg(p, .flags = kinds[f].flags, .seq = cases[i].seq,
+				 .ack = kinds[f].ack);
+			if (cases[i].challenged)
+				expect(p, .flags = ACK, .seq = 1, .ack = 1);
+			kit_quiet(k);
+			assert_int_equal(kit_usage(k).half_open, !cases[i].resets);
+		}
+		assert_int_equal(p->app.opens, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +430,12 @@ int main(void)
 		KIT_TEST(a_closed_listener_lives_as_long_as_its_connections),
 		KIT_TEST(changes_leave_nothing_behind),
 		KIT_TEST(TS_11_reset_echoes_the_timestamp),
+		KIT_TEST(DOS_07_all_recover),
+		KIT_TEST(DOS_07_reset),
+		KIT_TEST(DOS_07_no_block),
+		KIT_TEST(T_18_openings_do_not_mix),
+		KIT_TEST(OPN_11_the_same_synack_and_the_same_end),
+		KIT_TEST(BLD_01_syn_received),
 	};
 
 	return cmocka_run_group_tests_name("listen", tests, kit_group_setup, NULL);
