@@ -280,7 +280,8 @@ static void DOS_07_no_block(void **s)
 	k->conf.max_half_open = 100;
 	do {
 		last = p[n++] = kit_peer(k);
-		last->app.on_open = 1; /* not acknowledged: keeps its block */
+		last->app.statics = true; /* not copied, and not acknowledged: a block each */
+		last->app.on_open = 1;
 		kit_syn(last);
 		kit_synack(last);
 		send_seg(last, .flags = ACK, .seq = 1, .ack = 1);
