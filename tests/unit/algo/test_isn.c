@@ -45,7 +45,7 @@ static void test_hash(void **state)
 	assert_int_equal(ts_offset(&key, in, 8), low);
 }
 
-static void test_bits_matter(void **state)
+static void ISN_02_every_bit_of_the_tuple_matters(void **state)
 {
 	uint32_t isn = isn_make(&key, tuple, sizeof(tuple), 1000);
 	uint32_t ts = ts_offset(&key, tuple, sizeof(tuple));
@@ -65,7 +65,7 @@ static void test_bits_matter(void **state)
  * Top 16 bits over neighbouring tuples at one instant. Chi-square with 65,535 degrees of freedom
  * has mean 65,535 and deviation 362; p > 0.001 means within 3.3 deviations on either side.
  */
-static void test_dispersion(void **state)
+static void ISN_02_dispersion(void **state)
 {
 	uint32_t *hits = calloc(BUCKETS, sizeof(*hits));
 	double expect = (double)TUPLES / BUCKETS, chi = 0;
@@ -90,8 +90,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_clock),
 		cmocka_unit_test(test_hash),
-		cmocka_unit_test(test_bits_matter),
-		cmocka_unit_test(test_dispersion),
+		cmocka_unit_test(ISN_02_every_bit_of_the_tuple_matters),
+		cmocka_unit_test(ISN_02_dispersion),
 	};
 
 	return cmocka_run_group_tests_name("isn", tests, NULL, NULL);
