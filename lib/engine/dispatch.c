@@ -121,7 +121,7 @@ static void run_events(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 
 	w->events = 0;
 	if (unlikely(c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED))
-		events &= TCP_EV_TIMER; /* the rest follows open */
+		events &= TCP_EV_TIMER | TCP_EV_TROUBLE; /* the rest follows open */
 	engine_conn_handle(e, c, &pc);
 	if (events & TCP_EV_OPEN && c->state != TCP_CLOSED && !(c->flags & TCP_F_ORPHAN)) {
 		c->flags |= TCP_F_OPEN;

@@ -124,7 +124,40 @@ static void ICM_03_soft_errors_are_told(void **s)
 	}
 }
 
-static void hard_errors_are_soft_when_established(void **s)
+static void ICM_04_hard_errors_refuse_an_open(void **s)
+{
+	static const uint8_t codes[] = {ICMP_UNREACH_PROTO, ICMP_UNREACH_PORT};
+	struct kit *k = *s;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(codes); i++) {
+		struct kit_peer *p = kit_peer(k);
+
+		kit_connect(p);
+		kit_icmp(p, ICMP_UNREACHABLE, codes[i], 0, 1, 60);
+		kit_icmp(p, ICMP_UNREACHABLE, codes[i], 0, UINT32_MAX, 60);
+		assert_int_equal(p->app.failed, 0);
+		kit_icmp(p, ICMP_UNREACHABLE, codes[i], 0, 0, 60);
+		assert_int_equal(p->app.failed, 1);
+		assert_int_equal(p->app.why, PIER_CLOSE_REFUSED);
+		kit_silence(k, 10 * SEC);
+	}
+}
+
+static void ICM_06_a_soft_error_does_not_stop_an_open(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k);
+
+	kit_connect(p);
+	about_host(p, 0);
+	assert_int_equal(p->app.failed, 0);
+	assert_int_equal(p->app.troubles[HOST_UNREACHABLE], 1);
+	kit_accept(p);
+	assert_int_equal(p->app.opens, 1);
+	kit_drain(k);
+}
+
+static void ICM_04_hard_errors_are_soft_when_established(void **s)
 {
 	static const struct {
 		uint8_t code, what;
@@ -321,7 +354,9 @@ int main(void)
 		KIT_TEST(ICM_01_only_the_connection_it_names),
 		KIT_TEST(ICM_02_source_quench),
 		KIT_TEST(ICM_03_soft_errors_are_told),
-		KIT_TEST(hard_errors_are_soft_when_established),
+		KIT_TEST(ICM_04_hard_errors_refuse_an_open),
+		KIT_TEST(ICM_06_a_soft_error_does_not_stop_an_open),
+		KIT_TEST(ICM_04_hard_errors_are_soft_when_established),
 		KIT_TEST(ICM_05_only_what_is_in_flight),
 		KIT_TEST(half_open_and_time_wait_do_not_listen),
 		KIT_TEST(ICM_07_cut_and_lying_quotes),

@@ -187,8 +187,9 @@ struct pier_handler {
 	 */
 	void (*urgent)(struct pier_conn *c);
 	/*
-	 * The connection is in trouble and goes on. Called once for what was reported any number of
-	 * times since the last callback. pier_set_trouble turns it off.
+	 * The connection is in trouble and goes on; of an active open before open too. Called
+	 * once for what was reported any number of times since the last callback. pier_set_trouble
+	 * turns it off.
 	 */
 	void (*trouble)(struct pier_conn *c, enum pier_trouble what);
 };
