@@ -91,7 +91,8 @@ SYMBOLS = {
     'pkt': PLAIN + PACKETS,
     'net': PLAIN + PACKETS,
     'tcp': PLAIN + PACKETS,
-    'engine': PLAIN + PACKETS,
+    # Keys are wiped where they were copied on the stack.
+    'engine': PLAIN + PACKETS + ' explicit_bzero',
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
