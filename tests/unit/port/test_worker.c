@@ -245,6 +245,35 @@ static void pressure_has_two_levels(void **state)
 	assert_int_equal(fake.levels, 4);
 }
 
+/* Whether the mapping that begins at start is left out of core dumps: "dd" among its flags. */
+static bool undumped(const void *start)
+{
+	FILE *f = fopen("/proc/self/smaps", "r");
+	unsigned long lo, hi;
+	bool here = false, found = false;
+	char line[512];
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx ", &lo, &hi) == 2)
+			here = lo <= (unsigned long)start && (unsigned long)start < hi;
+		else if (here && !strncmp(line, "VmFlags:", 8))
+			found |= strstr(line, " dd") != NULL;
+	}
+	fclose(f);
+	return found;
+}
+
+/* The engine's keys lie in the memory it was given. */
+static void keys_are_not_dumped(void **state)
+{
+	const struct worker_memory *m = worker_memory(w);
+
+	assert_true(m->n > 0);
+	for (unsigned int i = 0; i < m->n; i++)
+		assert_true(undumped(m->regions[i].start));
+}
+
 static void *run(void *arg)
 {
 	return (void *)(intptr_t)worker_run(arg);
@@ -358,6 +387,7 @@ int main(void)
 		TEST(link_down_drops_at_once),
 		TEST(pressure_has_hysteresis),
 		TEST(pressure_has_two_levels),
+		TEST(keys_are_not_dumped),
 		TEST(requests_while_it_runs),
 		TEST(wakes_for_what_is_due),
 		TEST(memory),
