@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine_priv.h"
+#include "tcp/connect.h"
 
 #define TIME_WAIT_REST_MS 1000 /* until the timestamp clock has surely moved: RFC 6191 section 2 */
 

@@ -3,7 +3,7 @@
  * RST, SYN, sequence number, ACK; then the acknowledgment and the payload. RFC 5961 and RFC 7323
  * decide where they say more.
  */
-#include "tcp/tcp.h"
+#include "tcp/connect.h"
 
 /* Does the record that entry names carry this tuple? */
 static bool entry_is(const struct tcp *t, uint32_t entry, const struct flow_tuple *tuple)

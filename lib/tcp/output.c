@@ -3,6 +3,7 @@
  * whatever the state is at that moment, and only when the port has room for it; so an ACK always
  * carries the newest numbers and what was not pulled was never sent.
  */
+#include "tcp/connect.h"
 #include "tcp/loss.h"
 #include "wire/tcp_opt.h"
 

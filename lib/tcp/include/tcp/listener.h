@@ -6,6 +6,7 @@
 #ifndef PIER_TCP_LISTENER_H
 #define PIER_TCP_LISTENER_H
 
+#include "base/compiler.h"
 #include "pier/handler.h"
 #include "tcp/options.h"
 
@@ -23,5 +24,13 @@ struct listener {
 
 /* Derive what is computed from the options. Once, before any worker sees the listener. */
 void listener_prepare(struct listener *l);
+
+/* The window of a SYN or SYN-ACK is not scaled, but the next ones are: no bits that those cannot say. */
+static inline uint16_t tcp_first_window(const struct listener *l, unsigned int scale)
+{
+	const uint64_t buf = min_of(l->tcp.rcvbuf, l->tcp.rcvbuf_initial);
+
+	return (uint16_t)(min_of(buf, 0xffffull) >> scale << scale);
+}
 
 #endif
