@@ -30,8 +30,11 @@ static struct tcp_work *sender(struct pier_conn *pc, struct tcp_conn **c)
 static size_t sent(struct pier_conn *pc, struct tcp_conn *c, struct tcp_work *w, size_t done,
 		   size_t asked)
 {
-	if (done < asked)
+	if (done < asked) {
 		c->flags |= TCP_F_WANT_WRITABLE;
+		if (unlikely(!w->sndq.n))
+			tcp_pinch(&engine_of(pc)->tcp, w);
+	}
 	if (done)
 		tcp_ready(&engine_of(pc)->tcp, c, w, 0);
 	return done;
@@ -111,6 +114,8 @@ static void call_want_writable(struct pier_conn *pc)
 	c->flags |= TCP_F_WANT_WRITABLE;
 	if (tcp_send_room(&engine_of(pc)->tcp, c, w))
 		tcp_ready(&engine_of(pc)->tcp, c, w, TCP_EV_WRITABLE);
+	else if (!w->sndq.n)
+		tcp_pinch(&engine_of(pc)->tcp, w); /* memory is out: no ACK will say when */
 }
 
 static void call_resume(struct pier_conn *pc)

@@ -65,7 +65,7 @@ static const struct option options[] = {
 	O("rcvbuf", SIZE, rcvbuf, 2048, 1ull << 30, "16m",
 	  "receive buffer of a connection at most; decides the window scale"),
 	O("rcvbuf-initial", SIZE, rcvbuf_initial, 2048, 1ull << 30, "256k",
-	  "receive buffer at first; it doubles while more than half is taken in a round trip"),
+	  "receive buffer at first; it doubles while more than a quarter is taken in a round trip"),
 	O("sndbuf", SIZE, sndbuf, 2048, 1ull << 30, "1m", "send queue of a connection"),
 	O("min-snd-mss", U32, min_snd_mss, 48, 1220, "64", "a smaller MSS of the peer is raised to this"),
 	O("pmtu-floor", U32, pmtu_floor, 68, 1500, "552",

@@ -358,7 +358,8 @@ static struct rte_mbuf *send_plan(struct tcp *t, struct tcp_conn *c, struct tcp_
 	seg->seq = p->seq;
 	if (p->fin)
 		seg->flags |= TCP_FIN;
-	if (p->len && p->seq + p->len == w->snd_end && (!(c->flags & TCP_F_CORK) || w->override))
+	if (p->len && p->seq + p->len == w->snd_end &&
+	    (!(c->flags & TCP_F_CORK) || w->override || p->fin))
 		seg->flags |= TCP_PSH;
 	if (unlikely(w->urgent_out))
 		tcp_urgent_mark(w, seg);

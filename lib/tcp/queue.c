@@ -38,14 +38,16 @@ static struct slice *sndq_push(struct tcp *t, struct tcp_work *w)
 size_t tcp_send_room(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w)
 {
 	uint64_t buf = tcp_opts_of(t, c)->sndbuf;
+	uint64_t spare = slab_available(&t->slab);
+	uint64_t reserve = (uint64_t)(t->slab.n_pages / 8) << SLAB_PAGE_SHIFT;
 	uint32_t queued = w->snd_end - w->snd_una;
 
 	if (c->flags & TCP_F_FIN_QUEUED || c->state == TCP_CLOSED ||
-	    (w->sndq.n && !slab_available(&t->slab)))
+	    !spare)
 		return 0;
-	/* Of what is left of the slab none gets more than the rest. */
+	/* Of what is left of the slab none gets more than the rest, and blocks have a reserve. */
 	if (w->sndq.n)
-		buf = min_of(buf, slab_available(&t->slab));
+		buf = min_of(buf, spare > reserve ? spare - reserve : 0);
 	return queued >= buf ? 0 : buf - queued;
 }
 
@@ -165,7 +167,7 @@ size_t tcp_send_slice(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	size_t len;
 
 	if (!from->owner || from->len < pp->copy_below || pp->tx_mode == PKT_TX_GIVES_AWAY ||
-	    !tcp_share_left(t, w))
+	    (!tcp_share_left(t, w) && w->sndq.n >= TCP_HELD_LEAST))
 		return tcp_send_copy(t, c, w, from->data, from->len);
 	len = min_of((size_t)from->len, tcp_send_room(t, c, w));
 	if (!len)

@@ -2,7 +2,7 @@
  * Received mbufs are the worker's, and slow handlers and peers hold them. A connection may hold as many
  * as are left of the share (tcp_share_left): however many are slow, some are left, and one that reads
  * and holds none is offered them at once. A window that had to stay small for it is opened as soon as
- * half of the share is free again; the peer need not probe for it.
+ * a quarter of the share is free again; the peer need not probe for it.
  *
  * Of connections with out-of-order data the fattest is to be found. A list for each number of bits of that count, so that one of the fattest is found without looking at
  * more than FAT_LOOK connections, and moving a connection costs the same whatever it holds.
@@ -101,6 +101,6 @@ void tcp_share_tick(struct tcp *t)
 		if (c->state == TCP_CLOSED)
 			continue;
 		tcp_window_update(t, c, w);
-		tcp_ready(t, c, w, 0);
+		tcp_ready(t, c, w, c->flags & TCP_F_WANT_WRITABLE ? TCP_EV_WRITABLE : 0);
 	}
 }

@@ -5,8 +5,9 @@
  * The right edge advances only by what is worth it (section 3.8.6.2.2) and never moves back: what
  * scaling rounds away is still accepted up to rcv_adv (RFC 7323 section 2.4).
  *
- * The buffer begins at rcvbuf-initial and doubles, up to rcvbuf, while the handler takes more than half
- * of it in one round trip: the window is then twice what the path delivers, and does not limit a sender
+ * The buffer begins at rcvbuf-initial and doubles, up to rcvbuf, while the handler takes more than a
+ * quarter of it in one round trip: the window is then more than twice what the path delivers, however
+ * the rounds are cut, and does not limit a sender
  * that doubles its own. What buffers grew is bounded by the worker's budget. How long a round trip is
  * timestamps say, or without them the time it takes to fill one window. While much comes in, the
  * hot block stays for the round's length, or the measure would be lost with it.
@@ -128,12 +129,12 @@ static void measure(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	if (!(c->flags & TCP_AGREED_TS))
 		window_time(t, c, w);
 	got = w->rcv_read - w->round_read;
-	while (w->growing && got > w->rcvbuf / 2 && grow(t, c, w))
+	while (w->growing && got > w->rcvbuf / 4 && grow(t, c, w))
 		;
 	if (now - w->round_at >= rtt) {
 		w->round_at = now;
 		w->round_read = w->rcv_read;
-	} else if (w->growing && got > w->rcvbuf / 8) {
+	} else if (w->growing && got > c->rcv_mss) {
 		w->measuring = 1;
 		w->round_ms = t->now_ms + rtt / (uint32_t)US_PER_MS + 1;
 		tcp_timer_update(t, c, w);

@@ -21,7 +21,7 @@ static void push(struct pier_conn *c, struct kit_app *a)
 	uint8_t buf[4096];
 
 	while (a->tx < a->want) {
-		uint64_t n = min_of(a->want - a->tx, (uint64_t)sizeof(buf));
+		uint64_t n = min_of(a->want - a->tx, a->piece ? a->piece : sizeof(buf));
 		size_t took;
 
 		if (a->statics) {
@@ -200,6 +200,29 @@ const struct pier_handler kit_handler = {
 	.trouble = on_trouble,
 };
 
+static void on_urgent(struct pier_conn *c)
+{
+	struct kit_app *a = app_of(c);
+
+	a->urgents++;
+	a->urgent_left = pier_urgent_left(c);
+}
+
+const struct pier_handler kit_urgent_handler = {
+	.abi = PIER_HANDLER_ABI,
+	.size = sizeof(struct pier_handler),
+	.name = "urgent",
+	.summary = "does what a test says, and hears of urgent data",
+	.ctx_size = sizeof(struct kit_app *),
+	.open = on_open,
+	.data = on_data,
+	.writable = on_writable,
+	.eof = on_eof,
+	.close = on_close,
+	.timer = on_timer,
+	.urgent = on_urgent,
+};
+
 void kit_app_init(struct kit_app *a, struct kit *k)
 {
 	*a = (struct kit_app){.k = k, .take = UINT64_MAX};
@@ -298,4 +321,52 @@ void kit_app_nodelay(struct kit_peer *p, bool on)
 void kit_app_timer(struct kit_peer *p, uint64_t us)
 {
 	kit_app_call(p, op_timer, us);
+}
+
+static void op_send_urgent(struct pier_conn *c, struct kit_app *a, uint64_t n)
+{
+	uint8_t *buf = malloc(n);
+
+	for (uint64_t i = 0; i < n; i++)
+		buf[i] = kit_pattern(a->tx + i);
+	assert_int_equal(pier_send_urgent(c, buf, n), n);
+	a->want += n;
+	a->tx += n;
+	free(buf);
+}
+
+static void op_urgent_left(struct pier_conn *c, struct kit_app *a, uint64_t arg)
+{
+	a->urgent_left = pier_urgent_left(c);
+}
+
+static void op_cork(struct pier_conn *c, struct kit_app *a, uint64_t on)
+{
+	pier_cork(c, on);
+}
+
+static void op_flush(struct pier_conn *c, struct kit_app *a, uint64_t arg)
+{
+	pier_flush(c);
+}
+
+void kit_app_send_urgent(struct kit_peer *p, uint64_t n)
+{
+	kit_app_call(p, op_send_urgent, n);
+}
+
+uint64_t kit_app_urgent_left(struct kit_peer *p)
+{
+	kit_app_call(p, op_urgent_left, 0);
+	return p->app.urgent_left;
+}
+
+void kit_app_cork(struct kit_peer *p, bool on)
+{
+	kit_app_call(p, op_cork, on);
+}
+
+void kit_app_flush(struct kit_peer *p)
+{
+	kit_app_call(p, op_flush, 0);
 }

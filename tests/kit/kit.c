@@ -31,8 +31,10 @@ int kit_main_start(void)
 		return -1;
 	}
 	/* No caches: what is available is counted exactly. */
-	kit_mp = rte_pktmbuf_pool_create("kit", KIT_MBUFS, 0, 0, RTE_PKTMBUF_HEADROOM + 9216, 0);
-	kit_indirect = rte_pktmbuf_pool_create("kit_ref", KIT_MBUFS, 0, 0, 0, 0);
+	kit_mp = rte_pktmbuf_pool_create_by_ops("kit", KIT_MBUFS, 0, 0, RTE_PKTMBUF_HEADROOM + 9216,
+						0, KIT_MEMPOOL_OPS);
+	kit_indirect = rte_pktmbuf_pool_create_by_ops("kit_ref", KIT_MBUFS, 0, 0, 0, 0,
+						      KIT_MEMPOOL_OPS);
 	if (getenv("KIT_PCAP"))
 		kit_pcap_open(getenv("KIT_PCAP"));
 	return kit_mp && kit_indirect ? 0 : -1;
@@ -138,7 +140,8 @@ int kit_listen(struct kit *k, uint16_t port, uint32_t local)
 	struct listener *l = &k->listeners[k->n_listeners];
 
 	assert_true(k->n_listeners < ARRAY_SIZE(k->listeners));
-	*l = (struct listener){.handler = &kit_handler, .settings = k, .tcp = k->tcp,
+	*l = (struct listener){.handler = k->urgent ? &kit_urgent_handler : &kit_handler,
+			       .settings = k, .tcp = k->tcp,
 			       .local = local, .port_lo = port, .port_hi = port};
 	listener_prepare(l);
 	k->versions[k->n_listeners] = engine_listen(k->e, l);
@@ -303,7 +306,7 @@ void kit_inject_cut(struct kit *k, const void *frame, uint32_t len, const uint32
 
 	for (unsigned int i = 0; i <= n; i++) {
 		uint32_t from = i ? cuts[i - 1] : 0, to = i < n ? cuts[i] : len;
-		struct rte_mbuf *seg = rte_pktmbuf_alloc(kit_mp);
+		struct rte_mbuf *seg = kit_wire_mbuf();
 
 		assert_non_null(seg);
 		assert_true(from <= to && to - from <= rte_pktmbuf_tailroom(seg));

@@ -86,6 +86,7 @@ struct kit_app {
 	uint64_t on_eof;
 	bool close_on_open, abort_on_open, close_on_data, abort_on_data, shutdown_on_open;
 	uint64_t timer_on_open; /* us */
+	uint64_t piece;         /* send in calls of so many bytes; 0: 4096 */
 
 	uint64_t id;
 	bool at_eof;
@@ -98,6 +99,8 @@ struct kit_app {
 	uint64_t rx;           /* bytes consumed */
 	uint64_t waiting;      /* offered and not consumed, at the last callback */
 	uint64_t want, tx;     /* bytes to send, and accepted so far */
+	unsigned int urgents;  /* urgent callbacks, of listeners with kit.urgent */
+	uint64_t urgent_left;  /* at the last of them, or kit_app_urgent_left */
 };
 
 #define KIT_STATIC (1u << 20)
@@ -173,6 +176,7 @@ struct kit {
 	struct engine_port ports[2];
 	struct pkt_port cap[2];
 	struct engine_address addrs[4];
+	bool urgent;            /* listeners have an urgent callback */
 	struct tcp_options tcp; /* of the listeners made after a change; rcvbuf 65535 */
 	struct counters ctr;
 	uint64_t now, skew;
@@ -312,7 +316,7 @@ void kit_too_big(struct kit_peer *p, uint16_t mtu, uint32_t seq, uint16_t len);
 
 /* ---- the application (app.c) ---- */
 
-extern const struct pier_handler kit_handler;
+extern const struct pier_handler kit_handler, kit_urgent_handler;
 void kit_app_send(struct kit_peer *p, uint64_t n);
 void kit_app_close(struct kit_peer *p);
 void kit_app_shutdown(struct kit_peer *p);
@@ -320,6 +324,19 @@ void kit_app_abort(struct kit_peer *p);
 void kit_app_read(struct kit_peer *p, uint64_t n);
 void kit_app_nodelay(struct kit_peer *p, bool on);
 void kit_app_timer(struct kit_peer *p, uint64_t us);
+void kit_app_send_urgent(struct kit_peer *p, uint64_t n);
+uint64_t kit_app_urgent_left(struct kit_peer *p);
+void kit_app_cork(struct kit_peer *p, bool on);
+void kit_app_flush(struct kit_peer *p);
+
+/* ---- memory that runs out (fault.c) ---- */
+
+/* From now on every nth allocation of the engine fails: 1 all, 0 none. */
+extern unsigned int kit_fail_mbufs, kit_fail_slab;
+/* An mbuf for a frame on the wire: never fails for these. */
+struct rte_mbuf *kit_wire_mbuf(void);
+/* The operations of the kit's mempools. */
+#define KIT_MEMPOOL_OPS "kit"
 /* Any other call of the handler API, by a function of the test's. */
 void kit_app_call(struct kit_peer *p, void (*op)(struct pier_conn *, struct kit_app *, uint64_t),
 		  uint64_t arg);

@@ -202,6 +202,7 @@ struct seg kit_parse(struct kit_peer *p, const struct kit_frame *f)
 	s.seq = be32(th->seq) - p->iss;
 	s.ack = th->flags & ACK ? be32(th->ack) - p->isn : 0;
 	s.win = be16(th->window);
+	s.urg = be16(th->urg);
 	s.len = l4_len - tcp_hdr_len(th);
 	parse_options(p, th, &s);
 	for (uint32_t i = 0; i < s.len; i++)

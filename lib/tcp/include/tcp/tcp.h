@@ -40,7 +40,7 @@
 #define TCP_RANGES_MAX  256 /* out-of-order ranges of a connection */
 #define TCP_SHOWN_MAX   64  /* slices in one data callback */
 #define TCP_FAT_LISTS   33
-#define TCP_HELD_LEAST  4   /* mbufs of a connection that a spent share leaves alone */
+#define TCP_HELD_LEAST  8   /* mbufs of a connection that a spent share leaves alone */
 
 static_assert(sizeof(struct tcp_work) <= 64 << TCP_BLOCK_ORDER, "a hot block fits its class");
 
@@ -389,11 +389,15 @@ struct tcp_work *tcp_fattest(const struct tcp *t);
  */
 static inline uint64_t tcp_share_left(const struct tcp *t, const struct tcp_work *w)
 {
-	uint64_t soft = t->held_max - t->held_max / 4, left = soft > t->held ? soft - t->held : 0;
+	uint64_t left = t->held_max > t->held ? t->held_max - t->held : 0;
 
 	if (!t->held_max)
 		return UINT32_MAX;
-	return left > w->held ? left - w->held : 0;
+	left = left > w->held ? left - w->held : 0;
+	if (left < TCP_HELD_LEAST && w->held < TCP_HELD_LEAST &&
+	    t->held < t->held_max + t->held_max / 8)
+		left = TCP_HELD_LEAST - w->held; /* out of the reserve behind the share */
+	return left;
 }
 
 /* The share keeps this connection's window small: tell the peer when that is over. */
@@ -402,7 +406,8 @@ void tcp_unpinch(struct tcp *t, struct tcp_work *w);
 /* Whether there are such, and room for them again. */
 static inline bool tcp_share_eased(const struct tcp *t)
 {
-	return t->pinched && t->held < t->held_max - t->held_max / 2;
+	return unlikely(t->pinched) && slab_available(&t->slab) &&
+	       (!t->held_max || t->held < t->held_max - t->held_max / 4);
 }
 /* Open windows again, of a bounded number of connections. */
 void tcp_share_tick(struct tcp *t);

@@ -1,0 +1,256 @@
+/*
+ * Memory that is short: the receive buffer that grows, mbufs that slow handlers keep, allocations that
+ * fail.
+ * Rows: WND-15 WND-16 DOS-01 DOS-12 DOS-13.
+ */
+#include "kit.h"
+
+/* 1 Gbit/s over 100 ms, a sender that doubles from ten segments, within the window it sees. */
+static void WND_15_a_gigabit_over_100_ms(void **s)
+{
+	enum { BDP = 12500000 };
+	struct kit *k = *s;
+	struct tcp_options defaults;
+	struct kit_peer *p;
+	uint32_t seq = 1, edge, cwnd = 10 * 1448, got = 0;
+
+	option_defaults(&tcp_option_table, &defaults);
+	k->tcp.rcvbuf = defaults.rcvbuf;
+	k->tcp.rcvbuf_initial = defaults.rcvbuf_initial;
+	p = kit_peer(k);
+	p->offer = OFFER_ALL;
+	kit_syn(p);
+	edge = 1 + kit_synack(p).win;
+	kit_advance(k, 100 * MS);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+	for (unsigned int round = 1; round <= 11; round++) {
+		uint32_t may = min_of(cwnd, edge - seq), from = seq, new = edge;
+
+		may = min_of(may, (uint32_t)BDP);
+		for (unsigned int slot = 0; slot < 100; slot++) {
+			uint32_t upto = from + (uint32_t)((uint64_t)may * (slot + 1) / 100);
+
+			while (upto - seq >= 1448 || (slot == 99 && upto != seq)) {
+				uint32_t n = min_of(upto - seq, 1448u);
+
+				send_seg(p, .flags = ACK, .seq = seq, .ack = 1, .len = n,
+					 .tsecr = p->ts_recent ? p->ts_recent - 100 : 0);
+				seq += n;
+			}
+			kit_advance(k, MS);
+			while (kit_has(k)) {
+				struct seg g = kit_take(p);
+				uint32_t e = g.ack + ((uint32_t)g.win << p->peer_ws);
+
+				assert_true(seq_geq(e + (1u << p->peer_ws), new));
+				new = seq_max(new, e);
+				assert_true(e - g.ack <= defaults.rcvbuf);
+			}
+		}
+		edge = new;
+		got = seq - from;
+		cwnd *= 2;
+	}
+	assert_true(got >= BDP / 10 * 9);
+	assert_int_equal(p->app.rx, seq - 1);
+	assert_true(kit_usage(k).mbufs_held < 100);
+}
+
+/* A small transfer leaves the buffer as it is. */
+static void WND_15_only_with_delivery(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p;
+
+	k->tcp.rcvbuf = 4 * MIB;
+	k->tcp.rcvbuf_initial = 32 * KIB;
+	p = kit_est(k);
+	for (uint32_t i = 0; i < 50; i++) {
+		send_seg(p, .flags = ACK, .seq = 1 + 1000 * i, .ack = 1, .len = 1000);
+		kit_advance(k, 150 * MS);
+		while (kit_has(k))
+			assert_true(kit_take(p).win << p->peer_ws <= 32 * 1024);
+	}
+	assert_int_equal(p->app.rx, 50000);
+}
+
+static void WND_16_DOS_01_one_octet_segments(void **s)
+{
+	struct kit *k = *s;
+	uint32_t buf = rte_pktmbuf_data_room_size(kit_mp);
+	struct kit_peer *p = kit_plain(k);
+
+	p->app.take = 0;
+	for (uint32_t i = 1; i < 65535; i++) { /* behind a gap first */
+		if (i % 64 == 1)
+			kit_burst_begin(k);
+		send_seg(p, .flags = ACK, .seq = 1 + i, .ack = 1, .len = 1);
+		if (i % 64 == 0 || i == 65534)
+			kit_burst_end(k);
+		kit_drain(k);
+	}
+	assert_true(kit_usage(k).mbufs_held * buf <= 2 * 65535 + buf);
+	assert_int_equal(kit_ctr(k, CTR_OOO_EVICTED), 0);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 1);
+	assert_int_equal(expect(p, .flags = ACK, .seq = 1, .ack = 65536).win, 0);
+	assert_true(kit_usage(k).mbufs_held * buf <= 2 * 65535 + buf);
+	kit_app_read(p, UINT64_MAX);
+	assert_int_equal(p->app.rx, 65535);
+}
+
+/* What a client knows that sends as fast as it may. */
+struct eager {
+	struct kit_peer *p;
+	uint32_t seq, una, edge, read; /* read: of the echo */
+};
+
+static void hear(struct kit *k, struct eager *e, unsigned int n)
+{
+	while (kit_has(k)) {
+		struct kit_frame *f = kit_frame_next(k);
+		uint16_t port = load_be16(f->bytes + 36);
+
+		for (unsigned int i = 0; i < n; i++) {
+			struct seg g;
+
+			if (e[i].p->port != port)
+				continue;
+			g = kit_parse(e[i].p, f);
+			e[i].edge = seq_max(e[i].edge, g.ack + ((uint32_t)g.win << e[i].p->peer_ws));
+			e[i].una = seq_max(e[i].una, g.ack);
+			if (g.seq == e[i].read)
+				e[i].read += g.len;
+		}
+	}
+}
+
+/* Up to n bytes, within the window; whether any. */
+static bool push(struct eager *e, uint32_t n)
+{
+	uint32_t end = seq_min(e->edge, e->seq + n), from = e->seq;
+
+	while (seq_lt(e->seq, end)) {
+		uint32_t len = min_of(end - e->seq, 1448u);
+
+		send_seg(e->p, .flags = ACK, .seq = e->seq, .ack = e->read, .len = len);
+		e->seq += len;
+	}
+	return e->seq != from;
+}
+
+/*
+ * Clients that send to echo and never read, until nothing more of theirs is taken; the receive pool keeps
+ * its reserve. Then one reads, and one is new: both go on at full speed.
+ */
+static void DOS_13_clients_that_never_read(void **s)
+{
+	enum { SLOW = 40, SHARE = 2000 };
+	struct kit *k = *s;
+	struct eager e[SLOW + 1] = {0};
+	bool any = true;
+
+	k->conf.mbuf_share = SHARE;
+	k->conf.block_bytes = 8 * MIB;
+	k->tcp.rcvbuf = 256 * KIB;
+	k->tcp.sndbuf = 256 * KIB;
+	for (unsigned int i = 0; i < SLOW; i++) {
+		e[i] = (struct eager){.p = kit_peer(k), .seq = 1, .edge = 1 + 65535, .una = 1,
+				    .read = 1};
+		e[i].p->offer = OFFER_ALL;
+		e[i].p->win = 0;
+		e[i].p->app.echo = true;
+		kit_open(e[i].p);
+	}
+	for (unsigned int round = 0; any && round < 1000; round++) {
+		any = false;
+		for (unsigned int i = 0; i < SLOW; i++)
+			any |= push(&e[i], 8 * 1448);
+		kit_advance(k, MS);
+		hear(k, e, SLOW);
+		assert_true(kit_usage(k).mbufs_held <= SHARE + SHARE / 8);
+	}
+	assert_false(any);
+	e[SLOW] = (struct eager){.p = kit_peer(k), .seq = 1, .edge = 1 + 1448, .una = 1,
+			      .read = 1};
+	e[SLOW].p->offer = OFFER_ALL;
+	e[SLOW].p->app.echo = true;
+	kit_open(e[SLOW].p);
+	e[0].p->win = e[SLOW].p->win = 65535;
+	for (unsigned int round = 0; round < 200; round++) {
+		send_seg(e[0].p, .flags = ACK, .seq = e[0].seq, .ack = e[0].read);
+		send_seg(e[SLOW].p, .flags = ACK, .seq = e[SLOW].seq, .ack = e[SLOW].read);
+		if (round % 20 == 0)
+			e[0].seq = e[0].una; /* what was refused is sent again */
+		push(&e[0], 16 * 1448);
+		push(&e[SLOW], 16 * 1448);
+		kit_advance(k, MS);
+		hear(k, e, SLOW + 1);
+	}
+	assert_true(e[0].read > 500000);
+	assert_true(e[SLOW].read > 500000);
+}
+
+/* An echo of 300 kB with allocations failing for five seconds in the middle. */
+static void through_a_famine(struct kit *k, unsigned int mbufs, unsigned int slab)
+{
+	struct eager e = {.seq = 1, .edge = 1 + 65535, .read = 1};
+	uint64_t begin = k->now, fail_from = begin + 50 * MS, end = fail_from + 5 * SEC;
+	const uint32_t total = 300000;
+	uint32_t una = 1;
+
+	e.p = kit_est(k);
+	e.p->app.echo = true;
+	while (e.read < 1 + total) {
+		bool famine = k->now >= fail_from && k->now < end;
+
+		assert_true(k->now < begin + 200 * SEC);
+		kit_fail_mbufs = famine ? mbufs : 0;
+		kit_fail_slab = famine ? slab : 0;
+		/* A sender as simple as can be: from the first byte not acknowledged, again. */
+		for (uint32_t at = una; at < una + 4 * 1448 && at < 1 + total;) {
+			uint32_t n = min_of(1 + total - at, 1448u);
+
+			send_seg(e.p, .flags = ACK, .seq = at, .ack = e.read, .len = n);
+			at += n;
+		}
+		kit_advance(k, 10 * MS);
+		while (kit_has(k)) {
+			struct seg g = kit_take(e.p);
+
+			una = seq_max(una, g.ack);
+			if (g.seq == e.read)
+				e.read += g.len;
+		}
+		send_seg(e.p, .flags = ACK, .seq = una, .ack = e.read);
+	}
+	kit_fail_mbufs = kit_fail_slab = 0;
+	assert_true(k->now >= end || e.read == 1 + total);
+	send_seg(e.p, .flags = RST, .seq = una);
+	kit_drain(k);
+	assert_int_equal(kit_usage(k).mbufs_held, 0);
+	assert_int_equal(kit_usage(k).connections, 1 - !k->ctl);
+}
+
+static void DOS_12_every_allocation_fails(void **s)
+{
+	through_a_famine(*s, 1, 1);
+}
+
+static void DOS_12_every_second_allocation_fails(void **s)
+{
+	through_a_famine(*s, 2, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		KIT_TEST(WND_15_a_gigabit_over_100_ms),
+		KIT_TEST(WND_15_only_with_delivery),
+		KIT_TEST(WND_16_DOS_01_one_octet_segments),
+		KIT_TEST(DOS_12_every_allocation_fails),
+		KIT_TEST(DOS_12_every_second_allocation_fails),
+		KIT_TEST(DOS_13_clients_that_never_read),
+	};
+
+	return cmocka_run_group_tests_name("memory", tests, kit_group_setup, NULL);
+}
