@@ -124,15 +124,18 @@ static uint32_t sent_ms(const struct tcp *t, const struct tcp_flight *f)
 	return ms_of(t->now - (uint32_t)((uint32_t)t->now - f->sent));
 }
 
-/* A range, up to end, has arrived. */
+/*
+ * A range, up to end, has arrived. What an ACK echoes tells copies apart only for data in order: for
+ * the others it is an older timestamp whichever copy it was (RFC 7323 section 4.3).
+ */
 static void delivered(const struct tcp *t, struct tcp_work *w, const struct tcp_flight *f,
-		      uint32_t end, struct tcp_acked *a)
+		      uint32_t end, bool in_order, struct tcp_acked *a)
 {
 	const struct rack_range r = {
 		.sent = f->sent,
 		.end = end,
 		.again = f->flags & FLIGHT_RETX,
-		.echo_older = a->echo && seq_lt(a->echo_ms, sent_ms(t, f)),
+		.echo_older = in_order && a->echo && seq_lt(a->echo_ms, sent_ms(t, f)),
 	};
 
 	a->delivered += end - f->seq;
@@ -162,7 +165,7 @@ void tcp_flight_acked(struct tcp *t, struct tcp_work *w, uint32_t ack, struct tc
 		again |= f->flags & FLIGHT_RETX;
 		sample = f->flags & FLIGHT_SACKED ? 0 : max_of((uint32_t)t->now - f->sent, 1u);
 		if (!(f->flags & FLIGHT_SACKED))
-			delivered(t, w, f, end, a);
+			delivered(t, w, f, end, true, a);
 		unmark(w, f, end - f->seq);
 		f->seq = end;
 		if (seq_gt(f->end, ack))
@@ -225,7 +228,7 @@ static uint32_t sack_block(struct tcp *t, struct tcp_work *w, uint32_t left, uin
 			continue;
 		if (f->flags & FLIGHT_LOST)
 			w->lost -= len;
-		delivered(t, w, f, f->end, a);
+		delivered(t, w, f, f->end, false, a);
 		f->flags = (f->flags & ~FLIGHT_LOST) | FLIGHT_SACKED;
 		w->sacked += len;
 		fresh += len;

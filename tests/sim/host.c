@@ -98,7 +98,10 @@ void host_open(struct host *h)
 	listener_prepare(&h->listener);
 	h->version = h->id == SERVER ? engine_listen(h->e, &h->listener) :
 				       engine_client(h->e, &h->listener);
-	if (h->version < 0)
+	h->other = h->listener;
+	h->other.tcp.congestion = h->other_congestion;
+	h->other_version = h->id == CLIENT ? engine_client(h->e, &h->other) : 0;
+	if (h->version < 0 || h->other_version < 0)
 		sim_fail(h->s, "no listener");
 }
 

@@ -175,12 +175,25 @@ static uint64_t jitter(struct wire *w, const struct link_conf *c)
 	return wire_range(w, 0, c->jitter);
 }
 
+static bool is_of(const struct frame *f, uint16_t port)
+{
+	const struct tcp_hdr *th = (const void *)(f->bytes + ETH_HDR_LEN + IP4_HDR_LEN);
+
+	return th->sport == be16(port) || th->dport == be16(port);
+}
+
 /* When a frame that leaves the transmitter at depart arrives. */
 static uint64_t arrival(struct wire *w, struct link *l, const struct frame *f, double depart)
 {
 	const struct link_conf *c = &l->conf;
 	uint64_t at = (uint64_t)(depart / NS_PER_US) + 1 + c->delay + jitter(w, c);
 
+	if (c->far && is_of(f, c->far_port)) {
+		/* A longer way behind the bottleneck: in order among themselves, not with the others. */
+		at += c->far;
+		l->last_far = max_of(l->last_far, at);
+		return round_up(l->last_far, c->poll);
+	}
 	if (c->clump && is_plain_ack(f))
 		at = round_up(at, c->clump);
 	if (wire_chance(w, c->reorder)) {

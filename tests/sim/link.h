@@ -44,6 +44,8 @@ struct link_conf {
 	uint32_t thin;      /* of so many ACKs in a row one passes; 0 and 1: all */
 	uint64_t clump;     /* us: ACKs leave at multiples of it; 0: at once */
 	uint64_t poll;      /* us: the receiver looks at multiples of it; 0: at once */
+	uint16_t far_port;  /* a client port whose frames take longer, */
+	uint64_t far;       /* by this, us */
 	bool down;          /* everything is lost */
 };
 
@@ -58,6 +60,7 @@ struct link {
 	struct link_stats stats;
 	double free_ns;     /* when the transmitter is idle again */
 	uint64_t last_at;   /* us: arrival of the last frame that kept its place */
+	uint64_t last_far;  /* the same of those that take longer */
 	uint64_t data;      /* data segments seen, for period */
 	bool bad;           /* Gilbert state */
 	struct frame *held; /* the last ACK of a run that is being thinned */

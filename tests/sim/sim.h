@@ -76,7 +76,8 @@ struct flow {
 	unsigned int index;
 	struct end end[2]; /* CLIENT, SERVER */
 	uint64_t start;    /* us from the run's begin */
-	bool connecting, connected;
+	bool connecting;
+	bool other;        /* opened with the client's other congestion control */
 	uint64_t salt;     /* of its pattern */
 };
 
@@ -89,9 +90,10 @@ struct host {
 	struct pkt_port cap;
 	struct engine_address addr;
 	struct tcp_options tcp;
-	struct listener listener;
+	struct listener listener, other; /* other: of a client, for flows that say so */
+	uint32_t other_congestion;
 	struct counters ctr;
-	int version;
+	int version, other_version;
 	bool rx_vouched; /* the port verifies sums and says so */
 	bool busy;       /* something arrived in this instant */
 	struct rte_mbuf *burst[ENGINE_BURST_MAX];
@@ -148,9 +150,10 @@ void sim_run(struct sim *s);
 /* The same in parts: one event; false: nothing will happen any more. */
 bool sim_step(struct sim *s);
 bool sim_finished(const struct sim *s);
+/* End it where it is: no flow needs to be over, but no mbuf may be lost. */
 void sim_close(struct sim *s);
 uint64_t sim_elapsed(const struct sim *s);
-/* All three to the same: both directions of the path. */
+/* Both directions of the path. */
 void sim_path(struct sim *s, double bits_per_s, uint64_t rtt, uint32_t queue);
 
 /* ---- app.c ---- */

@@ -64,7 +64,8 @@ uint64_t sim_elapsed(const struct sim *s)
 static void open_flow(struct sim *s, struct flow *f)
 {
 	struct host *h = &s->host[CLIENT];
-	struct engine_connect req = {.remote_port = SIM_PORT, .local = 0, .version = h->version,
+	struct engine_connect req = {.remote_port = SIM_PORT, .local = 0,
+				     .version = f->other ? h->other_version : h->version,
 				     .local_port = (uint16_t)(SIM_LOCAL + f->index),
 				     .ctx = (uintptr_t)&f->end[CLIENT]};
 
