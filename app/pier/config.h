@@ -43,7 +43,7 @@ struct server_options {
 	uint32_t workers; /* 0: one for each lcore */
 	uint64_t drain;   /* us */
 	bool stats_at_exit;
-	uint32_t max_connections, max_half_open, max_time_wait;
+	uint32_t max_connections, max_half_open, max_time_wait, max_orphans;
 	uint32_t max_next_hops;
 	uint32_t mbufs;   /* 0: as many as the rest needs */
 	uint64_t memory, reassembly_memory;

@@ -28,6 +28,9 @@ static const struct option server_options[] = {
 	 .help = "connections whose handshake is not complete, at a time"},
 	{"max-time-wait", OPTION_U32, AT(max_time_wait), 1, 400000000, .def = "262144",
 	 .help = "connections in TIME-WAIT at a time; the oldest makes room for a new one"},
+	{"max-orphans", OPTION_U32, AT(max_orphans), 0, 400000000, .def = "16384",
+	 .help = "closed connections whose last data the peer has not acknowledged, at a time; beyond it "
+		 "the oldest is reset; 0: no limit"},
 	{"max-next-hops", OPTION_U32, AT(max_next_hops), 1, 1000000, .def = "4096",
 	 .help = "neighbours and paths known at a time"},
 	{"memory", OPTION_SIZE, AT(memory), MIB, UINT64_MAX, .def = "64m",

@@ -62,6 +62,7 @@ void server_plan_make(struct server_plan *plan, const struct pier_config *c)
 			.max_connections = o->max_connections,
 			.max_half_open = o->max_half_open,
 			.max_time_wait = o->max_time_wait,
+			.max_orphans = o->max_orphans,
 			.time_wait_us = 2 * c->tcp.msl,
 			.block_bytes = o->memory,
 			.max_paths = o->max_next_hops,

@@ -166,6 +166,8 @@ void engine_tick(struct engine *e, uint64_t now, unsigned int budget)
 	wheel_advance(&t->wheel, t->now_ms, budget, tcp_timer_fire, t);
 	tcp_time_wait_tick(t, budget);
 	tcp_stale_sweep(t);
+	if (unlikely(t->stalled.n))
+		tcp_policy_tick(t);
 	if (unlikely(tcp_share_eased(t)))
 		tcp_share_tick(t);
 	if (t->ready.head != TCP_LIST_END)

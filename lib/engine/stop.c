@@ -118,6 +118,8 @@ void engine_usage(const struct engine *e, struct engine_usage *out)
 		.block_bytes = slab_used(&t->slab),
 		.timers = live_timers(t),
 		.mbufs_held = t->held,
+		.stalled = t->stalled.n,
+		.orphans = t->orphans.n,
 	};
 	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++)
 		out->opening += is_opening(&t->conn[i]);
@@ -129,11 +131,14 @@ const char *engine_audit(const struct engine *e)
 {
 	const struct tcp *t = &e->tcp;
 	uint64_t conns = 0, hashed = 0, blocks = 0, half = 0, tw = 0, beside = 0;
+	uint64_t stalled = 0, orphans = 0;
 
 	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++) {
 		hashed += t->conn[i].state != TCP_CLOSED;
 		blocks += t->conn[i].block != 0;
 		conns += t->conn[i].state != TCP_CLOSED || t->conn[i].block;
+		stalled += !!(t->conn[i].flags & TCP_F_STALLED);
+		orphans += !!(t->conn[i].flags & TCP_F_LINGERS);
 	}
 	for (uint32_t i = 1; i <= t->small_pool.fresh; i++) {
 		half += t->small[i].half.kind == FLOW_HALF_OPEN;
@@ -144,6 +149,8 @@ const char *engine_audit(const struct engine *e)
 		return "connection records lost";
 	if (blocks != t->working)
 		return "hot blocks lost";
+	if (stalled != t->stalled.n || orphans != t->orphans.n)
+		return "connections of a policy lost";
 	if (half != t->half_open)
 		return "half-open records lost";
 	if (tw != t->time_wait)

@@ -115,19 +115,13 @@ static const char *check_ooo(const struct tcp *t, const struct tcp_conn *c, stru
 	return w->ooo.n && seq_gt(at, w->rcv_adv) ? "out-of-order data beyond the window" : NULL;
 }
 
-static bool unsent(const struct tcp_conn *c, const struct tcp_work *w)
-{
-	return seq_lt(c->snd_nxt, w->snd_end) ||
-	       (c->flags & (TCP_F_FIN_QUEUED | TCP_F_FIN_SENT)) == TCP_F_FIN_QUEUED;
-}
-
 /*
  * Of the retransmission, probe and window timers one field holds the kind, so never two are armed
  * (RFC 8985 section 8). That one is armed while anything depends on the peer is checked here.
  */
 static const char *check_timer(const struct tcp_conn *c, const struct tcp_work *w)
 {
-	bool waits = c->snd_nxt != w->snd_una || unsent(c, w);
+	bool waits = c->snd_nxt != w->snd_una || tcp_unsent(c, w);
 
 	if (c->flags & TCP_F_WHEEL && !c->wheel_slot)
 		return "a deadline without an entry in the wheel";
@@ -143,6 +137,15 @@ static const char *check_timer(const struct tcp_conn *c, const struct tcp_work *
 	if (w->delack && (!(c->flags & TCP_F_WHEEL) || seq_gt(c->deadline, w->delack_at)))
 		return "an acknowledgment is owed, and the deadline does not cover it";
 	return w->ack_now ? "an acknowledgment is owed at once, and no list has it" : NULL;
+}
+
+/* Between turns the counts of those that keep memory are what the states say. */
+static const char *check_policy(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	if (w->on_ready || w->on_out)
+		return NULL;
+	return tcp_is_stalled(c, w) == !!(c->flags & TCP_F_STALLED) ?
+		NULL : "it is stalled and not counted as that, or the reverse";
 }
 
 static const char *check_rest(const struct tcp_conn *c)
@@ -180,5 +183,7 @@ const char *tcp_check(const struct tcp *t, const struct tcp_conn *c)
 		wrong = check_receive(t, c, w);
 	if (!wrong)
 		wrong = check_ooo(t, c, w);
+	if (!wrong)
+		wrong = check_policy(c, w);
 	return wrong ? wrong : check_timer(c, w);
 }

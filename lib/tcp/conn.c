@@ -83,6 +83,7 @@ void *tcp_ctx(struct tcp *t, struct tcp_conn *c)
 
 static void block_free(struct tcp *t, struct tcp_conn *c)
 {
+	tcp_policy_forget(t, c, tcp_work_of(t, c));
 	slab_free(&t->slab, c->block, TCP_BLOCK_ORDER);
 	c->block = 0;
 	t->working--;
@@ -253,6 +254,7 @@ void tcp_close_now(struct tcp *t, struct tcp_conn *c, enum pier_close_reason why
 	w->timer = TCP_TIMER_NONE;
 	w->ack_now = w->delack = 0;
 	w->close_reason = why;
+	tcp_policy_forget(t, c, w);
 	tcp_ready(t, c, w, TCP_EV_CLOSE);
 }
 

@@ -92,15 +92,11 @@ void tcp_challenge_ack(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, bo
 	}
 }
 
-void tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+void tcp_send_reset_always(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	struct rte_mbuf *m;
+	struct rte_mbuf *m = pkt_alloc(t->pool);
 	struct tcp_seg seg;
 
-	if (c->state == TCP_SYN_SENT || c->state == TCP_CLOSING || c->state == TCP_LAST_ACK ||
-	    c->state >= TCP_TIME_WAIT)
-		return;
-	m = pkt_alloc(t->pool);
 	if (!m) {
 		count(t->ctr, CTR_TX_NO_MBUF);
 		return;
@@ -112,6 +108,13 @@ void tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	count(t->ctr, CTR_TX_RSTS);
 	count(t->ctr, CTR_CONN_RESET_TX);
 	tcp_seg_emit(t, m, &c->tuple, c->path, &seg, ttl_of(t, c));
+}
+
+void tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	if (c->state != TCP_SYN_SENT && c->state != TCP_CLOSING && c->state != TCP_LAST_ACK &&
+	    c->state < TCP_TIME_WAIT)
+		tcp_send_reset_always(t, c, w);
 }
 
 /* What output decided to send. */

@@ -77,7 +77,7 @@ static bool keepalive_on(const struct tcp_conn *c, const struct tcp_work *w)
 void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	bool any = false;
-	uint32_t at = 0;
+	uint32_t at = 0, limit;
 
 	if (c->state == TCP_CLOSED)
 		return;
@@ -95,6 +95,9 @@ void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		earliest(&any, &at, c->handler_deadline);
 	if (keepalive_on(c, w))
 		earliest(&any, &at, keepalive_at(t, c));
+	if (w && unlikely(c->flags & TCP_F_STALLED || w->watched) &&
+	    tcp_policy_at(t, c, w, &limit))
+		earliest(&any, &at, limit);
 	if (!any) {
 		c->flags &= ~(uint32_t)TCP_F_WHEEL;
 		return;
@@ -161,19 +164,11 @@ static void arm_persist(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		      rtt_backoff(tcp_rto(t, c), c->probes, tcp_opts_of(t, c)->persist_max));
 }
 
-static bool unsent(const struct tcp_conn *c, const struct tcp_work *w)
-{
-	return seq_lt(c->snd_nxt, w->snd_end) ||
-	       (c->flags & TCP_F_FIN_QUEUED && !(c->flags & TCP_F_FIN_SENT));
-}
-
-void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool restart)
+static void rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool restart)
 {
 	enum tcp_timer old = w->timer;
 	uint64_t wait;
 
-	if (c->state == TCP_CLOSED || w->timer == TCP_TIMER_SYN)
-		return;
 	if (w->snd_una != c->snd_nxt) {
 		if (restart) {
 			restart_rto(t, c, w);
@@ -191,7 +186,7 @@ void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool
 		}
 		return;
 	}
-	if (unsent(c, w) && seq_leq(w->snd_una + w->snd_wnd, c->snd_nxt)) {
+	if (tcp_unsent(c, w) && seq_leq(w->snd_una + w->snd_wnd, c->snd_nxt)) {
 		if (old != TCP_TIMER_PERSIST) {
 			c->probes = 0;
 			w->progress = t->now_ms;
@@ -201,7 +196,7 @@ void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool
 	}
 	if (old == TCP_TIMER_PERSIST)
 		c->probes = 0;
-	if (unsent(c, w) && !w->on_out) {
+	if (tcp_unsent(c, w) && !w->on_out) {
 		if (old != TCP_TIMER_OVERRIDE) {
 			wait = max_of(tcp_rto(t, c), OVERRIDE_MIN_US);
 			wait = min_of(wait, OVERRIDE_MAX_US);
@@ -216,6 +211,14 @@ void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool
 	}
 	w->timer = TCP_TIMER_NONE;
 	tcp_timer_update(t, c, w);
+}
+
+void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool restart)
+{
+	if (c->state == TCP_CLOSED || w->timer == TCP_TIMER_SYN)
+		return;
+	rearm(t, c, w, restart);
+	tcp_policy(t, c, w);
 }
 
 static void give_up(struct tcp *t, struct tcp_conn *c, enum pier_close_reason why)
@@ -366,6 +369,8 @@ static void expire(struct tcp *t, struct tcp_conn *c)
 		keepalive_due(t, c, w);
 	if (w->timer != TCP_TIMER_NONE && seq_leq(w->timer_at, t->now_ms))
 		main_timer_due(t, c, w);
+	if (unlikely(c->flags & TCP_F_STALLED || w->watched))
+		tcp_policy_due(t, c, w);
 	tcp_ready(t, c, w, 0);
 	tcp_timer_update(t, c, w);
 }

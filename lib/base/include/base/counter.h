@@ -119,6 +119,10 @@
 	X(CONN_RESET_RX, conn_reset_rx, "connections reset by the peer")                           \
 	X(CONN_RESET_TX, conn_reset_tx, "connections reset by us")                                 \
 	X(CONN_TIMEOUT, conn_timeout, "connections given up: the peer fell silent")                \
+	X(CONN_STALLED, conn_stalled, "connections reset by persist-timeout")                      \
+	X(CONN_SLOW, conn_slow, "connections reset by min-progress")                               \
+	X(STALLED_RESET, stalled_reset, "connections with a closed window reset: memory was short") \
+	X(ORPHANS_RESET, orphans_reset, "closed connections reset beyond max-orphans")             \
 	X(TIME_WAIT_ENTERED, time_wait_entered, "connections that entered TIME-WAIT")              \
 	X(TIME_WAIT_REUSED, time_wait_reused, "TIME-WAIT entries replaced by a new SYN")           \
 	X(TIME_WAIT_RECYCLED, time_wait_recycled, "TIME-WAIT entries dropped early at the cap")    \

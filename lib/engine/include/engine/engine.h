@@ -66,6 +66,7 @@ struct engine_config {
 	uint32_t max_connections;    /* established and closing */
 	uint32_t max_half_open;
 	uint32_t max_time_wait;
+	uint32_t max_orphans;        /* closed here, not all acknowledged; 0: no limit */
 	uint64_t time_wait_us;       /* 2 MSL, RFC 9293 section 3.6.1 */
 	uint64_t block_bytes;        /* hot blocks, queues' overflow: a connection at work */
 	uint32_t max_paths, max_neighbors;
@@ -216,6 +217,8 @@ struct engine_usage {
 	uint64_t block_bytes; /* of slab memory in use */
 	uint64_t timers;      /* records with a timer; dead entries of the wheel are not counted */
 	uint64_t mbufs_held;  /* received mbufs that queues refer to */
+	uint64_t stalled;     /* connections whose peer's window is closed to waiting data */
+	uint64_t orphans;     /* closed here, and FIN or data before it not acknowledged */
 	uint64_t listeners;
 };
 

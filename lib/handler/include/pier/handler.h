@@ -61,6 +61,9 @@ enum pier_close_reason {
 	PIER_CLOSE_REFUSED,  /* the peer answered an active open by RST */
 	PIER_CLOSE_USER_TIMEOUT, /* data sent was not acknowledged within the user timeout */
 	PIER_CLOSE_KEEPALIVE,    /* the last keep-alive probe was not answered either */
+	PIER_CLOSE_STALLED,      /* the peer's window was closed for as long as persist-timeout */
+	PIER_CLOSE_SLOW,         /* the peer took less than min-progress */
+	PIER_CLOSE_PRESSURE,     /* memory ran short, and the peer's window was closed */
 };
 
 /*

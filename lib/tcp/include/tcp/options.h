@@ -31,6 +31,8 @@ struct tcp_options {
 	uint64_t user_timeout;  /* section 3.9.1.1 */
 	uint64_t delack;        /* section 3.8.6.3 */
 	uint64_t persist_max;   /* section 3.8.6.1 */
+	uint64_t persist_timeout; /* of one closed window, RFC 6429 section 4 */
+	uint64_t min_progress;  /* octets in 60 s that a peer must acknowledge, 0: any */
 	uint64_t msl;           /* half of TIME-WAIT; for the engine as a whole, not a listener's */
 	uint64_t fin_wait2;     /* how long a closed connection waits for the peer's FIN */
 	bool keepalive;

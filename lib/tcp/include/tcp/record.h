@@ -69,6 +69,8 @@ enum tcp_conn_flag {
 	TCP_F_ECN_ECHO = 1 << 25,   /* CE was received and no CWR since: ACKs carry ECE */
 	TCP_F_ECN_CWR = 1 << 26,    /* the next new data carries CWR */
 	TCP_F_OWN = 1 << 27,        /* tcp_work.own stands for the listener's options */
+	TCP_F_STALLED = 1 << 28,    /* in tcp.stalled: something waits for a closed window */
+	TCP_F_LINGERS = 1 << 29,    /* in tcp.orphans: closed here, not all acknowledged */
 };
 
 struct tcp_conn {
@@ -245,6 +247,11 @@ struct tcp_own {
 	uint8_t ttl;
 };
 
+/* A connection's place in a struct tcp_line. */
+struct tcp_link {
+	uint32_t next, prev; /* connection indexes, 0: none */
+};
+
 /* The hot block: a connection at work. */
 struct tcp_work {
 	uint32_t conn;                /* index of its record */
@@ -338,7 +345,11 @@ struct tcp_work {
 		growing : 1,                /* rcvbuf may grow */
 		measuring : 1,              /* much has come in this round: the block stays */
 		urgent_in : 1,              /* rcv_up is ahead of what was read */
-		urgent_out : 1;             /* snd_up is ahead of SND.UNA */
+		urgent_out : 1,             /* snd_up is ahead of SND.UNA */
+		watched : 1;                /* watch_end is valid */
+	struct tcp_link line[2];            /* in tcp.stalled, tcp.orphans */
+	uint32_t stall_end, watch_end;      /* ms: limits of persist-timeout and min-progress */
+	uint32_t watch_una;                 /* SND.UNA when the time of min-progress began */
 
 	struct vec sndq, rcvq, ooo, flight;
 	struct tcp_chain rcv_more;          /* behind rcvq */
