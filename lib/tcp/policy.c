@@ -178,7 +178,26 @@ static uint64_t shortage(const struct tcp *t)
 		over = t->conn_pool.used - conns;
 	if (slab_used(&t->slab) > bytes)
 		over = max_of(over, (slab_used(&t->slab) - bytes) / TCP_BLOCK_BYTES + 1);
-	return max_of(over, (uint64_t)tcp_share_spent(t));
+	return over;
+}
+
+/*
+ * So many mbufs are held that windows are kept small, perhaps by handlers that do not read: of the peers
+ * that have stalled longest, the first that has a part in it goes.
+ */
+static void relieve_share(struct tcp *t)
+{
+	uint32_t conn = t->stalled.head;
+
+	for (unsigned int i = 0; i < ABORT_MAX && conn; i++) {
+		const struct tcp_work *w = work_at(t, conn);
+
+		if (w->held) {
+			expel(t, &t->conn[conn], PIER_CLOSE_PRESSURE, CTR_STALLED_RESET);
+			return;
+		}
+		conn = w->line[0].next;
+	}
 }
 
 void tcp_policy_tick(struct tcp *t)
@@ -187,4 +206,6 @@ void tcp_policy_tick(struct tcp *t)
 
 	for (unsigned int i = 0; i < ABORT_MAX && i < over && t->stalled.head; i++)
 		expel(t, &t->conn[t->stalled.head], PIER_CLOSE_PRESSURE, CTR_STALLED_RESET);
+	if (t->pinched && !tcp_share_eased(t))
+		relieve_share(t);
 }
