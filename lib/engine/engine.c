@@ -256,7 +256,7 @@ static void init_tcp(struct engine *e, const struct engine_config *cfg, uint64_t
 	t->small_pool.max = small_records(cfg);
 	t->max_half_open = cfg->max_half_open;
 	t->max_time_wait = cfg->max_time_wait;
-	t->max_orphans = cfg->max_orphans;
+	t->policy.max_orphans = cfg->max_orphans;
 	t->time_wait_ms = ms_of(cfg->time_wait_us);
 	t->held_max = cfg->mbuf_share;
 	t->rcv_budget = cfg->mbuf_share ?

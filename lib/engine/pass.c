@@ -7,6 +7,7 @@
  */
 #include "engine_priv.h"
 #include "pkt/parse.h"
+#include "tcp/policy.h"
 
 /* Not TCP, or not for us. True if it became a TCP segment after all (the last fragment). */
 static bool other_input(struct engine *e, struct rte_mbuf **m, struct pkt_facts *f)
@@ -166,7 +167,7 @@ void engine_tick(struct engine *e, uint64_t now, unsigned int budget)
 	wheel_advance(&t->wheel, t->now_ms, budget, tcp_timer_fire, t);
 	tcp_time_wait_tick(t, budget);
 	tcp_stale_sweep(t);
-	if (unlikely(t->stalled.n))
+	if (unlikely(t->policy.stalled.n))
 		tcp_policy_tick(t);
 	if (unlikely(tcp_share_eased(t)))
 		tcp_share_tick(t);

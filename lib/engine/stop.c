@@ -118,8 +118,8 @@ void engine_usage(const struct engine *e, struct engine_usage *out)
 		.block_bytes = slab_used(&t->slab),
 		.timers = live_timers(t),
 		.mbufs_held = t->held,
-		.stalled = t->stalled.n,
-		.orphans = t->orphans.n,
+		.stalled = t->policy.stalled.n,
+		.orphans = t->policy.orphans.n,
 	};
 	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++)
 		out->opening += is_opening(&t->conn[i]);
@@ -149,7 +149,7 @@ const char *engine_audit(const struct engine *e)
 		return "connection records lost";
 	if (blocks != t->working)
 		return "hot blocks lost";
-	if (stalled != t->stalled.n || orphans != t->orphans.n)
+	if (stalled != t->policy.stalled.n || orphans != t->policy.orphans.n)
 		return "connections of a policy lost";
 	if (half != t->half_open)
 		return "half-open records lost";

@@ -4,7 +4,7 @@
  *
  * Each function returns NULL, or what is wrong.
  */
-#include "tcp/tcp.h"
+#include "tcp/policy.h"
 
 /* Slices without gaps from *from on; *from is then their end. */
 static const char *check_run(const struct tcp *t, const struct vec *q, struct slice *inl,

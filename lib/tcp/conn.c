@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "algo/isn.h"
-#include "tcp/tcp.h"
+#include "tcp/policy.h"
 
 #define SEGMENTS_MAX ((1u << 20) - 1)
 

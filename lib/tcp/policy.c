@@ -3,9 +3,9 @@
  *
  * Stalled: the peer's window is closed, and something waits for it to open. A stalled connection lives as
  * long as its probes are answered (RFC 9293 section 3.8.6.1), so a peer can keep any number of them for
- * nothing. All are counted, in the order in which they stalled. While the worker is short of records,
- * blocks or mbufs, those that have stalled longest are reset (RFC 6429 section 4); while it is not, none
- * is, but for a listener's persist-timeout.
+ * nothing. All are counted, in the order in which they stalled. While the worker is short of records or
+ * blocks, those that have stalled longest are reset (RFC 6429 section 4); while it is not, none is, but for
+ * a listener's persist-timeout. Mbufs are no reason: when many are held, what comes is copied to blocks.
  *
  * Slow: with min-progress, a connection whose peer acknowledges less than that in 60 s, although there was
  * more, is reset.
@@ -15,12 +15,14 @@
  *
  * Both orders are lists through the hot blocks, so that nothing here depends on how many there are.
  */
-#include "tcp/tcp.h"
+#include "tcp/policy.h"
 
 #define ABORT_MAX   64           /* connections in one tick */
 #define WATCH_MS    (60u * 1000)
 #define FAR_US      (0x7fffffffull * US_PER_MS) /* beyond it a time in ms wraps: never */
-#define SHORT_SHIFT 4            /* short: less than 1/16 is left */
+/* Short: less than one in so many is left. Of blocks' memory, before sending stops for want of it. */
+#define CONNS_LEFT  16
+#define BLOCKS_LEFT 8
 
 static struct tcp_work *work_at(const struct tcp *t, uint32_t conn)
 {
@@ -77,10 +79,10 @@ static void note_stall(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		return;
 	c->flags ^= TCP_F_STALLED;
 	if (!stalled) {
-		line_remove(t, &t->stalled, w, 0);
+		line_remove(t, &t->policy.stalled, w, 0);
 		return;
 	}
-	line_append(t, &t->stalled, w, 0);
+	line_append(t, &t->policy.stalled, w, 0);
 	w->stall_end = tcp_timer_due(t, tcp_opts_of(t, c)->persist_timeout);
 	tcp_timer_update(t, c, w);
 }
@@ -93,12 +95,12 @@ static void note_orphan(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		return;
 	c->flags ^= TCP_F_LINGERS;
 	if (!orphan) {
-		line_remove(t, &t->orphans, w, 1);
+		line_remove(t, &t->policy.orphans, w, 1);
 		return;
 	}
-	line_append(t, &t->orphans, w, 1);
-	if (unlikely(t->max_orphans && t->orphans.n > t->max_orphans))
-		expel(t, &t->conn[t->orphans.head], PIER_CLOSE_PRESSURE, CTR_ORPHANS_RESET);
+	line_append(t, &t->policy.orphans, w, 1);
+	if (unlikely(t->policy.max_orphans && t->policy.orphans.n > t->policy.max_orphans))
+		expel(t, &t->conn[t->policy.orphans.head], PIER_CLOSE_PRESSURE, CTR_ORPHANS_RESET);
 }
 
 static void note_progress(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
@@ -127,9 +129,9 @@ void tcp_policy_note(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 void tcp_policy_forget(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	if (c->flags & TCP_F_STALLED)
-		line_remove(t, &t->stalled, w, 0);
+		line_remove(t, &t->policy.stalled, w, 0);
 	if (c->flags & TCP_F_LINGERS)
-		line_remove(t, &t->orphans, w, 1);
+		line_remove(t, &t->policy.orphans, w, 1);
 	c->flags &= ~(uint32_t)(TCP_F_STALLED | TCP_F_LINGERS);
 	w->watched = 0;
 }
@@ -167,45 +169,27 @@ void tcp_policy_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	w->watch_una = w->snd_una;
 }
 
-/* By how many connections the worker has too little left. */
-static uint64_t shortage(const struct tcp *t)
+/* By how many connections the worker has too little left, or how many blocks it lacked since asked last. */
+static uint64_t shortage(struct tcp *t)
 {
-	uint64_t conns = t->conn_pool.max - (t->conn_pool.max >> SHORT_SHIFT);
+	uint64_t lacked = t->ctr->v[CTR_BLOCKS_EXHAUSTED];
+	uint64_t conns = t->conn_pool.max - t->conn_pool.max / CONNS_LEFT;
 	uint64_t bytes = (uint64_t)(t->slab.n_pages - 1) << SLAB_PAGE_SHIFT, over = 0;
 
-	bytes -= bytes >> SHORT_SHIFT;
+	bytes -= bytes / BLOCKS_LEFT;
 	if (t->conn_pool.used > conns)
 		over = t->conn_pool.used - conns;
 	if (slab_used(&t->slab) > bytes)
 		over = max_of(over, (slab_used(&t->slab) - bytes) / TCP_BLOCK_BYTES + 1);
+	over = max_of(over, lacked - t->policy.blocks_lacked);
+	t->policy.blocks_lacked = lacked;
 	return over;
-}
-
-/*
- * So many mbufs are held that windows are kept small, perhaps by handlers that do not read: of the peers
- * that have stalled longest, the first that has a part in it goes.
- */
-static void relieve_share(struct tcp *t)
-{
-	uint32_t conn = t->stalled.head;
-
-	for (unsigned int i = 0; i < ABORT_MAX && conn; i++) {
-		const struct tcp_work *w = work_at(t, conn);
-
-		if (w->held) {
-			expel(t, &t->conn[conn], PIER_CLOSE_PRESSURE, CTR_STALLED_RESET);
-			return;
-		}
-		conn = w->line[0].next;
-	}
 }
 
 void tcp_policy_tick(struct tcp *t)
 {
 	uint64_t over = shortage(t);
 
-	for (unsigned int i = 0; i < ABORT_MAX && i < over && t->stalled.head; i++)
-		expel(t, &t->conn[t->stalled.head], PIER_CLOSE_PRESSURE, CTR_STALLED_RESET);
-	if (t->pinched && !tcp_share_eased(t))
-		relieve_share(t);
+	for (unsigned int i = 0; i < ABORT_MAX && i < over && t->policy.stalled.head; i++)
+		expel(t, &t->conn[t->policy.stalled.head], PIER_CLOSE_PRESSURE, CTR_STALLED_RESET);
 }

@@ -10,6 +10,7 @@
  */
 #include "tcp/connect.h"
 #include "tcp/loss.h"
+#include "tcp/policy.h"
 
 #define SWEEP_MAX   1024 /* records in one tick */
 #define FAR_MS      1000u

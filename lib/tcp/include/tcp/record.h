@@ -69,8 +69,8 @@ enum tcp_conn_flag {
 	TCP_F_ECN_ECHO = 1 << 25,   /* CE was received and no CWR since: ACKs carry ECE */
 	TCP_F_ECN_CWR = 1 << 26,    /* the next new data carries CWR */
 	TCP_F_OWN = 1 << 27,        /* tcp_work.own stands for the listener's options */
-	TCP_F_STALLED = 1 << 28,    /* in tcp.stalled: something waits for a closed window */
-	TCP_F_LINGERS = 1 << 29,    /* in tcp.orphans: closed here, not all acknowledged */
+	TCP_F_STALLED = 1 << 28,    /* in tcp_policy.stalled: something waits for a closed window */
+	TCP_F_LINGERS = 1 << 29,    /* in tcp_policy.orphans: closed here, not all acknowledged */
 };
 
 struct tcp_conn {
@@ -247,9 +247,20 @@ struct tcp_own {
 	uint8_t ttl;
 };
 
-/* A connection's place in a struct tcp_line. */
+/* Connections in an order of time, the oldest first; indexes, 0: none. */
+struct tcp_line {
+	uint32_t head, tail, n;
+};
+
 struct tcp_link {
-	uint32_t next, prev; /* connection indexes, 0: none */
+	uint32_t next, prev;
+};
+
+/* What policy.c keeps of a worker. */
+struct tcp_policy {
+	struct tcp_line stalled, orphans;
+	uint32_t max_orphans;   /* 0: no limit */
+	uint64_t blocks_lacked; /* CTR_BLOCKS_EXHAUSTED, as it was in the last tick */
 };
 
 /* The hot block: a connection at work. */
@@ -347,7 +358,7 @@ struct tcp_work {
 		urgent_in : 1,              /* rcv_up is ahead of what was read */
 		urgent_out : 1,             /* snd_up is ahead of SND.UNA */
 		watched : 1;                /* watch_end is valid */
-	struct tcp_link line[2];            /* in tcp.stalled, tcp.orphans */
+	struct tcp_link line[2];            /* in tcp_policy.stalled, .orphans */
 	uint32_t stall_end, watch_end;      /* ms: limits of persist-timeout and min-progress */
 	uint32_t watch_una;                 /* SND.UNA when the time of min-progress began */
 

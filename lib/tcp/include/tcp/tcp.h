@@ -60,11 +60,6 @@ struct tcp_list {
 	uint32_t head, tail;
 };
 
-/* Connections in an order of time, the oldest first; linked through tcp_work.line. */
-struct tcp_line {
-	uint32_t head, tail, n;
-};
-
 struct tcp_seg;
 
 /* A pool of records: fresh ones are handed out in order, so untouched memory stays untouched. */
@@ -99,9 +94,7 @@ struct tcp {
 	uint32_t tw_head, tw_tail;
 	uint32_t time_wait_ms; /* 2 MSL, the same for all: the queue is in order of expiry */
 
-	struct tcp_line stalled, orphans; /* policy.c */
-	uint32_t max_orphans;             /* 0: no limit */
-
+	struct tcp_policy policy;
 	struct tcp_list ready;
 	struct tcp_list out[TCP_PORTS_MAX];
 	uint32_t sweep_pos, sweep_ms; /* of tcp_stale_sweep */
@@ -506,9 +499,6 @@ void tcp_challenge_ack(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, bo
 /* RST for an existing connection (ABORT): seq SND.MAX. */
 void tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 
-/* The same in any state that has a peer: the connection is taken from it. */
-void tcp_send_reset_always(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
-
 /* What a segment of a connection says. */
 struct tcp_seg {
 	uint32_t seq, ack;
@@ -587,41 +577,6 @@ static inline bool tcp_ts_stale(const struct tcp *t, const struct tcp_conn *c)
 {
 	return c->flags & TCP_F_TS_STALE || t->now_ms - c->last_rx >= TCP_STALE_MS;
 }
-
-/* ---- peers that keep memory (policy.c) ---- */
-
-/* Data or FIN that was not sent yet. */
-static inline bool tcp_unsent(const struct tcp_conn *c, const struct tcp_work *w)
-{
-	return seq_lt(c->snd_nxt, w->snd_end) ||
-	       (c->flags & (TCP_F_FIN_QUEUED | TCP_F_FIN_SENT)) == TCP_F_FIN_QUEUED;
-}
-
-/* Something waits, sent or not, and the peer's window is closed. */
-static inline bool tcp_is_stalled(const struct tcp_conn *c, const struct tcp_work *w)
-{
-	return !w->snd_wnd && !w->syn && (w->snd_una != c->snd_nxt || tcp_unsent(c, w));
-}
-
-void tcp_policy_note(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
-
-/* State, window or what is queued may have changed. O(1); may reset another connection. */
-static inline void tcp_policy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
-{
-	if (unlikely(!w->snd_wnd || c->flags & (TCP_F_ORPHAN | TCP_F_STALLED) || w->watched ||
-		     tcp_opts_of(t, c)->min_progress))
-		tcp_policy_note(t, c, w);
-}
-
-/* The connection is over, or rests. */
-void tcp_policy_forget(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
-/* Whether a limit has its time, and when (ms). */
-bool tcp_policy_at(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w,
-		   uint32_t *at);
-/* That time may have come. */
-void tcp_policy_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
-/* Reset what has stalled longest while memory is short: 64 connections at most. */
-void tcp_policy_tick(struct tcp *t);
 
 /* ---- TIME-WAIT (time_wait.c) ---- */
 
