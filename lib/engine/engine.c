@@ -208,6 +208,11 @@ void engine_rekey(struct engine *e, const uint8_t secret[64])
 	explicit_bzero(&key, sizeof(key));
 }
 
+void engine_port_mtu(struct engine *e, uint16_t port)
+{
+	net_port_mtu(&e->net, port);
+}
+
 static bool init_tables(struct engine *e, const struct engine_config *cfg, uint64_t now, char *err,
 			size_t errlen)
 {

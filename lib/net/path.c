@@ -122,3 +122,10 @@ void net_advise(struct net *n, uint32_t path, uint64_t now)
 		neighbor_poll(n, path, now);
 	}
 }
+
+void net_port_mtu(struct net *n, uint16_t port)
+{
+	for (uint32_t i = 0; i < n->n_paths; i++)
+		if (n->paths[i].state != NET_PATH_FREE && n->paths[i].port == port)
+			n->paths[i].mtu = n->paths[i].pp->mtu;
+}

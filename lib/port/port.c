@@ -136,12 +136,14 @@ static bool start_either_way(struct port *p, const struct rte_eth_dev_info *info
 }
 
 /* Without scattering into several mbufs, a frame has to fit into one. */
-static bool check_room(const struct port *p, const struct port_pools *pools, char *err,
+static bool check_room(struct port *p, const struct port_pools *pools, char *err,
 		       size_t errlen)
 {
 	const uint32_t frame = p->cap.mtu + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
 	const uint32_t room = rte_pktmbuf_data_room_size(pools->data) - RTE_PKTMBUF_HEADROOM;
 
+	p->mtu_max = (uint16_t)min_of(room - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN,
+				      (uint32_t)UINT16_MAX);
 	if (frame <= room)
 		return true;
 	return port_fail(err, errlen,
@@ -208,9 +210,12 @@ void port_close(struct port *p)
 void port_link_poll(struct port *p)
 {
 	struct rte_eth_link link;
+	uint16_t mtu;
 
 	if (rte_eth_link_get_nowait(p->id, &link) == 0)
 		__atomic_store_n(&p->up, link.link_status == RTE_ETH_LINK_UP, __ATOMIC_RELAXED);
+	if (rte_eth_dev_get_mtu(p->id, &mtu) == 0)
+		__atomic_store_n(&p->cap.mtu, min_of(mtu, p->mtu_max), __ATOMIC_RELAXED);
 }
 
 int port_rx_fd(const struct port *p, uint16_t queue)

@@ -327,8 +327,11 @@ static void plan_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, con
 	} else {
 		plan_sent_new(c, w, p, end, t);
 	}
-	if (p->tlp)
+	if (p->tlp) {
 		tcp_tlp_sent(t, c, w, p->again);
+		if (w->tlp_late || p->seq == w->snd_una)
+			tcp_pmtu_probed(c, w, p->len);
+	}
 	tcp_timer_sent(t, c, w, p->again && p->seq == w->snd_una);
 }
 

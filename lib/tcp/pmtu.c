@@ -9,7 +9,9 @@
  *
  * A report is believed at once as long as no segment of such a size was ever acknowledged. Otherwise
  * it waits for a timeout of the very segment it names: data that goes through proves it wrong. Two
- * timeouts in a row of a full segment, without any report, are taken for a silent router.
+ * timeouts in a row of a full segment, without any report, are taken for a silent router, and so are
+ * a tail loss probe of that size that put the timer off, and one timeout: three times the timeout is
+ * the longest that it may take to find out.
  *
  * Where a router says that packets of pmtu-floor are still too big, they are sent without DF, for it
  * to fragment. Silence is not enough for that.
@@ -141,6 +143,18 @@ static void black_hole(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	resize(t, c, w, mss_for(c, low));
 }
 
+static void count_full(struct tcp_work *w)
+{
+	if (w->full_timeouts < UINT8_MAX)
+		w->full_timeouts++;
+}
+
+void tcp_pmtu_probed(const struct tcp_conn *c, struct tcp_work *w, uint32_t len)
+{
+	if (len >= c->snd_mss)
+		count_full(w);
+}
+
 void tcp_pmtu_timeout(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	const struct tcp_flight *f;
@@ -154,8 +168,7 @@ void tcp_pmtu_timeout(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	f = vec_at(&w->flight, &t->slab, w->flight_inline, sizeof(*f), 0);
 	if (f->end - f->seq < c->snd_mss)
 		return;
-	if (w->full_timeouts < UINT8_MAX)
-		w->full_timeouts++;
+	count_full(w);
 	if (w->full_timeouts >= BLACK_HOLE)
 		black_hole(t, c, w);
 }

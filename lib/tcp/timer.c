@@ -255,12 +255,17 @@ static void retransmit_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	tcp_want_output(t, c, w);
 }
 
-/* Section 7.3 of RFC 8985: after the probe only the retransmission timer runs. */
+/*
+ * Section 7.3 of RFC 8985: after the probe only the retransmission timer runs. It goes on as it was
+ * (RFC 6298 (5.1)) where that leaves the probe's ACK two round trips, and begins anew where not.
+ */
 static void tlp_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	w->tlp_send = 1;
 	w->tlp_spent = 1;
-	restart_rto(t, c, w);
+	w->tlp_late = seq_leq(w->rto_at, tcp_timer_due(t, 2ull * w->rtt.srtt_us));
+	if (w->tlp_late)
+		restart_rto(t, c, w);
 	arm_loss(t, c, w);
 	tcp_want_output(t, c, w);
 }

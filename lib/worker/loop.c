@@ -102,6 +102,20 @@ static unsigned int transmit(struct worker *w, struct worker_queue *q)
 	return sent;
 }
 
+/* One worker asks the device; each tells its engine what has changed. */
+static void look_at_port(struct worker *w, struct worker_queue *q)
+{
+	uint16_t mtu;
+
+	if (q->rxq == 0)
+		port_link_poll(q->port);
+	mtu = port_mtu(q->port);
+	if (unlikely(mtu != q->mtu)) {
+		q->mtu = mtu;
+		engine_port_mtu(w->engine, q->port->id);
+	}
+}
+
 static void control(struct worker *w)
 {
 	worker_serve(w);
@@ -109,8 +123,7 @@ static void control(struct worker *w)
 		return;
 	w->link_at = w->now + LINK_US;
 	for (unsigned int i = 0; i < w->n_queues; i++)
-		if (w->queues[i].rxq == 0)
-			port_link_poll(w->queues[i].port);
+		look_at_port(w, &w->queues[i]);
 }
 
 unsigned int worker_turn(struct worker *w)

@@ -18,6 +18,7 @@ enum worker_state {
 struct worker_queue {
 	struct port *port;
 	uint16_t rxq, txq;
+	uint16_t mtu;	  /* the port's, as the engine knows it */
 	uint16_t n;	  /* packets waiting in pkts, oldest first */
 	uint32_t refused; /* turns in which the port took nothing */
 	struct rte_mbuf *pkts[WORKER_BURST];

@@ -20,6 +20,7 @@ static void fill(struct worker *w, const struct worker_config *cfg)
 		w->queues[i].port = cfg->ports[i].port;
 		w->queues[i].rxq = cfg->ports[i].rxq;
 		w->queues[i].txq = cfg->ports[i].txq;
+		w->queues[i].mtu = port_mtu(cfg->ports[i].port);
 	}
 	worker_clock_init(&w->clock, rte_get_tsc_hz(), rte_rdtsc());
 }

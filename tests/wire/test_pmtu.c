@@ -228,18 +228,20 @@ static void PMT_07_tried_larger_after_ten_minutes(void **s)
 }
 
 /* A path of 1,200 bytes that says nothing; the time from the first segment to its ACK. */
-static void black_hole(struct kit *k, unsigned int offer)
+static void black_hole(struct kit *k, unsigned int offer, uint64_t rtt, uint32_t bytes)
 {
 	struct kit_peer *p = kit_peer(k);
-	uint32_t una = 1, end = 30001;
-	uint64_t t, first = 0, rtt = 100 * MS, rto = 300 * MS;
+	uint32_t una = 1, end = bytes + 1;
+	uint64_t t, first = 0, rto = rtt + max_of(200 * MS, 2 * rtt);
+	uint64_t holes = kit_ctr(k, CTR_PMTU_BLACK_HOLES);
 
 	p->offer = offer;
+	p->addr = V4(198, 18, 0, 10 + (uint8_t)k->n_peers);
 	kit_syn(p);
 	kit_synack(p);
 	kit_advance(k, rtt);
 	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
-	kit_app_send(p, 30000);
+	kit_app_send(p, bytes);
 	t = k->now;
 	while (una < end) {
 		uint32_t max = una;
@@ -262,20 +264,52 @@ static void black_hole(struct kit *k, unsigned int offer)
 			kit_advance(k, MS);
 		}
 	}
-	/* A tail loss probe starts the timer again: RFC 8985 section 7.3. */
-	assert_true(first - t <= 3 * rto + rtt + (p->sack_agreed ? 2 * rtt : 0) + 10 * MS);
-	assert_int_equal(kit_ctr(k, CTR_PMTU_BLACK_HOLES), 1);
+	assert_true(first - t <= 3 * rto + rtt + 10 * MS);
+	assert_int_equal(kit_ctr(k, CTR_PMTU_BLACK_HOLES), holes + 1);
 	send_seg(p, .flags = RST, .seq = 1);
+}
+
+static void black_holes(struct kit *k, unsigned int offer)
+{
+	static const uint64_t rtts[] = {1 * MS, 10 * MS, 50 * MS, 100 * MS, 180 * MS, 400 * MS};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(rtts); i++) {
+		black_hole(k, offer, rtts[i], 30000);
+		black_hole(k, offer, rtts[i], 5000);
+		black_hole(k, offer, rtts[i], offer & OFFER_TS ? 1448 : 1460);
+	}
 }
 
 static void PMT_08_a_silent_router(void **s)
 {
-	black_hole(*s, 0);
+	black_holes(*s, 0);
 }
 
 static void PMT_08_with_sack(void **s)
 {
-	black_hole(*s, OFFER_ALL);
+	black_holes(*s, OFFER_ALL);
+	black_holes(*s, OFFER_SACK);
+}
+
+/* A loss and a probe lost too are no silent router: the segment that times out keeps its size. */
+static void a_probe_is_no_timeout(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k);
+
+	p->offer = OFFER_ALL;
+	kit_syn(p);
+	kit_synack(p);
+	kit_advance(k, 40 * MS);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+	kit_app_send(p, 5 * 1448);
+	kit_drain(k);
+	while (!kit_ctr(k, CTR_TLP_PROBES))
+		kit_advance(k, MS);
+	expect(p, .flags = ACK, .seq = 1 + 4 * 1448, .ack = 1, .len = 1448);
+	while (!kit_ctr(k, CTR_RTO_FIRED))
+		kit_advance(k, MS);
+	expect(p, .flags = ACK, .seq = 1, .ack = 1, .len = 1448);
 }
 
 static void PMT_08_down_to_the_floor(void **s)
@@ -315,6 +349,19 @@ static void PMT_10_an_initial_window_stays_ten_segments(void **s)
 		at += g.len;
 	}
 	assert_in_range(n, 1, 10);
+	kit_silence(k, 190 * MS); /* less than the timeout, more than a round trip */
+	/* What was queued and what was in flight, in segments of the new size. */
+	for (uint32_t una = at; una < 50001; una = at) {
+		send_seg(p, .flags = ACK, .seq = 1, .ack = una);
+		for (n = 0; kit_has(k); n++) {
+			struct seg g = kit_take(p);
+
+			assert_int_equal(g.seq, at);
+			assert_true(g.len <= 536);
+			at += g.len;
+		}
+		assert_true(n > 0);
+	}
 }
 
 static void forged_reports_concern_one_connection(void **s)
@@ -447,6 +494,7 @@ int main(void)
 		KIT_TEST(PMT_07_tried_larger_after_ten_minutes),
 		KIT_TEST(PMT_08_a_silent_router),
 		KIT_TEST(PMT_08_with_sack),
+		KIT_TEST(a_probe_is_no_timeout),
 		KIT_TEST(PMT_08_down_to_the_floor),
 		KIT_TEST(PMT_10_an_initial_window_stays_ten_segments),
 		KIT_TEST(forged_reports_concern_one_connection),

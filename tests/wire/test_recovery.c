@@ -135,7 +135,7 @@ static void RK_13_a_stall_is_no_loss(void **s)
 	use_cc(k, "newreno");
 	f = flow_of_20(k, OFFER_SACK | OFFER_WS, RTT, 100);
 	before = inside_cwnd(&f);
-	kit_advance(k, RTT + 330 * MS); /* RTO 240 ms behind the probe at 80 ms */
+	kit_advance(k, RTT + 330 * MS); /* RTO at 240 ms, the probe at 80 ms */
 	while (kit_has(k)) {
 		flow_any(&f, &again);
 		old += again;

@@ -89,6 +89,11 @@ void engine_pressure(struct engine *e, unsigned int level)
 	fake.levels++;
 }
 
+void engine_port_mtu(struct engine *e, uint16_t port)
+{
+	fake.mtus++;
+}
+
 void engine_drain(struct engine *e, uint64_t now)
 {
 	fake.drains++;

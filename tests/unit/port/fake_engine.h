@@ -14,6 +14,7 @@ struct fake_engine {
 	unsigned int max;	    /* the last engine_output's room */
 	unsigned int level, levels; /* of pressure, and how often it was set */
 	unsigned int listens, drains, aborts, destroyed;
+	unsigned int mtus; /* how often a port's changed */
 	int unlistened;
 	bool went_back; /* now did */
 	uint64_t next;

@@ -196,6 +196,21 @@ static void link_down_drops_at_once(void **state)
 	assert_int_equal(take(RING, &first), 1);
 }
 
+/* What the device has, within what a received frame has room for. */
+static void engine_hears_of_another_mtu(void **state)
+{
+	assert_int_equal(port_mtu(&a), 1500);
+	worker_turn(w);
+	assert_int_equal(fake.mtus, 0);
+	a.mtu_max = 1400;
+	while (!fake.mtus)
+		worker_turn(w);
+	assert_int_equal(port_mtu(&a), 1400);
+	for (int i = 0; i < 1000; i++)
+		worker_turn(w);
+	assert_int_equal(fake.mtus, 1);
+}
+
 static void pressure_has_hysteresis(void **state)
 {
 	for (int i = 0; i < 31; i++) {
@@ -385,6 +400,7 @@ int main(void)
 		TEST(shortfall_waits_in_order),
 		TEST(refused_head_is_dropped),
 		TEST(link_down_drops_at_once),
+		TEST(engine_hears_of_another_mtu),
 		TEST(pressure_has_hysteresis),
 		TEST(pressure_has_two_levels),
 		TEST(keys_are_not_dumped),

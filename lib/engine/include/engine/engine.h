@@ -197,6 +197,13 @@ uint64_t engine_next(const struct engine *e, uint64_t now);
 void engine_pressure(struct engine *e, unsigned int level);
 
 /*
+ * The mtu in the cap of port id port has changed. From now on the MSS of a SYN or SYN-ACK says so,
+ * and connections send no larger packet (RFC 9293 section 3.7.3); one that was opened over a smaller
+ * MTU keeps what its handshake agreed on. Time in proportion to max_paths.
+ */
+void engine_port_mtu(struct engine *e, uint16_t port);
+
+/*
  * Refuse new connections, and close each established one as pier_close does as soon as nothing of it
  * is under way: no data queued either way, no handler waiting to send. The others go on.
  */

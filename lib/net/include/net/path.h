@@ -72,4 +72,10 @@ void net_hold(struct net *n, uint32_t path, struct rte_mbuf *m, uint64_t now);
  */
 void net_advise(struct net *n, uint32_t path, uint64_t now);
 
+/*
+ * The MTU of a port, its pkt_port.mtu, is another now: its paths follow, and with them the MSS of
+ * the next SYN or SYN-ACK and the segments of connections (RFC 9293 section 3.7.3). O(paths).
+ */
+void net_port_mtu(struct net *n, uint16_t port);
+
 #endif

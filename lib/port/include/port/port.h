@@ -114,6 +114,7 @@ struct port {
 	struct port_plan plan;
 	bool created; /* by port_open: port_close removes it */
 	bool rx_intr; /* a queue's descriptor to wait on is there, see port_rx_fd */
+	uint16_t mtu_max; /* what an mbuf has room for */
 	bool up;      /* as of the last port_link_poll */
 };
 
@@ -145,7 +146,16 @@ static inline bool port_link_up(const struct port *p)
 	return __atomic_load_n(&p->up, __ATOMIC_RELAXED);
 }
 
-/* Ask the device, which may take a system call: some times a second, by the owner of queue 0. */
+/* The MTU as last polled: never more than a received frame has room for. Any thread. */
+static inline uint16_t port_mtu(const struct port *p)
+{
+	return __atomic_load_n(&p->cap.mtu, __ATOMIC_RELAXED);
+}
+
+/*
+ * Ask the device for its link and its MTU, which may take a system call: some times a second, by the
+ * owner of queue 0.
+ */
 void port_link_poll(struct port *p);
 
 /*

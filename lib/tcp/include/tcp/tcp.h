@@ -339,6 +339,9 @@ void tcp_pmtu_report(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 /* The retransmission timer expired and all in flight is marked: RFC 4821 section 7.7. */
 void tcp_pmtu_timeout(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 
+/* A tail loss probe of len bytes left that puts the timer off: it counts as a timeout. */
+void tcp_pmtu_probed(const struct tcp_conn *c, struct tcp_work *w, uint32_t len);
+
 /* SND.UNA moved. */
 void tcp_pmtu_progress(struct tcp_work *w);
 
