@@ -3,6 +3,7 @@
  * took, how much it will take next, and what our FIN's acknowledgment does to the state.
  */
 #include "pkt/parse.h"
+#include "pmtu.h"
 #include "tcp/loss.h"
 
 /* RFC 7323 section 4.1: a sample from TSecr, if the peer's echo can be true. */

@@ -14,6 +14,7 @@
  * 3.10.4): both are then sent until they are acknowledged.
  */
 #include "algo/isn.h"
+#include "pmtu.h"
 #include "tcp/connect.h"
 
 #define IP_TCP_HDR 40 /* without options, IPv4 */

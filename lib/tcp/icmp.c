@@ -11,6 +11,7 @@
  * A half-open connection is not known to any handler, and one in TIME-WAIT to none any more: errors
  * about their segments ask for nothing.
  */
+#include "pmtu.h"
 #include "tcp/tcp.h"
 #include "wire/icmp.h"
 

@@ -19,6 +19,7 @@
 
 #include "algo/isn.h"
 #include "open.h"
+#include "pmtu.h"
 
 void listener_prepare(struct listener *l)
 {

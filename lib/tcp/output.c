@@ -3,6 +3,7 @@
  * whatever the state is at that moment, and only when the port has room for it; so an ACK always
  * carries the newest numbers and what was not pulled was never sent.
  */
+#include "pmtu.h"
 #include "tcp/connect.h"
 #include "tcp/loss.h"
 #include "tcp/policy.h"

@@ -16,7 +16,7 @@
  * Where a router says that packets of pmtu-floor are still too big, they are sent without DF, for it
  * to fragment. Silence is not enough for that.
  */
-#include "tcp/tcp.h"
+#include "pmtu.h"
 
 #define SEARCH_LOW     1024 /* RFC 4821 section 7.2, IPv4 */
 #define BLACK_HOLE     2    /* timeouts in a row */

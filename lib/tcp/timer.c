@@ -8,6 +8,7 @@
  * A far deadline is approached in hops that double with the connection's idleness: a connection that
  * works has many near deadlines, and each would leave a dead entry at the far one.
  */
+#include "pmtu.h"
 #include "tcp/connect.h"
 #include "tcp/loss.h"
 #include "tcp/policy.h"

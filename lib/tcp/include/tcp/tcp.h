@@ -327,45 +327,6 @@ void tcp_ecn_mark(struct tcp_conn *c, struct tcp_seg *seg);
 /* What is in flight and not SACKed goes again, by no fault of the network: no congestion event. */
 void tcp_flight_resend(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 
-/* ---- path MTU (pmtu.c) ---- */
-
-/* A connection starts: snd_mss is what both ends can; the path may be known to need less. */
-void tcp_pmtu_start(struct tcp *t, struct tcp_conn *c);
-
-/* Packet too big, about a segment in flight. RFC 1191, RFC 5927 section 7.2. */
-void tcp_pmtu_report(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
-		     const struct net_icmp_error *err);
-
-/* The retransmission timer expired and all in flight is marked: RFC 4821 section 7.7. */
-void tcp_pmtu_timeout(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
-
-/* A tail loss probe of len bytes left that puts the timer off: it counts as a timeout. */
-void tcp_pmtu_probed(const struct tcp_conn *c, struct tcp_work *w, uint32_t len);
-
-/* SND.UNA moved. */
-void tcp_pmtu_progress(struct tcp_work *w);
-
-/* About to send over a path that is, or has become, smaller than the connection could use. */
-void tcp_pmtu_review(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
-
-static inline bool tcp_pmtu_due(const struct tcp *t, const struct tcp_conn *c)
-{
-	uint32_t head = IP4_HDR_LEN + TCP_HDR_LEN +
-			(c->flags & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
-
-	return c->snd_mss < c->mss_max || c->flags & TCP_F_FRAGMENT ||
-	       c->mss_max + head > t->net->paths[c->path].mtu;
-}
-
-/* New data of that length left, up to end: its acknowledgment proves the size. */
-static inline void tcp_pmtu_sent(struct tcp_work *w, uint32_t len, uint32_t end)
-{
-	if (unlikely(len > w->size_acked) && !w->size_sent) {
-		w->size_sent = (uint16_t)len;
-		w->size_end = end;
-	}
-}
-
 /* ---- errors from the network (icmp.c) ---- */
 
 /* A valid ICMP error about TCP; counted if it is not used. RFC 9293 section 3.9.2.2. */
