@@ -141,7 +141,7 @@ static void update_window(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	}
 	c->snd_wl1 = f->seq;
 	w->snd_wl2 = f->ack;
-	if (wnd != w->snd_wnd && seq_lt(w->snd_una + wnd, c->snd_nxt))
+	if (seq_lt(w->snd_una + wnd, c->snd_nxt))
 		w->progress = t->now_ms; /* shrunk, but alive: RFC 9293 section 3.8.6 */
 	w->snd_wnd = wnd;
 	w->max_snd_wnd = max_of(w->max_snd_wnd, wnd);

@@ -149,14 +149,17 @@ static bool plan_retransmission(struct tcp *t, struct tcp_conn *c, struct tcp_wo
 				uint32_t mss, struct plan *p)
 {
 	struct tcp_flight *f = tcp_flight_lost(t, w);
+	uint32_t edge = w->snd_una + w->snd_wnd;
 
 	if (!f || (!w->force_retx &&
 		   (!window_open(c, w, min_of(f->end - f->seq, mss)) || w->frto == 2)))
 		return false;
-	if (f->seq != w->snd_una && seq_geq(f->seq, w->snd_una + w->snd_wnd))
+	if (f->seq != w->snd_una && seq_geq(f->seq, edge))
 		return false;
 	p->seq = f->seq;
 	p->len = min_of(f->end - f->seq, mss);
+	if (unlikely(f->count && seq_gt(p->seq + p->len, edge))) /* beyond it only once */
+		p->len = seq_gt(edge, p->seq) ? edge - p->seq : 1;
 	p->again = true;
 	if (c->flags & TCP_F_FIN_SENT && seq_gt(p->seq + p->len, w->snd_end)) {
 		p->fin = true;

@@ -353,6 +353,62 @@ static void test_budget(void **state)
 	user_free(u);
 }
 
+/* What a million timers on one tick have done so far. */
+struct crowd {
+	struct wheel w;
+	uint8_t *fired;
+	uint32_t total, last, in_call;
+};
+
+static void fire_crowd(void *arg, uint32_t entry, uint32_t slot)
+{
+	struct crowd *c = arg;
+
+	assert_int_equal(c->fired[entry]++, 0);
+	assert_true(seq_geq(wheel_tick(&c->w), c->last));
+	c->last = wheel_tick(&c->w);
+	c->total++;
+	c->in_call++;
+}
+
+/*
+ * A million on one tick, and some before and after it: no call does more than its budget, all fire
+ * once, in the order of their ticks, within as many calls as the budget makes necessary; and while
+ * they wait the wheel says that it is late. Cancelling is forgetting: no call at all.
+ */
+static void DOS_14_a_million_on_one_tick(void **state)
+{
+	enum { ALL = 1000000, SIDE = 100, BUDGET = 256 };
+	struct crowd *c = calloc(1, sizeof(*c));
+	size_t bytes = wheel_bytes(ALL + 2 * SIDE);
+	void *mem = aligned_alloc(CACHE_LINE, bytes);
+	uint32_t calls = 0;
+
+	c->fired = calloc(ALL + 2 * SIDE, 1);
+	wheel_init(&c->w, mem, bytes, 1000);
+	c->last = 1000;
+	for (uint32_t i = 0; i < ALL + 2 * SIDE; i++) {
+		uint32_t at = i < SIDE ? 1499 : i < ALL + SIDE ? 1500 : 1501;
+
+		assert_int_not_equal(wheel_insert(&c->w, i, at), 0);
+	}
+	do {
+		c->in_call = 0;
+		wheel_advance(&c->w, 1600, BUDGET, fire_crowd, c);
+		assert_true(c->in_call <= BUDGET);
+		calls++;
+		if (wheel_count(&c->w))
+			assert_true(seq_leq((uint32_t)wheel_next(&c->w), 1600));
+	} while (wheel_count(&c->w));
+	assert_int_equal(c->total, ALL + 2 * SIDE);
+	assert_in_range(calls, 1, (ALL + 2 * SIDE) / BUDGET + 2 + 2000 / BUDGET + 8);
+	for (uint32_t i = 0; i < ALL + 2 * SIDE; i++)
+		assert_int_equal(c->fired[i], 1);
+	free(mem);
+	free(c->fired);
+	free(c);
+}
+
 /* The room promised by wheel_bytes suffices whatever the slots, and one more is refused cleanly. */
 static void test_exhaustion(void **state)
 {
@@ -439,6 +495,7 @@ int main(void)
 		cmocka_unit_test(test_random),      cmocka_unit_test(test_exact_tick),
 		cmocka_unit_test(test_wrap),        cmocka_unit_test(test_past),
 		cmocka_unit_test(test_insert_in_fire), cmocka_unit_test(test_budget),
+		cmocka_unit_test(DOS_14_a_million_on_one_tick),
 		cmocka_unit_test(test_exhaustion),  cmocka_unit_test(test_sparse),
 		cmocka_unit_test(test_prefetch),    cmocka_unit_test(test_idle),
 	};
