@@ -6,6 +6,8 @@
 #include "pmtu.h"
 #include "tcp/loss.h"
 
+#define MARKS_AGE (1u << 29)
+
 /* RFC 7323 section 4.1: a sample from TSecr, if the peer's echo can be true. */
 static uint32_t timestamp_sample(const struct tcp *t, const struct tcp_work *w,
 				 const struct pkt_facts *f, uint32_t oldest_us)
@@ -97,6 +99,27 @@ static void tell_writable(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		tcp_ready(t, c, w, TCP_EV_WRITABLE);
 }
 
+/*
+ * Sequence numbers of past events are compared with those of now. Long before they would be half the
+ * space behind, and look like the future, they are brought along.
+ */
+static void bring_marks(struct tcp_work *w)
+{
+	uint32_t una = w->snd_una;
+
+	w->marks = una;
+	if (seq_lt(w->recover, una))
+		w->recover = una - 1;
+	if (seq_lt(w->ecn_end, una))
+		w->ecn_end = una - 1;
+	if (seq_lt(w->limited_end, una))
+		w->limited_end = una;
+	if (seq_leq(w->rack.dsack_round, una))
+		w->rack.in_dsack_round = false;
+	if (!w->recovery && !w->rto_recovery)
+		w->undo = 0;
+}
+
 /* SND.UNA moves. */
 static void advance(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		    const struct pkt_facts *f, struct tcp_acked *a)
@@ -113,6 +136,8 @@ static void advance(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 			c->flags |= TCP_F_FIN_SENT;
 	}
 	w->snd_una = f->ack;
+	if (unlikely(f->ack - w->marks >= MARKS_AGE))
+		bring_marks(w);
 	tcp_sndq_acked(t, w, f->ack);
 	tcp_pmtu_progress(w);
 	if (f->flags & PKT_F_TS && c->flags & TCP_AGREED_TS)

@@ -135,10 +135,10 @@ static void work_from_rest(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	w->progress = t->now_ms;
 	w->burst_ms = t->now_ms - 1;
 	w->recover = w->ecn_end = c->snd_nxt - 1;
-	w->limited_end = c->snd_nxt;
+	w->limited_end = w->marks = c->snd_nxt;
 	w->size_acked = c->mss_acked ? c->snd_mss : 0;
 	w->linger_at = t->now_ms;
-	w->stamp = (uint32_t)t->now;
+	w->stamp = w->reduced = (uint32_t)t->now;
 	w->stamp_end = c->snd_nxt;
 	rack_init(&w->rack, c->snd_nxt);
 	w->rack.reordering = c->reordering;

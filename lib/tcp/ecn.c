@@ -38,6 +38,7 @@ void tcp_ecn_echo(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_
 		w->timer = TCP_TIMER_NONE; /* to be started anew */
 	}
 	tcp_cc(t, c)->on_ecn(&w->cc, min_of(flight, w->cc.cwnd), t->now);
+	w->undo = 0; /* what was before it must not come back by a late D-SACK */
 	w->ecn_end = c->snd_nxt;
 	c->flags |= TCP_F_ECN_CWR;
 }

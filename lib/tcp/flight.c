@@ -76,6 +76,8 @@ void tcp_flight_again(struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t 
 {
 	uint32_t now = stamp(t, w, end);
 
+	if (unlikely(seq_lt(now, w->reduced)))
+		w->reduced = now; /* half the clock's range ago: nothing was sent before it */
 	tcp_flight_split(t, w, end);
 	tcp_flight_split(t, w, seq);
 	for (uint32_t i = tcp_flight_find(t, w, seq); i < w->flight.n; i++) {

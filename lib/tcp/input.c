@@ -123,6 +123,17 @@ static bool ack_in_range(const struct tcp_conn *c, const struct tcp_work *w,
 }
 
 /*
+ * RFC 9293 appendix A.2: both windows have opened while both sides probed. Each has taken an octet that
+ * the other does not count as sent, so that every ACK lies one octet before what is expected; if that
+ * of the probe were not taken from it, the two would answer each other for ever.
+ */
+static bool probe_taken(const struct tcp_conn *c, const struct tcp_work *w,
+			const struct pkt_facts *f)
+{
+	return f->tcp_flags & TCP_ACK && seq_gt(f->ack, c->snd_nxt) && seq_leq(f->ack, w->snd_max);
+}
+
+/*
  * Not acceptable: answered by an ACK, throttled if it carries nothing (RFC 5961 section 7). At a
  * closed window the ACK field of a probe still counts.
  */
@@ -144,6 +155,9 @@ static void unacceptable(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 			pkt_recycle(t->pool, m);
 			return;
 		}
+	} else if (keepalive && probe_taken(c, w, f)) {
+		c->last_rx = t->now_ms;
+		tcp_ack_input(t, c, w, m, f);
 	} else if (keepalive) {
 		c->last_rx = t->now_ms;
 		count(t->ctr, CTR_RX_KEEPALIVES);

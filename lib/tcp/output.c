@@ -292,11 +292,23 @@ bool tcp_output_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	return !w->burst_wait;
 }
 
+/*
+ * Nothing was in flight: what was delivered before says nothing of what leaves now, and may be so
+ * long ago that its time, in 32 bits, looks later.
+ */
+static void first_in_flight(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w)
+{
+	w->progress = t->now_ms;
+	w->rack.rtt_us = 0;
+	w->stamp = (uint32_t)t->now;
+	w->stamp_end = c->snd_nxt;
+}
+
 static void plan_sent_new(struct tcp_conn *c, struct tcp_work *w, const struct plan *p,
 			  uint32_t end, struct tcp *t)
 {
 	if (c->snd_nxt == w->snd_una)
-		w->progress = t->now_ms;
+		first_in_flight(t, c, w);
 	tcp_flight_sent(t, w, p->seq, end);
 	tcp_pmtu_sent(w, p->len, end);
 	c->snd_nxt = end;
@@ -433,13 +445,19 @@ static struct rte_mbuf *next_segment(struct tcp *t, struct tcp_conn *c, struct t
 	return m;
 }
 
+static void after_idle(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	tcp_cc(t, c)->on_idle(&w->cc, cc_initial_window(c->snd_mss));
+	w->undo = 0;
+}
+
 /* RFC 5681 section 4.1: after an idle time the window is what a new connection has. */
 static void check_idle(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	if (c->snd_nxt != w->snd_una || w->snd_end == c->snd_nxt)
 		return;
 	if ((uint64_t)(t->now_ms - w->last_sent) * US_PER_MS > tcp_rto(t, c))
-		tcp_cc(t, c)->on_idle(&w->cc, cc_initial_window(c->snd_mss));
+		after_idle(t, c, w);
 }
 
 unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,

@@ -191,6 +191,7 @@ static void ack_ends(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		rack_dsack(&w->rack, w->snd_una, c->snd_nxt);
 	if (tcp_tlp_acked(t, w, a) && !w->recovery && !w->rto_recovery) {
 		tcp_cc(t, c)->on_loss(&w->cc, w->cc.cwnd, t->now);
+		w->undo = 0;
 		tcp_ecn_loss(c);
 		w->recover = c->snd_nxt;
 		w->reduced = (uint32_t)t->now;

@@ -16,6 +16,7 @@
 #define SWEEP_MAX   1024 /* records in one tick */
 #define FAR_MS      1000u
 #define HOP_MIN_MS  64u
+#define HOP_MAX_MS  (1u << 30) /* so that now and then can be compared */
 #define OVERRIDE_MIN_US (100 * US_PER_MS) /* RFC 9293 section 3.8.6.2.1 */
 #define OVERRIDE_MAX_US (1000 * US_PER_MS)
 #define RTO_AFTER_SYN_US (3 * US_PER_SEC) /* RFC 6298 (5.7) */
@@ -39,7 +40,8 @@ uint64_t tcp_rto(const struct tcp *t, const struct tcp_conn *c)
 
 static void wheel_put(struct tcp *t, struct tcp_conn *c, uint32_t at)
 {
-	uint32_t hop = t->now_ms + max_of(HOP_MIN_MS, 2 * (t->now_ms - c->last_rx));
+	uint32_t idle = min_of(t->now_ms - c->last_rx, HOP_MAX_MS / 2);
+	uint32_t hop = t->now_ms + max_of(HOP_MIN_MS, 2 * idle);
 
 	if (seq_gt(at, t->now_ms + FAR_MS))
 		at = seq_min(at, hop);

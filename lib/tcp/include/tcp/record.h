@@ -310,6 +310,7 @@ struct tcp_work {
 	uint32_t recover;                   /* RFC 6582 */
 	uint32_t ecn_end;                   /* SND.NXT when an echo last reduced cwnd */
 	uint32_t limited_end;               /* data below was sent when cwnd was the limit */
+	uint32_t marks;                     /* SND.UNA when those were last looked at */
 	uint32_t sacked, lost;              /* bytes in flight so marked */
 	uint32_t dup_credit;                /* bytes that duplicate ACKs say have left */
 	uint32_t lost_from;                 /* nothing below is marked lost */

@@ -1,0 +1,149 @@
+/*
+ * What a connection remembers as a time or a sequence number, when the time is long ago or the number
+ * half the space behind: 36 minutes with its block, 2 GiB sent without an event, 13 days of silence.
+ */
+#include "inside.h"
+
+#define RTT (10 * MS)
+
+/* The block stays for a setting of the connection's own; then all rests but the block. */
+static void keep_block(struct pier_conn *c, struct kit_app *a, uint64_t arg)
+{
+	pier_set_timeouts(c, 90 * SEC, 200 * SEC);
+}
+
+static void finish_round(struct flow *f)
+{
+	while (f->una < f->sent)
+		flow_ack(f, f->una + 1);
+}
+
+/*
+ * After so long, on a path that has become slower, the first ACK of a flight says nothing about the
+ * rest: what was delivered long ago is no measure of what is late.
+ */
+static void a_delivery_of_long_ago(void **s)
+{
+	static const uint64_t gap[] = {10, 36, 50, 71, 72, 100, 143, 180, 2000};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(gap); i++) {
+		struct kit *k = kit_new();
+		struct flow f = flow_open(k, OFFER_SACK | OFFER_WS, RTT);
+
+		kit_app_call(f.p, keep_block, 0);
+		kit_app_send(f.p, 10 * f.mss);
+		assert_int_equal(flow_new(&f), 10);
+		kit_advance(k, RTT);
+		finish_round(&f);
+		kit_advance(k, gap[i] * 60 * SEC);
+		kit_app_send(f.p, 10 * f.mss);
+		assert_int_equal(flow_new(&f), 10);
+		kit_advance(k, RTT);
+		flow_ack(&f, f.una + 1);
+		kit_silence(k, 15 * MS);
+		finish_round(&f);
+		kit_silence(k, SEC);
+		assert_int_equal(kit_ctr(k, CTR_FAST_RECOVERIES), 0);
+		kit_close(k);
+	}
+}
+
+/* Pretend that so many bytes went by since the marks were made. */
+static void age_marks(const struct flow *f, uint32_t bytes)
+{
+	struct tcp_conn *c;
+	struct tcp_work *w = inside(f, &c);
+
+	w->recover -= bytes;
+	w->ecn_end -= bytes;
+	w->limited_end -= bytes;
+	w->marks -= bytes;
+}
+
+/* One of 20 is lost: the window must shrink, however much was sent since the last event. */
+static void a_reduction_2_gib_after_the_last(void **s)
+{
+	for (int sack = 0; sack < 2; sack++) {
+		struct kit *k = kit_new();
+		struct flow f = flow_of_20(k, (sack ? OFFER_SACK : 0) | OFFER_WS, RTT, 100);
+		uint32_t before;
+
+		age_marks(&f, 0x60000000);
+		kit_advance(k, RTT);
+		flow_ack(&f, f.una + 1);
+		age_marks(&f, 0x30000000);
+		before = inside_cwnd(&f);
+		for (uint32_t i = f.una + 2; i < 30; i++)
+			if (sack)
+				flow_sack(&f, f.una, f.una + 1, i);
+			else
+				flow_ack(&f, f.una);
+		assert_int_equal(kit_ctr(k, CTR_FAST_RECOVERIES), 1);
+		assert_true(inside_cwnd(&f) < before);
+		kit_close(k);
+	}
+}
+
+/*
+ * Both sides probe a window that has just opened, so that both probes are taken and both sides' own
+ * segments lie one octet before what the other expects. The ACK field counts for the probe's octet.
+ */
+static void both_probes_are_taken(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k);
+	struct seg g;
+
+	p->win = 0;
+	kit_open(p);
+	kit_app_send(p, 3000);
+	kit_advance(k, 290 * MS);
+	while (!kit_has(k))
+		kit_advance(k, 100 * MS);
+	expect(p, .flags = ACK, .seq = 1, .ack = 1, .len = 1);
+	/* The peer's probe, sent before it took ours: taken. */
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 1);
+	kit_advance(k, 50 * MS);
+	kit_drain(k);
+	/* The peer took ours in the same moment; its SND.NXT does not count its own probe. */
+	p->win = 65535;
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 2);
+	g = kit_take(p);
+	assert_int_equal(g.ack, 2);
+	assert_int_equal(g.seq, 2);
+	while (kit_has(k))
+		g = kit_take(p);
+	assert_int_equal(g.seq + g.len, 3001);
+	send_seg(p, .flags = ACK, .seq = 2, .ack = 3001);
+	kit_silence(k, SEC);
+	assert_int_equal(p->app.rx, 1);
+}
+
+/* A handler's timer far ahead on a connection that has been silent for so long. */
+static void a_far_timer_after_days(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_est(k);
+	uint64_t day = 24ull * 3600 * SEC, before;
+
+	for (unsigned int d = 1; d < 60; d += 3) {
+		kit_advance(k, 3 * day);
+		kit_app_timer(p, 10 * SEC);
+		kit_advance(k, SEC + 500 * MS); /* beyond what served to set it */
+		before = k->now;
+		if (engine_next(k->e, k->now) < before + 100 * MS)
+			fail_msg("day %u: %lu", d, engine_next(k->e, k->now) - before);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_delivery_of_long_ago),
+		cmocka_unit_test(a_reduction_2_gib_after_the_last),
+		KIT_TEST(both_probes_are_taken),
+		KIT_TEST(a_far_timer_after_days),
+	};
+
+	return cmocka_run_group_tests_name("stale", tests, kit_group_setup, NULL);
+}
