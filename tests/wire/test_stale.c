@@ -84,6 +84,35 @@ static void a_reduction_2_gib_after_the_last(void **s)
 	}
 }
 
+/* The window fell for a loss, then for an echo: that the loss was none says nothing of the echo. */
+static void no_undo_across_an_echo(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p;
+	struct flow f;
+	unsigned int again;
+	uint32_t low;
+
+	k->tcp.ecn = true;
+	f = flow_of_20(k, OFFER_SACK | OFFER_WS | OFFER_ECN, RTT, 60);
+	p = f.p;
+	kit_advance(k, RTT);
+	flow_sack(&f, 10, 11, 15);
+	flow_any(&f, &again);
+	assert_int_equal(kit_ctr(k, CTR_FAST_RECOVERIES), 1);
+	kit_advance(k, RTT);
+	flow_ack(&f, f.sent);
+	flow_any(&f, &again);
+	kit_advance(k, RTT);
+	send_seg(p, .flags = ACK | ECE, .seq = 1, .ack = at(&f, f.una + 1));
+	f.una++;
+	assert_int_equal(kit_ctr(k, CTR_ECN_REDUCTIONS), 1);
+	low = inside_cwnd(&f);
+	flow_sack(&f, f.una, 10, 11); /* below the ACK: a D-SACK */
+	assert_int_equal(inside_cwnd(&f), low);
+	assert_int_equal(kit_ctr(k, CTR_SPURIOUS_RECOVERIES), 0);
+}
+
 /*
  * Both sides probe a window that has just opened, so that both probes are taken and both sides' own
  * segments lie one octet before what the other expects. The ACK field counts for the probe's octet.
@@ -141,6 +170,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_delivery_of_long_ago),
 		cmocka_unit_test(a_reduction_2_gib_after_the_last),
+		KIT_TEST(no_undo_across_an_echo),
 		KIT_TEST(both_probes_are_taken),
 		KIT_TEST(a_far_timer_after_days),
 	};
