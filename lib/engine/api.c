@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine_priv.h"
+#include "tcp/share.h"
 
 static struct engine *engine_of(const struct pier_conn *pc)
 {

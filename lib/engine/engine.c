@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine_priv.h"
+#include "tcp/share.h"
 
 #define LOAD_WHEEL 4 /* entries per record, dead ones included; the region is sparse */
 #define NET_HELD   1024
@@ -264,6 +265,8 @@ static void init_tcp(struct engine *e, const struct engine_config *cfg, uint64_t
 	t->policy.max_orphans = cfg->max_orphans;
 	t->time_wait_ms = ms_of(cfg->time_wait_us);
 	t->held_max = cfg->mbuf_share;
+	t->mbuf_octets = min_of(e->pool.buf_len / 2u, 1448u);
+	tcp_share_divide(t);
 	t->rcv_budget = cfg->mbuf_share ?
 		(uint64_t)cfg->mbuf_share * e->pool.buf_len / 2 : UINT64_MAX;
 	t->ooo_max = cfg->mbuf_share ? max_of(cfg->mbuf_share / 2, 1u) : UINT64_MAX;
@@ -315,6 +318,7 @@ struct engine *engine_create(const struct engine_config *cfg, uint64_t now, char
 	init_tcp(e, cfg, now);
 	if (!init_tables(e, cfg, now, err, errlen) || !init_net(e, cfg, now, err, errlen))
 		return NULL;
+	pkt_pool_keep_reserve(&e->pool);
 	return e;
 }
 

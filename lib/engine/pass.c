@@ -8,6 +8,7 @@
 #include "engine_priv.h"
 #include "pkt/parse.h"
 #include "tcp/policy.h"
+#include "tcp/share.h"
 
 /* Not TCP, or not for us. True if it became a TCP segment after all (the last fragment). */
 static bool other_input(struct engine *e, struct rte_mbuf **m, struct pkt_facts *f)
@@ -169,6 +170,8 @@ void engine_tick(struct engine *e, uint64_t now, unsigned int budget)
 	tcp_stale_sweep(t);
 	if (unlikely(t->policy.stalled.n))
 		tcp_policy_tick(t);
+	if (t->held_max)
+		tcp_share_divide(t);
 	if (unlikely(tcp_share_eased(t)))
 		tcp_share_tick(t);
 	if (t->ready.head != TCP_LIST_END)

@@ -127,11 +127,34 @@ void engine_usage(const struct engine *e, struct engine_usage *out)
 		out->listeners += t->version[v].listener != NULL;
 }
 
+/* What is shared out, against what each has of it. */
+static const char *audit_shares(const struct tcp *t)
+{
+	uint64_t held = 0, promised = 0, grown = 0, ooo = 0;
+
+	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++) {
+		const struct tcp_conn *c = &t->conn[i];
+		const struct tcp_work *w = c->block ? tcp_work_of(t, c) : NULL;
+
+		held += w ? w->held : 0;
+		promised += w ? w->promised : 0;
+		ooo += w ? w->ooo_held : 0;
+		if (c->state != TCP_CLOSED || w)
+			grown += tcp_rcvbuf_grown(t, c);
+	}
+	if (held != t->held || ooo != t->ooo_held)
+		return "the count of mbufs that queues keep is wrong";
+	if (promised != t->promised)
+		return "the count of octets in open windows is wrong";
+	return grown != t->rcv_grown ? "the count of what receive buffers grew is wrong" : NULL;
+}
+
 const char *engine_audit(const struct engine *e)
 {
 	const struct tcp *t = &e->tcp;
 	uint64_t conns = 0, hashed = 0, blocks = 0, half = 0, tw = 0, beside = 0;
 	uint64_t stalled = 0, orphans = 0;
+	const char *wrong = audit_shares(t);
 
 	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++) {
 		hashed += t->conn[i].state != TCP_CLOSED;
@@ -145,6 +168,8 @@ const char *engine_audit(const struct engine *e)
 		tw += t->small[i].half.kind == FLOW_TIME_WAIT;
 		beside += t->small[i].half.kind == FLOW_HALF_OPEN && t->small[i].half.reused;
 	}
+	if (wrong)
+		return wrong;
 	if (conns != t->conn_pool.used)
 		return "connection records lost";
 	if (blocks != t->working)

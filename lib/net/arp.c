@@ -32,7 +32,7 @@ void arp_send(struct net *n, uint32_t local, uint32_t addr, const uint8_t *dst,
 {
 	const struct net_addr *own = &n->addrs[local];
 	const uint8_t *mac = net_port(n, own->port)->port->mac;
-	struct rte_mbuf *m = pkt_alloc(n->conf.pool);
+	struct rte_mbuf *m = pkt_alloc_last(n->conf.pool);
 
 	if (!m) {
 		count(n->counters, CTR_TX_NO_MBUF);

@@ -90,7 +90,7 @@ struct rte_mbuf *net_answer(struct net *n, struct rte_mbuf *m, uint16_t len)
 
 	if (unlikely(!own)) {
 		pkt_recycle(n->conf.pool, m);
-		m = pkt_alloc(n->conf.pool);
+		m = pkt_alloc_last(n->conf.pool);
 		if (!m) {
 			count(n->counters, CTR_TX_NO_MBUF);
 			return NULL;

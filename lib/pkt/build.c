@@ -95,9 +95,10 @@ static bool build_slice(struct builder *b, const struct slice *s, uint32_t skip,
 
 	if (sum_known)
 		b->sum = sum_combine(b->sum, s->sum, b->head->pkt_len & 1);
-	if (len < b->copy_below || !s->owner)
-		return build_copy(b, s->data + skip, len, sum_known);
-	return build_attach(b, s->owner, s->data + skip, len, sum_known);
+	if (len >= b->copy_below && s->owner &&
+	    likely(build_attach(b, s->owner, s->data + skip, len, sum_known)))
+		return true;
+	return build_copy(b, s->data + skip, len, sum_known);
 }
 
 static uint32_t copy_below(const struct pkt_pool *pool, const struct pkt_port *pp)

@@ -9,6 +9,7 @@
 
 #include "algo/isn.h"
 #include "tcp/policy.h"
+#include "tcp/share.h"
 
 #define SEGMENTS_MAX ((1u << 20) - 1)
 
@@ -84,6 +85,7 @@ void *tcp_ctx(struct tcp *t, struct tcp_conn *c)
 static void block_free(struct tcp *t, struct tcp_conn *c)
 {
 	tcp_policy_forget(t, c, tcp_work_of(t, c));
+	t->promised -= tcp_work_of(t, c)->promised;
 	slab_free(&t->slab, c->block, TCP_BLOCK_ORDER);
 	c->block = 0;
 	t->working--;
@@ -100,6 +102,7 @@ void tcp_conn_free(struct tcp *t, struct tcp_conn *c)
 	}
 	if (v->listener->handler->ctx_size > sizeof(c->ctx) && c->ctx)
 		slab_free(&t->slab, (uint32_t)c->ctx, ctx_order(t, c));
+	t->rcv_grown -= tcp_rcvbuf_grown(t, c);
 	net_path_put(t->net, c->path);
 	tcp_version_put(t, c->version);
 	c->flags = 0;

@@ -168,7 +168,7 @@ struct rte_mbuf *tcp_syn_build(struct tcp *t, struct tcp_conn *c, struct tcp_wor
 		.dscp = c->dscp,
 		.syn = &o,
 	};
-	struct rte_mbuf *m = pkt_alloc(t->pool);
+	struct rte_mbuf *m = pkt_alloc_last(t->pool);
 
 	if (unlikely(!m)) {
 		count(t->ctr, CTR_TX_NO_MBUF);

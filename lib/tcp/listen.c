@@ -189,6 +189,9 @@ static void half_open(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, in
 	if (tw && seq_leq(half.iss, tw->snd_nxt))
 		half.iss = tw->snd_nxt + 1 + (half.iss & 0xffff);
 	tcp_half_size(&half, l, tcp_half_agree(&half, f, l), t->net->paths[path].mtu);
+	/* A cookie cannot say so: what it offers is the same at all times. */
+	if (t->held_max && unlikely(t->fair_window < half.rcv_wnd))
+		half.rcv_wnd = (uint16_t)(t->fair_window >> half.rcv_wscale << half.rcv_wscale);
 	if (half.agreed & TCP_AGREED_WS && unlikely(f->wscale > TCP_WSCALE_MAX))
 		count(t->ctr, CTR_RX_WSCALE_HIGH);
 	h = tcp_half_keep(t, &half, f->hash, &why);
@@ -460,7 +463,7 @@ void tcp_half_timer(struct tcp *t, struct tcp_half *h)
 	h->retries++;
 	h->deadline = tcp_timer_due(t, rtt_backoff(o->rto_initial, h->retries, o->rto_max));
 	h->wheel_slot = tcp_wheel_insert(t, entry, h->deadline);
-	m = pkt_alloc(t->pool);
+	m = pkt_alloc_last(t->pool);
 	if (!m) {
 		count(t->ctr, CTR_TX_NO_MBUF);
 		return;

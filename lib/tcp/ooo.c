@@ -235,6 +235,16 @@ void ooo_trim(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		drop_last(t, tcp_fattest(t));
 }
 
+bool ooo_evict(struct tcp *t)
+{
+	struct tcp_work *w = tcp_fattest(t);
+
+	if (!w)
+		return false;
+	drop_last(t, w);
+	return true;
+}
+
 /* The range that holds seq, or NULL. */
 static struct tcp_run *run_of(const struct tcp *t, struct tcp_work *w, uint32_t seq)
 {

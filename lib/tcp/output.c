@@ -56,7 +56,7 @@ static uint32_t ack_seq(const struct tcp_conn *c, const struct tcp_work *w)
 
 bool tcp_ack_now(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	struct rte_mbuf *m = pkt_alloc(t->pool);
+	struct rte_mbuf *m = pkt_alloc_last(t->pool);
 	struct tcp_seg seg;
 
 	if (unlikely(!m)) {
@@ -96,7 +96,7 @@ void tcp_challenge_ack(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, bo
 
 void tcp_send_reset_always(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	struct rte_mbuf *m = pkt_alloc(t->pool);
+	struct rte_mbuf *m = pkt_alloc_last(t->pool);
 	struct tcp_seg seg;
 
 	if (!m) {
@@ -357,15 +357,20 @@ static struct rte_mbuf *plan_build(struct tcp *t, struct tcp_conn *c, struct tcp
 {
 	const struct pkt_port *pp = t->port[t->net->paths[c->path].port];
 	const struct slice *s;
+	struct rte_mbuf *m;
 	uint32_t i;
 
 	*sum = 0;
 	if (!p->len)
-		return pkt_alloc(t->pool);
+		return pkt_alloc_last(t->pool);
 	i = tcp_queue_find(t, &w->sndq, w->sndq_inline, p->seq);
 	s = vec_at(&w->sndq, &t->slab, w->sndq_inline, sizeof(*s), i);
-	return pkt_build(t->pool, pp, s, w->sndq.n - i, p->seq - s->seq, p->len,
-			 pkt_needs_sum(pp) ? sum : NULL);
+	m = pkt_build(t->pool, pp, s, w->sndq.n - i, p->seq - s->seq, p->len,
+		      pkt_needs_sum(pp) ? sum : NULL);
+	if (unlikely(!m) && (p->again || p->probe) && pkt_pool_dip(t->pool))
+		m = pkt_build(t->pool, pp, s, w->sndq.n - i, p->seq - s->seq, p->len,
+			      pkt_needs_sum(pp) ? sum : NULL);
+	return m;
 }
 
 static struct rte_mbuf *send_plan(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
@@ -420,14 +425,15 @@ static struct rte_mbuf *next_segment(struct tcp *t, struct tcp_conn *c, struct t
 	seg_common(t, c, w, &seg);
 	if (make_plan(t, c, w, payload_room(c, &seg), &p)) {
 		m = send_plan(t, c, w, &p, &seg);
-		*failed = !m;
+		*failed |= !m;
 		if (m)
 			ack_sent(c, w);
-		return m;
+		if (m || !w->ack_now)
+			return m; /* else an ACK, which needs no more than the reserve has */
 	}
 	if (!w->ack_now && !w->keepalive_probe)
 		return NULL;
-	m = pkt_alloc(t->pool);
+	m = pkt_alloc_last(t->pool);
 	if (unlikely(!m)) {
 		count(t->ctr, CTR_TX_NO_MBUF);
 		*failed = true;

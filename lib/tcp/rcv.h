@@ -10,7 +10,7 @@
 #ifndef PIER_TCP_RCV_H
 #define PIER_TCP_RCV_H
 
-#include "tcp/tcp.h"
+#include "tcp/share.h"
 
 /* m belongs to a receive queue of the connection from here on, or no more. */
 static inline void rcv_hold(struct tcp *t, struct tcp_work *w, const struct rte_mbuf *m)
@@ -75,6 +75,8 @@ bool ooo_overlap(const struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t
 uint32_t ooo_end(const struct tcp *t, struct tcp_work *w, uint32_t none);
 /* Remember where the newest data went: RFC 2018 section 4 reports that first. */
 void ooo_newest(const struct tcp *t, struct tcp_work *w, uint32_t seq);
+/* The highest range of the fattest connection goes; false: there is none. */
+bool ooo_evict(struct tcp *t);
 void ooo_drop(struct tcp *t, struct tcp_work *w);
 
 #endif

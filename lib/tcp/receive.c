@@ -173,10 +173,6 @@ static void take_out_of_order(struct tcp *t, struct tcp_conn *c, struct tcp_work
 {
 	struct tcp_sack_block b;
 
-	if (tcp_share_spent(t)) {
-		tcp_drop(t, m, CTR_RX_OOO_FULL);
-		return;
-	}
 	note_ooo_duplicate(t, c, w, p);
 	take_with_gap(t, c, w, m, p);
 	if (ooo_overlap(t, w, p->seq, p->seq + p->len, &b)) {
@@ -293,7 +289,8 @@ static void take_payload(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		} else {
 			pkt_recycle(t->pool, m);
 		}
-	} else if (unlikely(tcp_share_refuses(t, w))) {
+	} else if (unlikely(tcp_share_refuses(t, w)) &&
+		   (p->seq != c->rcv_nxt || !ooo_evict(t))) {
 		tcp_drop(t, m, CTR_RX_MBUF_SHARE);
 	} else if (p->seq != c->rcv_nxt) {
 		take_out_of_order(t, c, w, m, p);

@@ -81,7 +81,7 @@ struct rte_mbuf *tcp_reuse(struct tcp *t, struct rte_mbuf *m)
 		return m;
 	}
 	pkt_recycle(t->pool, m);
-	m = pkt_alloc(t->pool);
+	m = pkt_alloc_last(t->pool);
 	if (unlikely(!m))
 		count(t->ctr, CTR_TX_NO_MBUF);
 	return m;

@@ -1,15 +1,28 @@
 /*
- * Received mbufs are the worker's, and slow handlers and peers hold them. A connection may hold as many
- * as are left of the share (tcp_share_left): however many are slow, some are left, and one that reads
- * and holds none is offered them at once. A window that had to stay small for it is opened as soon as
- * a quarter of the share is free again; the peer need not probe for it.
+ * Received mbufs are the worker's, and slow handlers and peers hold them. A connection may hold three
+ * times as many as it leaves of the share (tcp_share_window), the open part of its window included:
+ * however many are slow, some are left, and one that reads and holds none is offered them at once.
  *
- * Of connections with out-of-order data the fattest is to be found. A list for each number of bits of that count, so that one of the fattest is found without looking at
- * more than FAT_LOOK connections, and moving a connection costs the same whatever it holds.
+ * A window that is being filled is counted as if it were full (tcp.promised): should all handlers stop
+ * reading, there is room for what their peers may have sent already. Not counted are the windows of
+ * connections that receive little, a full segment in a round trip at most. They are offered an equal
+ * part of the share, two segments at least, until they receive more. What is left uncovered: two
+ * segments each when connections are more than half the share's mbufs, and windows that grew while
+ * much came in and were not used up when that ended. Should all of that be filled at once, the reserve
+ * behind the share and then out-of-order data make room, and at last data inside a window is dropped
+ * (rx_mbuf_share).
+ *
+ * A window that had to stay small is opened as soon as a quarter of the share is free again; the peer
+ * need not probe for it.
+ *
+ * Of connections with out-of-order data the fattest is to be found: a list for each number of bits of
+ * that count, so that one of the fattest is found without looking at more than FAT_LOOK connections,
+ * and moving a connection costs the same whatever it holds.
  */
-#include "tcp/tcp.h"
+#include "tcp/share.h"
 
 #define FAT_LOOK 16
+#define FAIR_LEAST (2u * 1460)
 #define OPEN_MAX 64 /* windows in one tick */
 
 static struct tcp_work *work_at(const struct tcp *t, uint32_t conn)
@@ -64,6 +77,37 @@ struct tcp_work *tcp_fattest(const struct tcp *t)
 		i = w->fat_next;
 	}
 	return best;
+}
+
+uint64_t tcp_share_window(const struct tcp *t, const struct tcp_work *w)
+{
+	uint64_t all = t->held_max * t->mbuf_octets, own = (uint64_t)w->held * t->mbuf_octets;
+	uint64_t others = t->held * t->mbuf_octets - own + t->promised - w->promised, room;
+
+	room = all > others ? (all - others) / 4 * 3 : 0;
+	room = room > own ? room - own : 0;
+	if (!w->rcvq.n && w->held < TCP_HELD_LEAST && t->held < t->held_max + t->held_max / 8)
+		room = max_of(room, (uint64_t)(TCP_HELD_LEAST - w->held) * t->mbuf_octets);
+	return room;
+}
+
+void tcp_share_divide(struct tcp *t)
+{
+	uint64_t all = t->held_max * t->mbuf_octets, n = t->conn_pool.used + t->half_open + 1;
+
+	all = min_of(all / n, GIB);
+	t->fair_window = max_of((uint32_t)all, FAIR_LEAST);
+}
+
+void tcp_share_promise(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w)
+{
+	uint32_t open = 0;
+
+	if (tcp_share_counts(w) && seq_gt(w->rcv_adv, c->rcv_nxt) &&
+	    !(c->flags & TCP_F_FIN_RECEIVED))
+		open = w->rcv_adv - c->rcv_nxt;
+	t->promised += (uint64_t)open - w->promised;
+	w->promised = open;
 }
 
 void tcp_pinch(struct tcp *t, struct tcp_work *w)

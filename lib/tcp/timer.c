@@ -12,6 +12,7 @@
 #include "tcp/connect.h"
 #include "tcp/loss.h"
 #include "tcp/policy.h"
+#include "tcp/share.h"
 
 #define SWEEP_MAX   1024 /* records in one tick */
 #define FAR_MS      1000u
@@ -368,8 +369,10 @@ static void expire(struct tcp *t, struct tcp_conn *c)
 		w->burst_wait = 0;
 		tcp_want_output(t, c, w);
 	}
-	if (w->measuring && seq_leq(w->round_ms, t->now_ms))
+	if (w->measuring && seq_leq(w->round_ms, t->now_ms)) {
 		w->measuring = 0;
+		tcp_share_promise(t, c, w);
+	}
 	if (c->flags & TCP_F_TIMER && seq_leq(c->handler_deadline, t->now_ms)) {
 		c->flags &= ~(uint32_t)TCP_F_TIMER;
 		tcp_ready(t, c, w, TCP_EV_TIMER);

@@ -7,16 +7,16 @@
  *
  * The buffer begins at rcvbuf-initial and doubles, up to rcvbuf, while the handler takes more than a
  * quarter of it in one round trip: the window is then more than twice what the path delivers, however
- * the rounds are cut, and does not limit a sender
- * that doubles its own. What buffers grew is bounded by the worker's budget. How long a round trip is
- * timestamps say, or without them the time it takes to fill one window. While much comes in, the
- * hot block stays for the round's length, or the measure would be lost with it.
+ * the rounds are cut, and does not limit a sender that doubles its own. What buffers grew is bounded by
+ * the worker's budget. How long a round trip is timestamps say, or without them the time it takes to
+ * fill one window. While much comes in, the hot block stays for the round's length, or the measure
+ * would be lost with it; and so long the window counts as one that is being filled (share.c).
  */
-#include "tcp/tcp.h"
+#include "tcp/share.h"
 
 #define RTT_MAX_US (10u * 1000 * 1000) /* longer is an idle sender */
 #define RTT_MIN_US 1000u               /* the timestamp clock's tick */
-#define PINCHED_MSS 8
+#define PINCHED_MSS 2
 #define SHIFT_ALL   7
 #define RTT_GUESS  (100u * 1000)
 
@@ -46,7 +46,9 @@ static uint32_t share_edge(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 
 	if (likely(!t->held_max))
 		return edge;
-	room = tcp_share_left(t, w) * c->rcv_mss;
+	room = tcp_share_window(t, w);
+	if (!tcp_share_counts(w))
+		room = min_of(room, t->fair_window);
 	if (edge - c->rcv_nxt <= room)
 		return edge;
 	if (room < PINCHED_MSS * c->rcv_mss && !w->rcvq.n)
@@ -69,6 +71,7 @@ uint16_t tcp_advertise(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	field = seq_gt(edge, c->rcv_nxt) ? (edge - c->rcv_nxt) >> c->rcv_wscale : 0;
 	field = min_of(field, 0xffffu);
 	w->rcv_adv = seq_max(w->rcv_adv, c->rcv_nxt + (field << c->rcv_wscale));
+	tcp_share_promise(t, c, w);
 	return field;
 }
 
@@ -104,6 +107,13 @@ static void window_time(const struct tcp *t, const struct tcp_conn *c, struct tc
 	w->edge_at = now ? now : 1;
 }
 
+uint32_t tcp_rcvbuf_grown(const struct tcp *t, const struct tcp_conn *c)
+{
+	const struct tcp_options *o = tcp_opts_of(t, c);
+
+	return tcp_rcvbuf(t, c) - (uint32_t)min_of(o->rcvbuf_initial, o->rcvbuf);
+}
+
 /* One doubling, if the budget has it. */
 static bool grow(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
@@ -131,13 +141,14 @@ static void measure(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	got = w->rcv_read - w->round_read;
 	while (w->growing && got > w->rcvbuf / 4 && grow(t, c, w))
 		;
-	if (now - w->round_at >= rtt) {
-		w->round_at = now;
-		w->round_read = w->rcv_read;
-	} else if (w->growing && got > c->rcv_mss) {
+	if (got > c->rcv_mss) {
 		w->measuring = 1;
 		w->round_ms = t->now_ms + rtt / (uint32_t)US_PER_MS + 1;
 		tcp_timer_update(t, c, w);
+	}
+	if (now - w->round_at >= rtt) {
+		w->round_at = now;
+		w->round_read = w->rcv_read;
 	}
 }
 
@@ -145,8 +156,9 @@ void tcp_window_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	uint32_t edge, open, gain;
 
-	if (w->growing)
+	if (w->growing || t->held_max)
 		measure(t, c, w);
+	tcp_share_promise(t, c, w);
 	edge = share_edge(t, c, w);
 	open = seq_gt(w->rcv_adv, c->rcv_nxt) ? w->rcv_adv - c->rcv_nxt : 0;
 	gain = seq_gt(edge, w->rcv_adv) ? edge - w->rcv_adv : 0;

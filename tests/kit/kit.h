@@ -47,6 +47,7 @@
 #define KIT_T0     kit_t0()
 #define KIT_PEERS  1100
 #define KIT_MBUFS  8191
+#define KIT_RESERVE 32 /* of these, what each engine keeps in reserve */
 #define KIT_PORT   80 /* where kit_start listens */
 
 #define MS US_PER_MS

@@ -138,56 +138,125 @@ static bool push(struct eager *e, uint32_t n)
 	return e->seq != from;
 }
 
-/*
- * Clients that send to echo and never read, until nothing more of theirs is taken; the receive pool keeps
- * its reserve. Then one reads, and one is new: both go on at full speed.
- */
+/* A peer of k that sends as soon as it is open. */
+static void eager_open(struct kit *k, struct eager *e, uint16_t win)
+{
+	*e = (struct eager){.p = kit_peer(k), .seq = 1, .una = 1, .read = 1};
+	e->p->offer = OFFER_ALL;
+	e->p->win = win;
+	kit_syn(e->p);
+	e->edge = 1 + kit_synack(e->p).win;
+	send_seg(e->p, .flags = ACK, .seq = 1, .ack = 1);
+}
+
+/* All send what their windows let them, until none does; nothing that a window allowed is refused. */
+static void fill_up(struct kit *k, struct eager *e, unsigned int n, uint32_t share)
+{
+	bool any = true;
+
+	for (unsigned int round = 0; any; round++) {
+		assert_true(round < 1000);
+		any = false;
+		for (unsigned int i = 0; i < n; i++)
+			any |= push(&e[i], 8 * 1448);
+		kit_advance(k, MS);
+		hear(k, e, n);
+		assert_true(kit_usage(k).mbufs_held <= share + share / 8);
+	}
+	kit_advance(k, 100 * MS); /* ACKs that were delayed */
+	hear(k, e, n);
+	for (unsigned int i = 0; i < n; i++)
+		assert_int_equal(e[i].una, e[i].seq);
+	assert_int_equal(kit_ctr(k, CTR_RX_MBUF_SHARE) + kit_ctr(k, CTR_RX_OOO_FULL), 0);
+}
+
+/* One of the n reads again, and one is new: both get on as if there were no others. */
+static void two_get_on(struct kit *k, struct eager *e, unsigned int n)
+{
+	eager_open(k, &e[n], 65535);
+	e[n].p->app.echo = true;
+	e[0].p->win = 65535;
+	if (!e[0].p->app.echo)
+		kit_app_read(e[0].p, UINT64_MAX);
+	for (unsigned int round = 0; round < 200; round++) {
+		for (unsigned int i = 0; i <= n; i += n) {
+			send_seg(e[i].p, .flags = ACK, .seq = e[i].seq, .ack = e[i].read);
+			push(&e[i], 16 * 1448);
+		}
+		kit_advance(k, MS);
+		hear(k, e, n + 1);
+	}
+	assert_true(e[0].una > 1 + 500000);
+	assert_true(e[n].read > 1 + 500000);
+	assert_int_equal(kit_ctr(k, CTR_RX_MBUF_SHARE), 0);
+}
+
+/* Clients that send to echo and never read: what is kept waits in send queues too. */
 static void DOS_13_clients_that_never_read(void **s)
 {
 	enum { SLOW = 40, SHARE = 2000 };
+	static struct eager e[SLOW + 1];
 	struct kit *k = *s;
-	struct eager e[SLOW + 1] = {0};
-	bool any = true;
 
 	k->conf.mbuf_share = SHARE;
 	k->conf.block_bytes = 8 * MIB;
 	k->tcp.rcvbuf = 256 * KIB;
 	k->tcp.sndbuf = 256 * KIB;
 	for (unsigned int i = 0; i < SLOW; i++) {
-		e[i] = (struct eager){.p = kit_peer(k), .seq = 1, .edge = 1 + 65535, .una = 1,
-				    .read = 1};
-		e[i].p->offer = OFFER_ALL;
-		e[i].p->win = 0;
+		eager_open(k, &e[i], 0);
 		e[i].p->app.echo = true;
-		kit_open(e[i].p);
 	}
-	for (unsigned int round = 0; any && round < 1000; round++) {
-		any = false;
+	fill_up(k, e, SLOW, SHARE);
+	two_get_on(k, e, SLOW);
+}
+
+/* Handlers that keep up, with windows that have grown, until all stop at once. */
+static void DOS_13_all_stop_reading(void **s)
+{
+	enum { SLOW = 60, SHARE = 3000 };
+	static struct eager e[SLOW + 1];
+	struct kit *k = *s;
+	uint64_t widest = 0;
+
+	k->conf.mbuf_share = SHARE;
+	k->conf.block_bytes = 8 * MIB;
+	k->tcp.rcvbuf = 4 * MIB;
+	k->tcp.rcvbuf_initial = 64 * KIB;
+	for (unsigned int i = 0; i < SLOW; i++)
+		eager_open(k, &e[i], 65535);
+	for (unsigned int round = 0; round < 30; round++) {
 		for (unsigned int i = 0; i < SLOW; i++)
-			any |= push(&e[i], 8 * 1448);
+			push(&e[i], (i < 2 ? 40 : 4) * 1448);
 		kit_advance(k, MS);
 		hear(k, e, SLOW);
-		assert_true(kit_usage(k).mbufs_held <= SHARE + SHARE / 8);
 	}
-	assert_false(any);
-	e[SLOW] = (struct eager){.p = kit_peer(k), .seq = 1, .edge = 1 + 1448, .una = 1,
-			      .read = 1};
-	e[SLOW].p->offer = OFFER_ALL;
-	e[SLOW].p->app.echo = true;
-	kit_open(e[SLOW].p);
-	e[0].p->win = e[SLOW].p->win = 65535;
-	for (unsigned int round = 0; round < 200; round++) {
-		send_seg(e[0].p, .flags = ACK, .seq = e[0].seq, .ack = e[0].read);
-		send_seg(e[SLOW].p, .flags = ACK, .seq = e[SLOW].seq, .ack = e[SLOW].read);
-		if (round % 20 == 0)
-			e[0].seq = e[0].una; /* what was refused is sent again */
-		push(&e[0], 16 * 1448);
-		push(&e[SLOW], 16 * 1448);
-		kit_advance(k, MS);
-		hear(k, e, SLOW + 1);
+	for (unsigned int i = 0; i < SLOW; i++) {
+		widest = max_of(widest, (uint64_t)(e[i].edge - e[i].una));
+		e[i].p->app.take = 0;
 	}
-	assert_true(e[0].read > 500000);
-	assert_true(e[SLOW].read > 500000);
+	assert_true(widest > 65535);
+	fill_up(k, e, SLOW, SHARE);
+	two_get_on(k, e, SLOW);
+}
+
+/* A thousand that are told nothing of each other, and fill the windows they begin with. */
+static void DOS_13_a_thousand_at_once(void **s)
+{
+	enum { SLOW = 1000, SHARE = 4000 };
+	static struct eager e[SLOW + 1];
+	struct kit *k = *s;
+
+	k->unchecked = true;
+	k->conf.mbuf_share = SHARE;
+	k->conf.max_connections = SLOW + 2;
+	k->conf.block_bytes = 8 * MIB;
+	k->tcp.rcvbuf = 256 * KIB;
+	for (unsigned int i = 0; i < SLOW; i++) {
+		eager_open(k, &e[i], 65535);
+		e[i].p->app.take = 0;
+	}
+	fill_up(k, e, SLOW, SHARE);
+	two_get_on(k, e, SLOW);
 }
 
 /* An echo of 300 kB with allocations failing for five seconds in the middle. */
@@ -250,6 +319,8 @@ int main(void)
 		KIT_TEST(DOS_12_every_allocation_fails),
 		KIT_TEST(DOS_12_every_second_allocation_fails),
 		KIT_TEST(DOS_13_clients_that_never_read),
+		KIT_TEST(DOS_13_all_stop_reading),
+		KIT_TEST(DOS_13_a_thousand_at_once),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, kit_group_setup, NULL);

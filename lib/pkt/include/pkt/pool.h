@@ -6,6 +6,10 @@
  * needed goes back in bulk. Mbufs on the LIFO may stem from any receive pool; only those whose
  * buffer is as large as our own pool's are kept.
  *
+ * When the mempool is empty, because receiving and handlers have it all, a few in reserve are for what
+ * sets it free again: ACKs, RSTs, retransmissions, ARP and ICMP. Those are taken by pkt_alloc_last,
+ * new data by pkt_alloc, which leaves the reserve alone.
+ *
  * One per worker, that worker's thread only. All calls bounded.
  */
 #ifndef PIER_PKT_POOL_H
@@ -17,6 +21,7 @@
 
 #define PKT_POOL_LIFO 64 /* recycled mbufs kept within a turn */
 #define PKT_POOL_KEEP 8  /* and from one turn to the next */
+#define PKT_POOL_RESERVE 32 /* at most; of a small mempool 1/64 */
 
 struct pkt_pool {
 	struct rte_mempool *mp;       /* data mbufs; not owned */
@@ -24,12 +29,20 @@ struct pkt_pool {
 	unsigned n;
 	uint16_t buf_len; /* of mp's mbufs */
 	struct rte_mbuf *lifo[PKT_POOL_LIFO];
+	unsigned n_reserve, reserve_max;
+	struct rte_mbuf *reserve[PKT_POOL_RESERVE];
 };
 
 /* mp needs at least RTE_PKTMBUF_HEADROOM plus a full frame of data room. */
 void pkt_pool_init(struct pkt_pool *pool, struct rte_mempool *mp, struct rte_mempool *indirect);
 
-/* Give back all but PKT_POOL_KEEP mbufs: at the end of each turn. */
+/* Keep a reserve from now on. */
+void pkt_pool_keep_reserve(struct pkt_pool *pool);
+
+/* One of the reserve onto the LIFO; false: there is none. */
+bool pkt_pool_dip(struct pkt_pool *pool);
+
+/* Fill up the reserve, give back all but PKT_POOL_KEEP mbufs: at the end of each turn. */
 void pkt_pool_trim(struct pkt_pool *pool);
 
 /* Give back everything: before the mempools are freed. */
@@ -46,6 +59,16 @@ static inline struct rte_mbuf *pkt_alloc(struct pkt_pool *pool)
 		return m;
 	}
 	return rte_pktmbuf_alloc(pool->mp);
+}
+
+/* The same, out of the reserve if need be: for what is small, and frees memory or keeps peers going. */
+static inline struct rte_mbuf *pkt_alloc_last(struct pkt_pool *pool)
+{
+	struct rte_mbuf *m = pkt_alloc(pool);
+
+	if (unlikely(!m) && pkt_pool_dip(pool))
+		m = pkt_alloc(pool);
+	return m;
 }
 
 /*

@@ -343,6 +343,7 @@ struct tcp_work {
 
 	struct tcp_own own;                 /* with TCP_F_OWN */
 	uint32_t held;                      /* mbufs that the queues keep */
+	uint32_t promised;                  /* octets of the window that tcp.promised has */
 	uint32_t rcv_charge;                /* bytes of buffers behind received data */
 	uint32_t ooo_held;                  /* mbufs of the out-of-order queue */
 	uint32_t fat_next, fat_prev;        /* neighbours in tcp.fat, connection indexes, 0: none */

@@ -100,6 +100,9 @@ struct tcp {
 	uint32_t sweep_pos, sweep_ms; /* of tcp_stale_sweep */
 	uint32_t working;             /* blocks attached */
 	uint64_t held, held_max;      /* mbufs that queues keep, and their share; 0: no limit */
+	uint64_t promised;            /* octets of open windows that are being filled; see share.c */
+	uint32_t mbuf_octets;         /* payload that each mbuf kept has, at least */
+	uint32_t fair_window;         /* octets: an equal part of the share for each connection */
 
 	struct sip_key isn_key, ts_key;
 	struct cookie_jar cookies;
@@ -342,42 +345,6 @@ void tcp_trouble(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, enum pie
 void tcp_retransmitting(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 void tcp_r1_reached(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 
-/* ---- memory (share.c) ---- */
-
-/* The out-of-order queue changed: keep the connection among those of its size. O(1). */
-void tcp_fatness(struct tcp *t, struct tcp_work *w);
-/* The connection with the most out-of-order mbufs, or one of nearly as many; NULL: none has any. */
-struct tcp_work *tcp_fattest(const struct tcp *t);
-
-/*
- * mbufs that the connection may hold beyond those it has. Each may have as many as are left of the
- * share, so that many slow ones leave room for the one that reads.
- */
-static inline uint64_t tcp_share_left(const struct tcp *t, const struct tcp_work *w)
-{
-	uint64_t left = t->held_max > t->held ? t->held_max - t->held : 0;
-
-	if (!t->held_max)
-		return UINT32_MAX;
-	left = left > w->held ? left - w->held : 0;
-	if (left < TCP_HELD_LEAST && w->held < TCP_HELD_LEAST &&
-	    t->held < t->held_max + t->held_max / 8)
-		left = TCP_HELD_LEAST - w->held; /* out of the reserve behind the share */
-	return left;
-}
-
-/* The share keeps this connection's window small: tell the peer when that is over. */
-void tcp_pinch(struct tcp *t, struct tcp_work *w);
-void tcp_unpinch(struct tcp *t, struct tcp_work *w);
-/* Whether there are such, and room for them again. */
-static inline bool tcp_share_eased(const struct tcp *t)
-{
-	return unlikely(t->pinched) && slab_available(&t->slab) &&
-	       (!t->held_max || t->held < t->held_max - t->held_max / 4);
-}
-/* Open windows again, of a bounded number of connections. */
-void tcp_share_tick(struct tcp *t);
-
 /* ---- urgent data (urgent.c), RFC 9293 section 3.8.5 ---- */
 
 struct tcp_seg;
@@ -393,22 +360,6 @@ void tcp_urgent_mark(struct tcp_work *w, struct tcp_seg *seg);
 void tcp_urgent_fin(struct tcp_work *w, uint32_t seq);
 
 /* ---- queues (queue.c, rcvq.c) ---- */
-
-/* Queues keep as many mbufs as they may. */
-static inline bool tcp_share_spent(const struct tcp *t)
-{
-	return t->held_max && t->held >= t->held_max;
-}
-
-/*
- * No more for this connection, although the window allowed it. One that holds next to nothing is let
- * into the reserve behind the share, so that it gets on.
- */
-static inline bool tcp_share_refuses(const struct tcp *t, const struct tcp_work *w)
-{
-	return tcp_share_spent(t) &&
-	       (w->held >= TCP_HELD_LEAST || t->held >= t->held_max + t->held_max / 8);
-}
 
 /* Append to the send queue; each returns the bytes taken, bounded by the room. */
 size_t tcp_send_copy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
@@ -435,6 +386,8 @@ void tcp_queues_drop(struct tcp *t, struct tcp_work *w);
 
 /* The receive buffer of a connection, in bytes: what it began with, doubled as often as it grew. */
 uint32_t tcp_rcvbuf(const struct tcp *t, const struct tcp_conn *c);
+/* By how much it grew: the connection's part of tcp.rcv_grown. */
+uint32_t tcp_rcvbuf_grown(const struct tcp *t, const struct tcp_conn *c);
 
 /* A segment in order echoes TSval tsecr: how long a round trip takes. */
 void tcp_rcv_rtt(struct tcp *t, struct tcp_work *w, uint32_t tsecr);

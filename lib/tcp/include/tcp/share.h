@@ -1,0 +1,75 @@
+/*
+ * The worker's mbufs, shared by its connections: what each may hold and offer (share.c).
+ *
+ * For the worker's thread; no function takes longer for more connections.
+ */
+#ifndef PIER_TCP_SHARE_H
+#define PIER_TCP_SHARE_H
+
+#include "tcp/tcp.h"
+
+/* The out-of-order queue changed: keep the connection among those of its size. O(1). */
+void tcp_fatness(struct tcp *t, struct tcp_work *w);
+/* The connection with the most out-of-order mbufs, or one of nearly as many; NULL: none has any. */
+struct tcp_work *tcp_fattest(const struct tcp *t);
+
+/*
+ * mbufs that the connection may hold beyond those it has. Each may have as many as are left of the
+ * share, so that many slow ones leave room for the one that reads.
+ */
+static inline uint64_t tcp_share_left(const struct tcp *t, const struct tcp_work *w)
+{
+	uint64_t left = t->held_max > t->held ? t->held_max - t->held : 0;
+
+	if (!t->held_max)
+		return UINT32_MAX;
+	left = left > w->held ? left - w->held : 0;
+	if (left < TCP_HELD_LEAST && w->held < TCP_HELD_LEAST &&
+	    t->held < t->held_max + t->held_max / 8)
+		left = TCP_HELD_LEAST - w->held; /* out of the reserve behind the share */
+	return left;
+}
+
+/* The share keeps this connection's window small: tell the peer when that is over. */
+void tcp_pinch(struct tcp *t, struct tcp_work *w);
+void tcp_unpinch(struct tcp *t, struct tcp_work *w);
+/* Whether there are such, and room for them again. */
+static inline bool tcp_share_eased(const struct tcp *t)
+{
+	return unlikely(t->pinched) && slab_available(&t->slab) &&
+	       (!t->held_max || t->held * t->mbuf_octets + t->promised <
+					(t->held_max - t->held_max / 4) * t->mbuf_octets);
+}
+/* Octets that may be on their way to the connection, if what all have is to fit. */
+uint64_t tcp_share_window(const struct tcp *t, const struct tcp_work *w);
+/*
+ * Much comes in, or something is kept: the open window is part of the sum. Other connections are offered
+ * no more than the fair window.
+ */
+static inline bool tcp_share_counts(const struct tcp_work *w)
+{
+	return w->measuring || w->held;
+}
+
+/* The fair window for the number of connections there are now. */
+void tcp_share_divide(struct tcp *t);
+/* The connection's window, or whether it is being filled, has changed: bring the sum up to date. */
+void tcp_share_promise(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w);
+/* Open windows again, of a bounded number of connections. */
+void tcp_share_tick(struct tcp *t);
+
+/*
+ * No more for this connection, although its window allowed it: more has come at once than was counted
+ * on, and the reserve behind the share is spent too. One that holds next to nothing has a little more,
+ * so that it gets on.
+ */
+static inline bool tcp_share_refuses(const struct tcp *t, const struct tcp_work *w)
+{
+	uint64_t most = t->held_max + t->held_max / 8;
+
+	if (likely(t->held < most) || !t->held_max)
+		return false;
+	return w->held >= TCP_HELD_LEAST || t->held >= most + t->held_max / 16;
+}
+
+#endif
