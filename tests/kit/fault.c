@@ -35,6 +35,21 @@ struct rte_mbuf *kit_wire_mbuf(void)
 	return m;
 }
 
+static struct rte_mbuf *kept[KIT_MBUFS];
+static unsigned int n_kept;
+
+void kit_wire_keep(struct rte_mbuf *m)
+{
+	if (!kit_fail_mbufs) {
+		rte_pktmbuf_free_bulk(kept, n_kept);
+		n_kept = 0;
+	} else if (m) {
+		for (struct rte_mbuf *s = m; s; s = s->next)
+			rte_mbuf_refcnt_update(s, 1);
+		kept[n_kept++] = m;
+	}
+}
+
 struct stack {
 	unsigned int n;
 	void *obj[];

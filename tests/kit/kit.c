@@ -264,6 +264,7 @@ void kit_turn(struct kit *k)
 	struct pkt_facts facts[ENGINE_BURST_MAX];
 	unsigned int turns = 0;
 
+	kit_wire_keep(NULL);
 	if (k->n_burst) {
 		pkt_parse_burst(k->burst, facts, k->n_burst, 0, &k->cap[0]);
 		engine_input(k->e, k->burst, facts, k->n_burst, k->now);
@@ -321,6 +322,7 @@ void kit_inject_cut(struct kit *k, const void *frame, uint32_t len, const uint32
 	kit_pcap_write(k->now, frame, len);
 	assert_true(k->n_burst < ENGINE_BURST_MAX);
 	k->injected++;
+	kit_wire_keep(m);
 	k->burst[k->n_burst++] = m;
 	if (!k->bursting)
 		kit_turn(k);

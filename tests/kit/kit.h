@@ -332,10 +332,14 @@ void kit_app_flush(struct kit_peer *p);
 
 /* ---- memory that runs out (fault.c) ---- */
 
-/* From now on every nth allocation of the engine fails: 1 all, 0 none. */
+/*
+ * From now on every nth allocation of the engine fails: 1 all, 0 none. Until that is over the frames that
+ * arrive are the wire's as well, so that the engine cannot use them again.
+ */
 extern unsigned int kit_fail_mbufs, kit_fail_slab;
 /* An mbuf for a frame on the wire: never fails for these. */
 struct rte_mbuf *kit_wire_mbuf(void);
+void kit_wire_keep(struct rte_mbuf *m);
 /* The operations of the kit's mempools. */
 #define KIT_MEMPOOL_OPS "kit"
 /* Any other call of the handler API, by a function of the test's. */

@@ -4,6 +4,7 @@
  * Rows: WND-15 WND-16 DOS-01 DOS-12 DOS-13.
  */
 #include "kit.h"
+#include "tcp/tcp.h"
 
 /* 1 Gbit/s over 100 ms, a sender that doubles from ten segments, within the window it sees. */
 static void WND_15_a_gigabit_over_100_ms(void **s)
@@ -259,45 +260,63 @@ static void DOS_13_a_thousand_at_once(void **s)
 	two_get_on(k, e, SLOW);
 }
 
-/* An echo of 300 kB with allocations failing for five seconds in the middle. */
+/* All mbufs are where they were: with the engine for use, or in the mempool. */
+static void pool_is_whole(struct kit *k)
+{
+	const struct pkt_pool *pool = engine_tcp(k->e)->pool;
+
+	assert_int_equal(rte_mempool_avail_count(kit_mp) + pool->n + pool->n_reserve, KIT_MBUFS);
+	assert_int_equal(pool->n_reserve, KIT_RESERVE);
+	assert_int_equal(rte_mempool_avail_count(kit_indirect), KIT_MBUFS);
+	assert_int_equal(kit_usage(k).mbufs_held, 0);
+}
+
+/* A sender as simple as can be: from the first byte not acknowledged, again. */
+static void send_again(struct eager *e, uint32_t end)
+{
+	for (uint32_t at = e->una; at < e->una + 4 * 1448 && at < end;) {
+		uint32_t n = min_of(end - at, 1448u);
+
+		send_seg(e->p, .flags = ACK, .seq = at, .ack = e->read, .len = n);
+		at += n;
+	}
+}
+
+/* An echo of 4 MB with allocations failing for five seconds in the middle of it. */
 static void through_a_famine(struct kit *k, unsigned int mbufs, unsigned int slab)
 {
-	struct eager e = {.seq = 1, .edge = 1 + 65535, .read = 1};
-	uint64_t begin = k->now, fail_from = begin + 50 * MS, end = fail_from + 5 * SEC;
-	const uint32_t total = 300000;
-	uint32_t una = 1;
+	const uint32_t end = 1 + 4000000;
+	uint64_t begin = k->now, from = begin + SEC, to = from + 5 * SEC, failed;
+	struct eager e = {.seq = 1, .una = 1, .edge = 1 + 65535, .read = 1};
+	uint32_t before = 0, after = 0;
 
 	e.p = kit_est(k);
 	e.p->app.echo = true;
-	while (e.read < 1 + total) {
-		bool famine = k->now >= fail_from && k->now < end;
+	failed = kit_ctr(k, CTR_TX_NO_MBUF) + kit_ctr(k, CTR_BLOCKS_EXHAUSTED);
+	while (e.read < end) {
+		bool famine = k->now >= from && k->now < to;
 
 		assert_true(k->now < begin + 200 * SEC);
+		before = k->now <= from ? e.read : before;
+		after = k->now <= to ? e.read : after;
 		kit_fail_mbufs = famine ? mbufs : 0;
 		kit_fail_slab = famine ? slab : 0;
-		/* A sender as simple as can be: from the first byte not acknowledged, again. */
-		for (uint32_t at = una; at < una + 4 * 1448 && at < 1 + total;) {
-			uint32_t n = min_of(1 + total - at, 1448u);
-
-			send_seg(e.p, .flags = ACK, .seq = at, .ack = e.read, .len = n);
-			at += n;
-		}
+		send_again(&e, end);
 		kit_advance(k, 10 * MS);
-		while (kit_has(k)) {
-			struct seg g = kit_take(e.p);
-
-			una = seq_max(una, g.ack);
-			if (g.seq == e.read)
-				e.read += g.len;
-		}
-		send_seg(e.p, .flags = ACK, .seq = una, .ack = e.read);
+		hear(k, &e, 1);
+		send_seg(e.p, .flags = ACK, .seq = e.una, .ack = e.read);
 	}
 	kit_fail_mbufs = kit_fail_slab = 0;
-	assert_true(k->now >= end || e.read == 1 + total);
-	send_seg(e.p, .flags = RST, .seq = una);
+	assert_in_range(before, 2, end - 1); /* it was under way, and it was not over */
+	assert_true(after < end - 1000);
+	if (mbufs > 1)
+		assert_true(after > before);
+	failed = kit_ctr(k, CTR_TX_NO_MBUF) + kit_ctr(k, CTR_BLOCKS_EXHAUSTED) - failed;
+	assert_true(failed > 100);
+	send_seg(e.p, .flags = RST, .seq = e.una);
 	kit_drain(k);
-	assert_int_equal(kit_usage(k).mbufs_held, 0);
 	assert_int_equal(kit_usage(k).connections, 1 - !k->ctl);
+	pool_is_whole(k);
 }
 
 static void DOS_12_every_allocation_fails(void **s)
@@ -310,12 +329,71 @@ static void DOS_12_every_second_allocation_fails(void **s)
 	through_a_famine(*s, 2, 2);
 }
 
+/* A RST, an ACK, an ARP reply and a retransmission, when new data finds no mbuf. */
+static void DOS_12_the_reserve(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_est(k), *q = kit_plain(k), *stranger = kit_peer(k);
+	uint8_t arp[60] = {0};
+	struct kit_frame *f;
+	struct seg g = {.len = 1};
+	uint32_t seq = 1;
+	uint64_t from;
+
+	stranger->dport = 4444;
+	kit_app_send(p, 100);
+	expect(p, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+	from = k->now;
+	q->app.on_data = 1000;
+	kit_fail_mbufs = 1;
+	for (; g.len; seq += 2000) { /* until its answers find no mbuf: they are acknowledged */
+		assert_true(seq < 20 * 2000);
+		kit_burst_begin(k);
+		send_seg(q, .flags = ACK, .seq = seq, .ack = 1, .len = 1000);
+		send_seg(q, .flags = ACK, .seq = seq + 1000, .ack = 1, .len = 1000);
+		kit_burst_end(k);
+		g = kit_take(q);
+		assert_int_equal(g.ack, seq + 2000);
+		kit_drain(k);
+	}
+	send_seg(stranger, .flags = SYN, .seq = 0);
+	expect(stranger, .flags = RST | ACK, .seq = 0, .ack = 1);
+	eth_copy(arp, kit_mac);
+	eth_copy(arp + 6, kit_peer_mac);
+	store_be16(arp + 12, ETH_TYPE_ARP);
+	memcpy(arp + 14, &(struct arp_pkt){.htype = BE16(ARP_HTYPE_ETHERNET),
+					   .ptype = BE16(ETH_TYPE_IP4), .hlen = 6, .plen = 4,
+					   .op = BE16(ARP_OP_REQUEST), .spa = KIT_CLIENT,
+					   .tpa = KIT_SERVER, .sha = {2, 0, 0, 0, 0, 1}},
+	       sizeof(struct arp_pkt));
+	kit_inject(k, arp, sizeof(arp));
+	f = kit_frame_next(k);
+	assert_non_null(f);
+	assert_int_equal(load_be16(f->bytes + 12), ETH_TYPE_ARP);
+	kit_quiet(k);
+	do {
+		while (!kit_has(k))
+			kit_advance(k, MS);
+		f = kit_frame_next(k);
+		assert_true(k->now < from + 2 * SEC);
+	} while (load_be16(f->bytes + 36) != p->port);
+	assert_int_equal(kit_parse(p, f).len, 100);
+	kit_fail_mbufs = 0;
+	kit_advance(k, 10 * MS);
+	send_seg(p, .flags = RST, .seq = 1);
+	send_seg(q, .flags = RST, .seq = 1);
+	kit_drain(k);
+	kit_advance(k, MS);
+	pool_is_whole(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		KIT_TEST(WND_15_a_gigabit_over_100_ms),
 		KIT_TEST(WND_15_only_with_delivery),
 		KIT_TEST(WND_16_DOS_01_one_octet_segments),
+		KIT_TEST(DOS_12_the_reserve),
 		KIT_TEST(DOS_12_every_allocation_fails),
 		KIT_TEST(DOS_12_every_second_allocation_fails),
 		KIT_TEST(DOS_13_clients_that_never_read),
