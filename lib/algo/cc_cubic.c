@@ -171,7 +171,8 @@ static void cubic_on_exit_recovery(struct cc *c, uint64_t now)
 static void cubic_on_idle(struct cc *c, uint32_t iw)
 {
 	cc_idle(c, iw);
-	c->cubic.running = false;
+	if (!cc_is_initial(c))
+		c->cubic.running = false;
 }
 
 static void cubic_on_mss(struct cc *c, uint32_t mss)
@@ -183,11 +184,10 @@ static void cubic_on_mss(struct cc *c, uint32_t mss)
 /* 4.9.2: everything as it was, unless the window has outgrown it. */
 static void cubic_on_undo(struct cc *c, const struct cc *before, uint64_t now)
 {
-	uint32_t mss = c->mss, ssthresh = c->ssthresh;
+	uint32_t mss = c->mss, ssthresh = c->ssthresh, cwnd = c->cwnd;
 
-	if (c->cwnd >= before->cwnd)
-		return;
 	*c = *before;
+	c->cwnd = max_of(c->cwnd, cwnd);
 	c->ssthresh = max_of(c->ssthresh, ssthresh);
 	if (mss != c->mss)
 		cubic_on_mss(c, mss);

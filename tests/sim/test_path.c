@@ -16,11 +16,10 @@ static void set_wide(struct sim *s, const struct row *r)
 }
 
 /*
- * 100 MB each way, then both at once; there is no chance in it, so one seed. With a queue of one
- * product slow start overruns it once, which RFC 9406 sees a round trip late; with one that is never
- * full nothing may be sent again.
+ * 100 MB each way, then both at once; there is no chance in it, so one seed. One way, nothing is
+ * sent again, whether the queue holds one product or is never full.
  */
-static void clean_path(void **state)
+static void SIM_01_clean_path(void **state)
 {
 	static const uint64_t bytes[][2] = {{100 * MB, 0}, {0, 100 * MB}, {100 * MB, 100 * MB}};
 	double limit = 1.05 * 100 * MB * 8 / RATE + 12.0 * RTT / SEC;
@@ -40,7 +39,7 @@ static void clean_path(void **state)
 		/* Both at once, a loss empties one's queue while the other's ACKs wait in it. */
 		assert_true(f.seconds <= (i < 8 ? limit : 1.4 * limit));
 		assert_int_equal(f.rtos, 0);
-		if (r.n)
+		if (r.n || i < 8)
 			assert_int_equal(f.retransmits, 0);
 	}
 }
@@ -109,10 +108,9 @@ static struct figures clean(bool wide)
 }
 
 /*
- * By default 2 seeds, from the client; in full 20. 20 MB. That nothing is sent again for nothing and no
- * timer expires; the goodput at 10 % late is a figure only.
+ * By default 2 seeds, from the client; in full 20. 20 MB.
  */
-static void reordering(void **state)
+static void SIM_03_reordering(void **state)
 {
 	static const struct { double p; uint64_t late; double least; } cases[] = {
 		{0.01, RTT / 4, 0.9}, {0.1, RTT / 4, 0.9}, {0.01, RTT, 0.5}, {0.1, RTT, 0.5},
@@ -131,8 +129,7 @@ static void reordering(void **state)
 				      "resent, %" PRIu64 " timeouts, %" PRIu64 " recoveries, %" PRIu64
 				      " undone\n", r.p * 100, (uint64_t)(r.us / MS), f.goodput / whole,
 				      again * 100, f.rtos, f.recoveries, f.undone);
-			if (r.p < 0.1)
-				assert_true(f.goodput >= cases[i].least * whole);
+			assert_true(f.goodput >= cases[i].least * whole);
 			assert_int_equal(f.rtos, 0);
 			if (r.us == RTT / 4)
 				assert_true(again <= 0.01);
@@ -175,7 +172,7 @@ static void set_jitter(struct sim *s, const struct row *r)
 }
 
 /* By default 2 seeds; in full 20. 20 MB from the client. HyStart++ may leave slow start early by it. */
-static void jitter(void **state)
+static void SIM_05_jitter(void **state)
 {
 	const struct row uniform = {.bytes = {20 * MB, 0}, .setup = set_jitter, .us = 20 * MS};
 	const struct row exponential = {.bytes = {20 * MB, 0}, .setup = set_jitter, .us = 20 * MS,
@@ -233,11 +230,11 @@ static void SIM_07_ack_path(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		ROW_TEST(clean_path),
+		ROW_TEST(SIM_01_clean_path),
 		ROW_TEST(SIM_02_random_loss),
-		ROW_TEST(reordering),
+		ROW_TEST(SIM_03_reordering),
 		ROW_TEST(SIM_04_duplicates_and_damage),
-		ROW_TEST(jitter),
+		ROW_TEST(SIM_05_jitter),
 		ROW_TEST(SIM_07_ack_path),
 	};
 

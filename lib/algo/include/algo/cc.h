@@ -33,6 +33,11 @@ struct cc_hystart {
 	uint32_t last_min;
 	uint32_t path_min;  /* before conservative slow start, and what made it begin */
 	uint32_t css_min;
+	uint32_t ack_us;    /* low 32 bits of the clock at the last ACK, and at the first of its train */
+	uint32_t train_us;
+	uint32_t train;     /* bytes that it acknowledged after its first ACK */
+	bool full;          /* in this round a train took half a round-trip time */
+	bool was_full;      /* in the one before */
 	uint8_t samples;    /* of this round, counted to 255 */
 	uint8_t css_rounds; /* of conservative slow start left, 0: not in it */
 	bool begun;         /* round_end is valid */
@@ -59,8 +64,10 @@ struct cc {
 	uint32_t acked;    /* bytes acknowledged since cwnd last grew in congestion avoidance */
 	struct cc_settings set;
 	bool after_rto;    /* in the slow start that follows a retransmission timeout */
-	struct cc_hystart hystart;
-	struct cc_cubic cubic;
+	union {            /* all zero: neither has begun */
+		struct cc_hystart hystart; /* in the initial slow start, before any reduction */
+		struct cc_cubic cubic;     /* after it */
+	};
 };
 static_assert(sizeof(struct cc) <= 2 * CACHE_LINE, "part of a hot block");
 
