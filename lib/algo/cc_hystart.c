@@ -47,7 +47,10 @@ static void sample(struct cc_hystart *h, uint32_t rtt)
 		h->samples++;
 }
 
-/* Whether ACKs have come without a pause for half of the least round-trip time. */
+/*
+ * Whether ACKs have come without a pause for half of the least round-trip time, which must be long
+ * enough for the clock and the peer's bursts not to count.
+ */
 static void watch_train(struct cc_hystart *h, const struct cc_ack *ack)
 {
 	uint32_t now = (uint32_t)ack->now;
@@ -59,7 +62,7 @@ static void watch_train(struct cc_hystart *h, const struct cc_ack *ack)
 		h->train += ack->acked;
 	}
 	h->ack_us = now;
-	if (ack->min_rtt_us && now - h->train_us >= ack->min_rtt_us / 2)
+	if (ack->min_rtt_us >= MIN_RTT_THRESH && now - h->train_us >= ack->min_rtt_us / 2)
 		h->full = true;
 }
 
