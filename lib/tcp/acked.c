@@ -139,7 +139,7 @@ static void advance(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	if (unlikely(f->ack - w->marks >= MARKS_AGE))
 		bring_marks(w);
 	tcp_sndq_acked(t, w, f->ack);
-	tcp_pmtu_progress(w);
+	tcp_pmtu_progress(t, c, w);
 	if (f->flags & PKT_F_TS && c->flags & TCP_AGREED_TS)
 		check_sample(c, timestamp_sample(t, w, f, oldest), a);
 	if (a->sample_us)

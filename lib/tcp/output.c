@@ -123,6 +123,7 @@ void tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 struct plan {
 	uint32_t seq, len; /* payload */
 	bool fin, again, probe, tlp;
+	bool larger; /* than snd_mss: tcp_pmtu_larger() */
 };
 
 static bool fin_unsent(const struct tcp_conn *c)
@@ -212,6 +213,21 @@ static bool plan_new(struct tcp_conn *c, struct tcp_work *w, uint32_t mss, struc
 	return len || p->fin;
 }
 
+/* New data in a segment larger than snd_mss, if that shall be tried and there is enough. */
+static bool plan_larger(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t mss,
+			struct plan *p)
+{
+	uint32_t size;
+
+	if (likely(!w->guesses))
+		return false;
+	size = tcp_pmtu_larger(t, c, w);
+	if (!size || !plan_new(c, w, size - (c->snd_mss - mss), p))
+		return false;
+	p->larger = p->len > c->snd_mss;
+	return true;
+}
+
 /* RFC 8985 section 7.3: new data if there is some, else the last segment again. */
 static bool plan_tlp(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t mss,
 		     struct plan *p)
@@ -275,7 +291,8 @@ static bool make_plan(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uin
 	if (plan_probe(c, w, p))
 		return true;
 	return !burst_spent(t, c, w) &&
-	       (plan_retransmission(t, c, w, mss, p) || plan_new(c, w, mss, p));
+	       (plan_retransmission(t, c, w, mss, p) || plan_larger(t, c, w, mss, p) ||
+		plan_new(c, w, mss, p));
 }
 
 bool tcp_output_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
@@ -311,6 +328,8 @@ static void plan_sent_new(struct tcp_conn *c, struct tcp_work *w, const struct p
 		first_in_flight(t, c, w);
 	tcp_flight_sent(t, w, p->seq, end);
 	tcp_pmtu_sent(w, p->len, end);
+	if (unlikely(p->larger))
+		tcp_pmtu_tried(t, c, w);
 	c->snd_nxt = end;
 	w->snd_max = seq_max(w->snd_max, end);
 	w->override = 0;
@@ -340,6 +359,7 @@ static void plan_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, con
 		count(t->ctr, CTR_TX_RETRANSMITS);
 		w->force_retx = 0;
 		tcp_flight_again(t, w, p->seq, end);
+		tcp_pmtu_again(w, p->seq, p->seq + p->len);
 	} else {
 		plan_sent_new(c, w, p, end, t);
 	}

@@ -13,6 +13,11 @@
  * a tail loss probe of that size that put the timer off, and one timeout: three times the timeout is
  * the longest that it may take to find out.
  *
+ * That is a guess, and where much is lost mostly a wrong one: plain loss has its timeouts in a row
+ * too. So, while the connection is at work, one segment of the larger size is sent within a second,
+ * and if it is acknowledged the size is as it was. If it is lost it goes again in smaller ones, and
+ * the next trial is twice as long away. A connection that rests keeps the guess for pmtu-age.
+ *
  * Where a router says that packets of pmtu-floor are still too big, they are sent without DF, for it
  * to fragment. Silence is not enough for that.
  */
@@ -20,6 +25,7 @@
 
 #define SEARCH_LOW     1024 /* RFC 4821 section 7.2, IPv4 */
 #define BLACK_HOLE     2    /* timeouts in a row */
+#define GUESSES_MAX    10   /* the last trial of a larger size waits 512 s */
 #define MSS_MIN        8    /* whatever the path says, a segment makes progress */
 #define MSS_MAX        0x7fff /* of the record's field */
 #define HEADERS        (IP4_HDR_LEN + TCP_HDR_LEN)
@@ -65,6 +71,7 @@ static void resize(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32
 	w->size_acked = 0;
 	w->size_sent = 0;
 	w->ptb_mtu = 0;
+	w->guesses = 0;
 }
 
 /*
@@ -134,6 +141,7 @@ static void black_hole(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	uint32_t floor = tcp_opts_of(t, c)->pmtu_floor, size = c->snd_mss + headers(c);
 	uint32_t low = size > SEARCH_LOW ? SEARCH_LOW : size / 2;
+	uint8_t guesses = max_of(w->guesses, (uint8_t)1);
 
 	low = max_of(low, floor);
 	if (low >= size)
@@ -141,6 +149,38 @@ static void black_hole(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	count(t->ctr, CTR_PMTU_BLACK_HOLES);
 	c->pmtu_at = seconds(t);
 	resize(t, c, w, mss_for(c, low));
+	w->guesses = guesses;
+}
+
+/* What a connection would use that never had to guess. */
+static uint32_t size_told(struct tcp *t, const struct tcp_conn *c)
+{
+	struct net_pmtu known;
+
+	if (net_pmtu_find(t->net, c->tuple.local, c->tuple.remote, t->now,
+			  tcp_opts_of(t, c)->pmtu_age, &known))
+		return mss_for(c, known.mtu);
+	return c->mss_max;
+}
+
+uint32_t tcp_pmtu_larger(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	uint32_t size;
+
+	/* Not while a size is on trial, nor before smaller segments went through. */
+	if (!w->guesses || w->size_sent || !w->size_acked)
+		return 0;
+	if ((uint16_t)(seconds(t) - c->pmtu_at) < 1u << (w->guesses - 1))
+		return 0;
+	size = size_told(t, c);
+	return size > c->snd_mss ? size : 0;
+}
+
+void tcp_pmtu_tried(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	c->pmtu_at = seconds(t);
+	if (w->guesses < GUESSES_MAX)
+		w->guesses++;
 }
 
 static void count_full(struct tcp_work *w)
@@ -173,13 +213,23 @@ void tcp_pmtu_timeout(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		black_hole(t, c, w);
 }
 
-void tcp_pmtu_progress(struct tcp_work *w)
+/* A larger segment than the guess allows has gone through. */
+static void guessed_wrong(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	count(t->ctr, CTR_PMTU_RAISED);
+	resize(t, c, w, size_told(t, c));
+	w->size_acked = c->snd_mss;
+}
+
+void tcp_pmtu_progress(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	w->full_timeouts = 0;
 	w->doubted = 0;
 	if (w->size_sent && seq_geq(w->snd_una, w->size_end)) {
 		w->size_acked = w->size_sent;
 		w->size_sent = 0;
+		if (unlikely(w->size_acked > c->snd_mss))
+			guessed_wrong(t, c, w);
 	}
 	if (w->ptb_mtu && seq_gt(w->snd_una, w->ptb_seq))
 		w->ptb_mtu = 0;

@@ -21,7 +21,16 @@ void tcp_pmtu_timeout(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 void tcp_pmtu_probed(const struct tcp_conn *c, struct tcp_work *w, uint32_t len);
 
 /* SND.UNA moved. */
-void tcp_pmtu_progress(struct tcp_work *w);
+void tcp_pmtu_progress(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
+/*
+ * A size above snd_mss that the next segment of new data shall have, to find out whether the path
+ * takes it after all; 0: none. For connections whose snd_mss is a guess.
+ */
+uint32_t tcp_pmtu_larger(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
+/* It left. */
+void tcp_pmtu_tried(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 
 /* About to send over a path that is, or has become, smaller than the connection could use. */
 void tcp_pmtu_review(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
@@ -42,6 +51,14 @@ static inline void tcp_pmtu_sent(struct tcp_work *w, uint32_t len, uint32_t end)
 		w->size_sent = (uint16_t)len;
 		w->size_end = end;
 	}
+}
+
+/* Some of it left again, in a smaller segment: its acknowledgment proves nothing. */
+static inline void tcp_pmtu_again(struct tcp_work *w, uint32_t seq, uint32_t end)
+{
+	if (w->size_sent > end - seq && seq_lt(seq, w->size_end) &&
+	    seq_gt(end, w->size_end - w->size_sent))
+		w->size_sent = 0;
 }
 
 #endif

@@ -227,11 +227,43 @@ static void PMT_07_tried_larger_after_ten_minutes(void **s)
 	assert_int_equal(largest(p), 1348);
 }
 
+/* What a receiver has: all below next, and one range beyond, empty: none. */
+struct receiver {
+	uint32_t next, left, right;
+	unsigned int early; /* segments since the last ACK that were not the next one */
+};
+
+static void receive(struct receiver *r, const struct seg *g)
+{
+	if (g->seq <= r->next) {
+		r->next = max_of(r->next, g->seq + g->len);
+	} else {
+		r->early++;
+		r->left = r->left ? min_of(r->left, g->seq) : g->seq;
+		r->right = max_of(r->right, g->seq + g->len);
+	}
+	if (r->next >= r->left) {
+		r->next = max_of(r->next, r->right);
+		r->left = r->right = 0;
+	}
+}
+
+/* One ACK for each segment that came early, and one if there is more than was had. */
+static void acknowledge(struct receiver *r, struct kit_peer *p, uint32_t had)
+{
+	unsigned int n = r->early + (r->next != had);
+
+	r->early = 0;
+	while (n--)
+		send_seg(p, .flags = ACK, .seq = 1, .ack = r->next,
+			 .opts.sack_n = p->sack_agreed && r->left, .sack = {{r->left, r->right}});
+}
+
 /* A path of 1,200 bytes that says nothing; the time from the first segment to its ACK. */
 static void black_hole(struct kit *k, unsigned int offer, uint64_t rtt, uint32_t bytes)
 {
 	struct kit_peer *p = kit_peer(k);
-	uint32_t una = 1, end = bytes + 1;
+	struct receiver r = {.next = 1};
 	uint64_t t, first = 0, rto = rtt + max_of(200 * MS, 2 * rtt);
 	uint64_t holes = kit_ctr(k, CTR_PMTU_BLACK_HOLES);
 
@@ -243,23 +275,21 @@ static void black_hole(struct kit *k, unsigned int offer, uint64_t rtt, uint32_t
 	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
 	kit_app_send(p, bytes);
 	t = k->now;
-	while (una < end) {
-		uint32_t max = una;
+	while (r.next <= bytes) {
+		uint32_t had = r.next;
 
 		assert_true(k->now - t < 10 * SEC);
 		while (kit_has(k)) {
 			struct seg g = kit_take(p);
-			uint32_t size = g.len + (p->ts ? 52 : 40);
 
-			if (size <= 1200 && g.seq <= max)
-				max = max_of(max, g.seq + g.len);
+			if (g.len + (p->ts ? 52 : 40) <= 1200)
+				receive(&r, &g);
 		}
-		if (max > una) {
+		if (r.next != had || r.early) {
 			kit_advance(k, rtt);
 			if (!first)
 				first = k->now;
-			una = max;
-			send_seg(p, .flags = ACK, .seq = 1, .ack = una);
+			acknowledge(&r, p, had);
 		} else {
 			kit_advance(k, MS);
 		}
@@ -328,6 +358,79 @@ static void PMT_08_down_to_the_floor(void **s)
 		assert_int_equal(kit_take(p).len, lens[i]);
 		kit_quiet(k);
 	}
+}
+
+/* A bulk sender whose size was guessed to be 972, and small windows, so that it has always more. */
+static struct receiver guessed(struct kit *k, struct kit_peer *p)
+{
+	struct receiver r = {.next = 10 * 1448 + 1};
+
+	kit_app_send(p, 20000000);
+	while (!kit_ctr(k, CTR_PMTU_BLACK_HOLES)) {
+		kit_drain(k);
+		kit_advance(k, MS);
+	}
+	kit_drain(k);
+	p->win = 8 * 1448 >> 7;
+	send_seg(p, .flags = ACK, .seq = 1, .ack = r.next);
+	return r;
+}
+
+/*
+ * For so many seconds each segment not larger than that arrives and is acknowledged 10 ms later. Returns
+ * how many were larger than the guess.
+ */
+static unsigned int carry(struct kit *k, struct kit_peer *p, struct receiver *r, uint32_t largest,
+			  unsigned int seconds)
+{
+	uint64_t end = k->now + seconds * SEC;
+	unsigned int larger = 0;
+
+	while (k->now < end) {
+		uint32_t had = r->next;
+
+		while (kit_has(k)) {
+			struct seg g = kit_take(p);
+
+			larger += g.len > 972;
+			if (g.len <= largest)
+				receive(r, &g);
+		}
+		kit_advance(k, 10 * MS);
+		acknowledge(r, p, had);
+	}
+	return larger;
+}
+
+/* Mere loss: within a second one larger segment goes through, and the size is as it was. */
+static void a_wrong_guess_is_found_out(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_est(k);
+	struct receiver r = guessed(k, p);
+
+	carry(k, p, &r, 1448, 1);
+	assert_int_equal(kit_ctr(k, CTR_PMTU_RAISED), 1);
+	assert_true(carry(k, p, &r, 1448, 1) > 100);
+	assert_int_equal(kit_ctr(k, CTR_PMTU_RAISED), 1);
+	assert_int_equal(kit_ctr(k, CTR_PMTU_BLACK_HOLES), 1);
+	send_seg(p, .flags = RST, .seq = 1);
+}
+
+/* A silent router indeed: larger segments are tried after 1, 2, 4, 8 whole seconds, one a time. */
+static void a_right_guess_is_kept(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_est(k);
+	struct receiver r = guessed(k, p);
+	uint64_t rtos = kit_ctr(k, CTR_RTO_FIRED);
+
+	assert_int_equal(carry(k, p, &r, 972, 17), 4);
+	assert_int_equal(kit_ctr(k, CTR_PMTU_RAISED), 0);
+	assert_int_equal(kit_ctr(k, CTR_PMTU_BLACK_HOLES), 1);
+	assert_int_equal(kit_ctr(k, CTR_RTO_FIRED), rtos);
+	assert_true(r.next > 2000000);
+	send_seg(p, .flags = RST, .seq = 1);
 }
 
 static void PMT_10_an_initial_window_stays_ten_segments(void **s)
@@ -496,6 +599,8 @@ int main(void)
 		KIT_TEST(PMT_08_with_sack),
 		KIT_TEST(a_probe_is_no_timeout),
 		KIT_TEST(PMT_08_down_to_the_floor),
+		KIT_TEST(a_wrong_guess_is_found_out),
+		KIT_TEST(a_right_guess_is_kept),
 		KIT_TEST(PMT_10_an_initial_window_stays_ten_segments),
 		KIT_TEST(forged_reports_concern_one_connection),
 		KIT_TEST(T_05_tiny_segments_make_progress),

@@ -154,7 +154,7 @@
 	X(PMTU_LOWERED, pmtu_lowered, "path MTUs lowered because ICMP said so")                    \
 	X(PMTU_DEFERRED, pmtu_deferred, "reports below a size that went through: on trial")        \
 	X(PMTU_BLACK_HOLES, pmtu_black_holes, "path MTUs lowered because nothing else helped")     \
-	X(PMTU_RAISED, pmtu_raised, "path MTUs tried larger again after pmtu-age")                 \
+	X(PMTU_RAISED, pmtu_raised, "path MTUs raised: after pmtu-age, or a larger packet passed") \
 	X(PMTU_EVICTED, pmtu_evicted, "path MTUs forgotten for others")                            \
 	X(IP_ID_SPENT, ip_id_spent, "packets not let be fragmented: no unused IPv4 ID")            \
 	X(NEIGHBOR_EVICTED, neighbor_evicted, "neighbour entries evicted from a full cache")       \

@@ -86,7 +86,7 @@ struct tcp_conn {
 	uint32_t block; /* slab index of struct tcp_work, 0: at rest */
 	uint16_t mss_max : 15;  /* snd_mss as the handshake left it; the path may need less */
 	uint16_t mss_acked : 1; /* at rest: a segment of snd_mss has gone through */
-	uint16_t pmtu_at;       /* low bits of the clock in s: when the path last became smaller */
+	uint16_t pmtu_at;       /* low bits of the clock in s: path got smaller, or larger was tried */
 
 	uint64_t cwnd : 20, ssthresh : 20, w_max : 20; /* segments */
 	uint64_t reordering : 1, reo_mult : 3;                          /* of RACK */
@@ -334,6 +334,7 @@ struct tcp_work {
 	uint32_t ptb_seq;                   /* ... and the segment it is about */
 	uint8_t full_timeouts;              /* of a full segment in a row */
 	uint8_t doubted;                    /* R1 was reached since SND.UNA moved */
+	uint8_t guesses;                    /* 0: snd_mss is no guess; else 1 + larger sizes tried */
 	uint32_t dsack_start, dsack_end;    /* to be reported once, equal: none */
 	uint32_t sack_start[4];             /* left edges of recently changed ranges, newest first */
 	struct cc cc, cc_before;
