@@ -134,6 +134,8 @@ static const char *check_timer(const struct tcp_conn *c, const struct tcp_work *
 	if (w->timer != TCP_TIMER_NONE &&
 	    (!(c->flags & TCP_F_WHEEL) || seq_gt(c->deadline, w->timer_at)))
 		return "a timer is armed, and the deadline does not cover it";
+	if (w->measuring && (!(c->flags & TCP_F_WHEEL) || seq_gt(c->deadline, w->round_ms)))
+		return "a round trip is measured, and the deadline does not cover its end";
 	if (w->delack && (!(c->flags & TCP_F_WHEEL) || seq_gt(c->deadline, w->delack_at)))
 		return "an acknowledgment is owed, and the deadline does not cover it";
 	return w->ack_now ? "an acknowledgment is owed at once, and no list has it" : NULL;

@@ -207,6 +207,30 @@ static void nic_finish(const struct rte_mbuf *m, uint8_t *frame, uint32_t len)
 	}
 }
 
+/* RFC 5681 section 4.2: what is sent for each segment received, see check_counted. */
+static void count_ack(struct kit *k, const uint8_t *b)
+{
+	const struct ip4_hdr *ip = (const struct ip4_hdr *)(b + ETH_HDR_LEN);
+	const struct tcp_hdr *th = (const struct tcp_hdr *)(ip + 1);
+	bool pure;
+
+	if (load_be16(b + 12) != ETH_TYPE_IP4 || ip->proto != IP_PROTO_TCP)
+		return;
+	pure = (th->flags & (SYN | FIN | RST | ACK)) == ACK &&
+	       be16(ip->total_len) == IP4_HDR_LEN + tcp_hdr_len(th);
+	k->acks += pure;
+	for (unsigned int i = 0; i < k->n_peers; i++) {
+		struct kit_peer *p = k->peers[i];
+
+		if (p->port != be16(th->dport) || p->addr != ip->daddr)
+			continue;
+		k->updates += pure && p->last_ack == be32(th->ack) && be16(th->window) > p->last_win;
+		p->last_ack = be32(th->ack);
+		p->last_win = be16(th->window);
+		return;
+	}
+}
+
 static void take_frame(struct kit *k, uint16_t port, struct rte_mbuf *m)
 {
 	struct kit_frame f = {.at = k->now, .port = port, .len = m->pkt_len,
@@ -220,6 +244,7 @@ static void take_frame(struct kit *k, uint16_t port, struct rte_mbuf *m)
 	nic_finish(m, f.bytes, f.len);
 	rte_pktmbuf_free(m);
 	kit_pcap_write(f.at, f.bytes, f.len);
+	count_ack(k, f.bytes);
 	if (is_ctl(k, f.bytes)) {
 		if (!k->ctl->iss_known)
 			kit_parse(k->ctl, &f);
@@ -379,6 +404,11 @@ void kit_drain(struct kit *k)
 		;
 }
 
+uint64_t kit_acks(const struct kit *k)
+{
+	return k->acks - kit_ctr(k, CTR_TX_KEEPALIVES);
+}
+
 uint64_t kit_ctr(const struct kit *k, enum counter c)
 {
 	return k->ctr.v[c];
@@ -397,6 +427,7 @@ struct engine_usage kit_usage(const struct kit *k)
 static void check_counted(struct kit *k)
 {
 	assert_true(counter_rx_dropped(&k->ctr) <= k->injected);
+	assert_true(kit_acks(k) <= k->injected + k->updates);
 }
 
 static void end_engine(struct kit *k)

@@ -160,6 +160,7 @@ struct kit_peer {
 	bool sack_agreed, ws_agreed;
 	uint8_t peer_ws;       /* the engine's shift */
 	uint32_t ts_base, ts_recent;
+	uint32_t last_ack, last_win; /* of the engine's last segment, as on the wire */
 	struct kit_app app;
 };
 
@@ -198,6 +199,7 @@ struct kit {
 	unsigned int n_burst;
 	bool bursting;
 	uint64_t injected;
+	uint64_t acks, updates; /* empty ACKs; of them those that only open the window */
 	bool unchecked;    /* no look at every connection after each turn: there are many */
 	uint64_t rx_flags; /* ol_flags of what arrives: what the port says of its checksums */
 
@@ -253,6 +255,8 @@ struct kit_frame *kit_frame_next(struct kit *k);
 void kit_quiet(struct kit *k);                  /* assert that no frame waits */
 void kit_silence(struct kit *k, uint64_t us);   /* none now, and none for that long */
 void kit_drain(struct kit *k);                  /* forget what waits */
+/* Empty ACKs that were sent, but for keep-alive probes. */
+uint64_t kit_acks(const struct kit *k);
 uint64_t kit_ctr(const struct kit *k, enum counter c);
 struct engine_usage kit_usage(const struct kit *k);
 

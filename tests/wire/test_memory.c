@@ -387,12 +387,47 @@ static void DOS_12_the_reserve(void **s)
 	pool_is_whole(k);
 }
 
+/* Connections that have brought much and then rest: each gave its block back a round trip later. */
+static void blocks_come_back(void **s)
+{
+	enum { MANY = 60, EACH = 1000000 };
+	static struct eager e[MANY];
+	struct kit *k = *s;
+	bool any = true;
+
+	k->conf.mbuf_share = 6000;
+	k->tcp.rcvbuf = 4 * MIB;
+	k->tcp.rcvbuf_initial = 64 * KIB;
+	for (unsigned int i = 0; i < MANY; i++)
+		eager_open(k, &e[i], 65535);
+	for (unsigned int round = 0; any; round++) {
+		assert_true(round < 2000);
+		any = false;
+		for (unsigned int i = 0; i < MANY; i++)
+			if (e[i].seq < 1 + EACH)
+				any |= push(&e[i], min_of(1 + EACH - e[i].seq, 32u * 1448));
+		kit_advance(k, MS);
+		hear(k, e, MANY);
+	}
+	assert_true(engine_tcp(k->e)->rcv_grown > 0);
+	assert_true(kit_usage(k).block_bytes > 0); /* while the round lasts */
+	kit_advance(k, 200 * MS);
+	for (unsigned int i = 0; i < MANY; i++)
+		assert_int_equal(e[i].p->app.rx, EACH);
+	assert_int_equal(kit_usage(k).block_bytes, 0);
+	assert_int_equal(engine_tcp(k->e)->promised, 0);
+	for (unsigned int i = 0; i < MANY; i++)
+		send_seg(e[i].p, .flags = RST, .seq = 1 + EACH);
+	assert_int_equal(engine_tcp(k->e)->rcv_grown, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		KIT_TEST(WND_15_a_gigabit_over_100_ms),
 		KIT_TEST(WND_15_only_with_delivery),
 		KIT_TEST(WND_16_DOS_01_one_octet_segments),
+		KIT_TEST(blocks_come_back),
 		KIT_TEST(DOS_12_the_reserve),
 		KIT_TEST(DOS_12_every_allocation_fails),
 		KIT_TEST(DOS_12_every_second_allocation_fails),

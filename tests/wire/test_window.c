@@ -90,6 +90,98 @@ static void WND_11_no_silly_updates(void **s)
 	assert_int_equal(kit_take(p).win, n);
 }
 
+/* The row's numbers: 16 KiB, and a segment of 1448 octets. */
+static void WND_11_one_octet_at_a_time(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p;
+	uint32_t seq = 1, n = 0;
+	struct seg g;
+
+	k->tcp.rcvbuf = 16384;
+	p = kit_est(k);
+	p->app.take = 0;
+	for (; seq < 16385; seq += 1024)
+		send_seg(p, .flags = ACK, .seq = seq, .ack = 1, .len = 1024);
+	kit_advance(k, 100 * MS);
+	kit_drain(k);
+	for (; !kit_has(k); n++) {
+		kit_app_read(p, 1);
+		assert_true(n <= 1500);
+	}
+	g = kit_take(p);
+	assert_in_range(n, 1448, 1460);
+	assert_true((uint32_t)g.win << p->peer_ws >= 1448);
+	assert_true((uint32_t)g.win << p->peer_ws <= n);
+}
+
+static void WND_12_32_kib_at_once(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p;
+	uint32_t seq = 1;
+	uint64_t t;
+	struct seg g;
+
+	k->tcp.rcvbuf = 32768;
+	p = kit_plain(k);
+	p->app.take = 0;
+	for (; seq < 32769; seq += 1024)
+		send_seg(p, .flags = ACK, .seq = seq, .ack = 1, .len = 1024);
+	kit_advance(k, 100 * MS);
+	kit_drain(k);
+	t = k->now;
+	kit_app_read(p, UINT64_MAX);
+	g = expect(p, .flags = ACK, .seq = 1, .ack = 32769);
+	assert_int_equal(g.win, 32768);
+	assert_int_equal(g.at, t);
+	kit_quiet(k);
+}
+
+/* A handler that reads a little at a time, segments of all sizes, and a share that becomes small. */
+static void WND_01_edge_of_a_slow_reader(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p, *other;
+	uint32_t edge = 1 + 65408, seq = 1, rnd = 12345, other_seq = 1;
+
+	k->conf.mbuf_share = 300;
+	k->tcp.rcvbuf = 4 * MIB;
+	p = kit_est(k);
+	other = kit_est(k);
+	p->app.take = other->app.take = 0;
+	assert_int_equal(p->peer_ws, 7);
+	for (unsigned int i = 0; i < 3000; i++) {
+		uint32_t len;
+
+		rnd = rnd * 1664525 + 1013904223;
+		len = rnd % 3 ? 1 + (rnd >> 8) % 1448 : 1;
+		if (seq_leq(seq + len, edge)) {
+			send_seg(p, .flags = ACK, .seq = seq, .ack = 1, .len = len);
+			seq += len;
+		}
+		if (i % 10 == 0)
+			send_seg(other, .flags = ACK, .seq = other_seq, .ack = 1, .len = 1);
+		other_seq += i % 10 == 0;
+		if (i % 5 == 4)
+			kit_app_read(p, i > 1500 ? 700 : 3000);
+		kit_advance(k, MS);
+		while (kit_has(k)) {
+			struct kit_frame *f = kit_frame_next(k);
+			struct seg g;
+			uint32_t e;
+
+			if (load_be16(f->bytes + 36) != p->port)
+				continue;
+			g = kit_parse(p, f);
+			e = g.ack + ((uint32_t)g.win << 7);
+			assert_true(seq_gt(e + 128, edge));
+			edge = seq_max(edge, e);
+		}
+	}
+	assert_true(seq > 100000);
+}
+
 static void WND_12_update_at_once(void **s)
 {
 	struct kit *k = *s;
@@ -369,7 +461,10 @@ int main(void)
 		KIT_TEST(WND_09_every_probe_is_answered),
 		KIT_TEST(WND_10_no_silly_segments),
 		KIT_TEST(WND_11_no_silly_updates),
+		KIT_TEST(WND_11_one_octet_at_a_time),
 		KIT_TEST(WND_12_update_at_once),
+		KIT_TEST(WND_12_32_kib_at_once),
+		KIT_TEST(WND_01_edge_of_a_slow_reader),
 		KIT_TEST(WND_13_old_segments_set_no_window),
 		KIT_TEST(PSH_01_on_the_last_segment),
 		KIT_TEST(PSH_03_full_segments),
