@@ -8,7 +8,8 @@
  */
 #include "kit.h"
 
-#define STORM_PEERS 6
+#define STORM_PEERS 8
+#define STORM_ACTIVE 6 /* peers from here on are servers: the engine opens */
 #define STORM_STEPS 400
 
 static uint64_t n_seeds = 1000, first_seed = 1;
@@ -52,6 +53,8 @@ static void learn(struct kit *k, struct kit_peer **peers, struct belief *b, unsi
 
 			if (be16(th->dport) != p->port)
 				continue;
+			if ((th->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+				p->dport = be16(th->sport);
 			if (th->flags & TCP_SYN) {
 				p->iss = be32(th->seq);
 				p->iss_known = true;
@@ -68,15 +71,18 @@ static void learn(struct kit *k, struct kit_peer **peers, struct belief *b, unsi
 static void random_segment(struct kit_peer *p, const struct belief *b)
 {
 	static const uint8_t flags[] = {ACK, ACK, ACK, ACK | PSH, ACK | FIN, SYN, RST, RST | ACK,
-					SYN | ACK, FIN, 0, URG | ACK, SYN | FIN, 0xff, ACK | ECE};
+					SYN | ACK, SYN | ACK, FIN, 0, URG | ACK, SYN | FIN, 0xff,
+					ACK | ECE, ACK | ECE, ACK | CWR};
 	uint8_t f = rnd(8) ? ACK : flags[rnd(ARRAY_SIZE(flags))];
 	struct seg s = {.flags = f, .seq = rnd(3) ? b->snd : near(b->snd),
 			.ack = rnd(4) ? b->rcv : near(b->rcv),
 			.len = rnd(2) ? 0 : rnd(4) ? rnd(1400) : 1 + rnd(3)};
 
 	/* A connection begins at sequence number 0: the pattern says so. */
-	if (f == SYN)
+	if (f == SYN || (f & SYN && p->app.connects))
 		s.seq = s.len = 0;
+	if (f == (SYN | ACK) && p->app.connects && rnd(4))
+		s.opts = kit_answer_opts(p);
 	/* The pattern does not run on across the first byte. */
 	if (seq_lt(s.seq, 1) && seq_gt(s.seq + s.len, 1))
 		s.len = 0;
@@ -85,17 +91,57 @@ static void random_segment(struct kit_peer *p, const struct belief *b)
 		s.no_ts = true;
 	if (rnd(20) == 0)
 		s.tsval = (uint32_t)rnd(1ull << 32);
+	if (rnd(6) == 0)
+		s.tsecr = rnd(2) ? p->ts_recent - (uint32_t)rnd(3000) : (uint32_t)rnd(1ull << 32);
+	s.tos = rnd(6) ? 0 : (uint8_t)rnd(256);
+	s.urg = rnd(8) ? 0 : (uint16_t)rnd(65536);
+	if (s.urg && rnd(2))
+		s.flags |= URG;
 	if (rnd(40) == 0)
 		s.bad_sum = true;
 	if (rnd(3) == 0 && p->sack_agreed && !(f & SYN)) {
-		s.opts.flags = TCP_OPTS_SACK;
+		s.opts.flags |= TCP_OPTS_SACK;
 		s.opts.sack_n = 1 + rnd(2);
 		for (unsigned int i = 0; i < s.opts.sack_n; i++) {
 			s.sack[i].left = near(b->rcv);
 			s.sack[i].right = s.sack[i].left + rnd(5000);
 		}
+		/* A report of duplicates, true or not. */
+		if (rnd(3) == 0) {
+			s.sack[0].right = s.ack - rnd(2);
+			s.sack[0].left = s.sack[0].right - rnd(3000);
+		}
 	}
 	kit_send_seg(p, &s);
+}
+
+/* An error about something that may be in flight. */
+static void random_icmp(struct kit_peer *p, const struct belief *b)
+{
+	static const uint16_t mtu[] = {0, 68, 296, 552, 576, 1280, 1400, 1499, 1500, 9000, 65535};
+	static const uint8_t type[] = {3, 3, 3, 3, 11, 12, 4, 5, 8};
+
+	if (!p->iss_known)
+		return;
+	kit_icmp(p, type[rnd(ARRAY_SIZE(type))], rnd(3) ? 4 : rnd(16), mtu[rnd(ARRAY_SIZE(mtu))],
+		 near(b->rcv), 40 + rnd(1461));
+}
+
+/* Memory runs short, or the port does, for some steps. */
+static void random_famine(struct kit *k)
+{
+	kit_fail_mbufs = rnd(2) ? 0 : 1 + rnd(6);
+	kit_fail_slab = rnd(2) ? 0 : 3 + rnd(6); /* less often than there is room */
+	engine_pressure(k->e, rnd(3) ? 0 : rnd(3));
+}
+
+static void random_connect(struct kit_peer *p, struct belief *b)
+{
+	if (p->app.pending || p->app.is_open)
+		return;
+	if (kit_connect_from(p, LISTENER_ANY, 0) == 0)
+		*b = (struct belief){.snd = 0, .rcv = 1};
+	kit_arp(p->k);
 }
 
 static void random_app(struct kit_peer *p)
@@ -120,13 +166,24 @@ static void step(struct kit *k, struct kit_peer **peers, struct belief *b)
 {
 	unsigned int i = rnd(STORM_PEERS), n = 1 + rnd(5);
 
-	switch (rnd(12)) {
+	switch (rnd(16)) {
 	case 0:
-		kit_advance(k, rnd(4) ? rnd(50 * MS) : rnd(5 * SEC));
+		kit_advance(k, rnd(4) ? rnd(50 * MS) : rnd(20) ? rnd(5 * SEC) : rnd(7200 * SEC));
 		break;
 	case 1:
+		if (i >= STORM_ACTIVE) {
+			random_connect(peers[i], &b[i]);
+			break;
+		}
 		kit_syn(peers[i]);
 		b[i].snd = 1;
+		break;
+	case 3:
+		random_icmp(peers[i], &b[i]);
+		break;
+	case 4:
+		if (rnd(6) == 0)
+			random_famine(k);
 		break;
 	case 2:
 		kit_burst_begin(k);
@@ -145,6 +202,38 @@ static void step(struct kit *k, struct kit_peer **peers, struct belief *b)
 	learn(k, peers, b, STORM_PEERS);
 }
 
+static void random_conf(struct kit *k)
+{
+	k->tcp.rcvbuf = 2048 << rnd(8);
+	k->tcp.sndbuf = 2048 << rnd(8);
+	k->tcp.rcvbuf_initial = rnd(2) ? GIB : 2048;
+	k->tcp.nagle = rnd(2);
+	k->tcp.keepalive = rnd(2);
+	k->tcp.ecn = rnd(2);
+	k->tcp.ecn_connect = rnd(2);
+	k->tcp.syn_cookies = rnd(3);
+	k->tcp.overflow = rnd(2);
+	k->tcp.congestion = rnd(2);
+	k->tcp.rto_literal = rnd(4) == 0;
+	k->tcp.pmtu_floor = rnd(2) ? 552 : 68;
+	if (rnd(3) == 0)
+		k->tcp.min_progress = 1 + rnd(10000);
+	if (rnd(3) == 0)
+		k->tcp.persist_timeout = SEC * (1 + rnd(300));
+	if (rnd(3) == 0)
+		k->conf.mbuf_share = 20;
+	if (rnd(3) == 0)
+		k->conf.max_orphans = 1 + rnd(3);
+	if (rnd(3) == 0)
+		k->conf.max_connections = 1 + rnd(6);
+	if (rnd(3) == 0)
+		k->conf.max_time_wait = 1 + rnd(3);
+	if (rnd(3) == 0)
+		k->conf.max_half_open = 1 + rnd(3);
+	if (rnd(3) == 0)
+		k->conf.block_bytes = 128 * KIB;
+}
+
 static void one_seed(uint64_t seed)
 {
 	struct kit *k = kit_new();
@@ -152,15 +241,12 @@ static void one_seed(uint64_t seed)
 	struct belief b[STORM_PEERS] = {{0}};
 
 	rnd_state = seed * 0x2545f4914f6cdd1dull;
-	k->tcp.rcvbuf = 2048 << rnd(8);
-	k->tcp.sndbuf = 2048 << rnd(8);
-	k->tcp.nagle = rnd(2);
-	k->tcp.keepalive = rnd(2);
-	if (rnd(3) == 0)
-		k->conf.mbuf_share = 20;
+	random_conf(k);
 	for (unsigned int i = 0; i < STORM_PEERS; i++) {
 		peers[i] = kit_peer(k);
-		peers[i]->offer = rnd(OFFER_ALL + 1);
+		peers[i]->offer = rnd(OFFER_ALL + 1) | (rnd(2) ? OFFER_ECN : 0);
+		peers[i]->may_fragment = true;
+		peers[i]->mss = rnd(3) ? peers[i]->mss : rnd(1461);
 		peers[i]->sack_agreed = peers[i]->offer & OFFER_SACK;
 		peers[i]->ts = peers[i]->offer & OFFER_TS;
 		random_app(peers[i]);
@@ -173,6 +259,8 @@ static void one_seed(uint64_t seed)
 		if (wrong)
 			fail_msg("seed %llu step %u: %s", (unsigned long long)seed, s, wrong);
 	}
+	kit_fail_mbufs = kit_fail_slab = 0;
+	engine_pressure(k->e, 0);
 	kit_close(k);
 }
 
