@@ -41,12 +41,14 @@ static unsigned int n_kept;
 void kit_wire_keep(struct rte_mbuf *m)
 {
 	if (!kit_fail_mbufs) {
-		rte_pktmbuf_free_bulk(kept, n_kept);
-		n_kept = 0;
-	} else if (m) {
-		for (struct rte_mbuf *s = m; s; s = s->next)
-			rte_mbuf_refcnt_update(s, 1);
-		kept[n_kept++] = m;
+		/* One by one: what next leads to may be a chain of the engine's by now. */
+		while (n_kept)
+			rte_pktmbuf_free_seg(kept[--n_kept]);
+	} else {
+		for (; m; m = m->next) {
+			rte_mbuf_refcnt_update(m, 1);
+			kept[n_kept++] = m;
+		}
 	}
 }
 
