@@ -40,6 +40,7 @@ void tcp_ecn_echo(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_
 	tcp_cc(t, c)->on_ecn(&w->cc, min_of(flight, w->cc.cwnd), t->now);
 	w->undo = 0; /* what was before it must not come back by a late D-SACK */
 	w->ecn_end = c->snd_nxt;
+	w->reduced = (uint32_t)t->now;
 	c->flags |= TCP_F_ECN_CWR;
 }
 

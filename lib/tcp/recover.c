@@ -78,8 +78,9 @@ static void reduce(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	tcp_ecn_loss(c);
 	w->recover = c->snd_nxt;
 	w->reduced = (uint32_t)t->now;
-	if (tcp_ecn_reduced(w))
-		return; /* an echo has shrunk it for the same data */
+	/* An echo has shrunk it for the same data. With SACK that was looked at: tcp_loss_is_new. */
+	if (!(c->flags & TCP_AGREED_SACK) && tcp_ecn_reduced(w))
+		return;
 	if (w->recovery)
 		w->cc.cwnd = w->cc.ssthresh; /* a loss of what this recovery sent */
 	else if (!w->rto_recovery)

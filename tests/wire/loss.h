@@ -124,9 +124,12 @@ static inline struct flow flow_of_20(struct kit *k, unsigned int offer, uint64_t
 struct model {
 	struct flow *f;
 	bool (*lost)(struct model *m, uint32_t segment); /* of this transmission */
+	bool (*marked)(struct model *m, uint32_t segment); /* CE; NULL: none */
+	bool echo; /* of CE, until CWR: RFC 3168 section 6.1.3 */
 	struct {
 		uint64_t at;
 		uint32_t segment;
+		bool ce, cwr;
 	} queue[MODEL_MAX];
 	uint32_t head, tail;
 	uint8_t copies[MODEL_MAX]; /* transmissions of each segment */
@@ -151,6 +154,8 @@ static inline unsigned int model_take(struct model *m)
 		if (m->lost(m, i))
 			continue;
 		m->queue[m->tail].at = g.at + m->f->rtt;
+		m->queue[m->tail].ce = g.tos && m->marked && m->marked(m, i);
+		m->queue[m->tail].cwr = g.flags & CWR;
 		m->queue[m->tail++].segment = i;
 	}
 	return n;
@@ -159,7 +164,7 @@ static inline unsigned int model_take(struct model *m)
 /* The ACK for a segment: the run around it first, then one other run. */
 static inline void model_ack(struct model *m, uint32_t segment)
 {
-	struct seg s = {.flags = ACK, .seq = 1};
+	struct seg s = {.flags = m->echo ? ACK | ECE : ACK, .seq = 1};
 	uint32_t l = segment, r = segment + 1;
 
 	m->have[segment] = true;
@@ -194,6 +199,7 @@ static inline bool model_step(struct model *m)
 		return false;
 	if (m->queue[m->head].at > m->f->k->now)
 		kit_advance_to(m->f->k, m->queue[m->head].at);
+	m->echo = (m->echo && !m->queue[m->head].cwr) || m->queue[m->head].ce;
 	model_ack(m, m->queue[m->head++].segment);
 	return true;
 }

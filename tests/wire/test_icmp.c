@@ -143,6 +143,34 @@ static void ICM_04_hard_errors_refuse_an_open(void **s)
 	}
 }
 
+/* SYN-RECEIVED by crossing SYNs: still refused; of a passive open: not. */
+static void ICM_04_hard_errors_when_syns_have_crossed(void **s)
+{
+	static const uint8_t codes[] = {ICMP_UNREACH_PROTO, ICMP_UNREACH_PORT};
+	struct kit *k = *s;
+	struct kit_peer *p;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(codes); i++) {
+		p = kit_peer(k);
+		kit_connect(p);
+		send_seg(p, .flags = SYN, .seq = 0);
+		expect(p, .flags = SYN | ACK, .seq = 0, .ack = 1);
+		kit_icmp(p, ICMP_UNREACHABLE, codes[i], 0, UINT32_MAX, 60);
+		assert_int_equal(p->app.failed, 0);
+		kit_icmp(p, ICMP_UNREACHABLE, codes[i], 0, 0, 60);
+		assert_int_equal(p->app.failed, 1);
+		assert_int_equal(p->app.why, PIER_CLOSE_REFUSED);
+		kit_silence(k, 10 * SEC);
+
+		p = kit_peer(k);
+		kit_syn(p);
+		kit_synack(p);
+		kit_icmp(p, ICMP_UNREACHABLE, codes[i], 0, 0, 60);
+		send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+		assert_int_equal(p->app.opens, 1);
+	}
+}
+
 static void ICM_06_a_soft_error_does_not_stop_an_open(void **s)
 {
 	struct kit *k = *s;
@@ -355,6 +383,7 @@ int main(void)
 		KIT_TEST(ICM_02_source_quench),
 		KIT_TEST(ICM_03_soft_errors_are_told),
 		KIT_TEST(ICM_04_hard_errors_refuse_an_open),
+		KIT_TEST(ICM_04_hard_errors_when_syns_have_crossed),
 		KIT_TEST(ICM_06_a_soft_error_does_not_stop_an_open),
 		KIT_TEST(ICM_04_hard_errors_are_soft_when_established),
 		KIT_TEST(ICM_05_only_what_is_in_flight),

@@ -4,6 +4,7 @@
  * OPN-23 OPN-25 RTO-01.
  */
 #include "kit.h"
+#include "tcp/tcp.h"
 
 static void OPN_01_passive_open(void **s)
 {
@@ -352,6 +353,67 @@ static void OPN_04_reset_of_a_half_open_connection(void **s)
 	kit_open(p);
 }
 
+/* The first connection of an engine with that secret, the same tuple and the same clock each time. */
+static uint32_t first_isn(uint8_t salt, struct kit **kit)
+{
+	struct kit *k = kit_new();
+	struct kit_peer *p;
+
+	for (unsigned int i = 0; i < sizeof(k->conf.secret); i++)
+		k->conf.secret[i] = (uint8_t)(i * 29 + salt);
+	p = kit_peer(k);
+	kit_syn(p);
+	kit_synack(p);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+	*kit = k;
+	return p->iss;
+}
+
+/* Whether any 8 bytes in a row of one are in the other. */
+static bool shares(const void *key, size_t key_len, const void *in, size_t len)
+{
+	for (size_t i = 0; i + 8 <= key_len; i++)
+		if (memmem(in, len, (const uint8_t *)key + i, 8))
+			return true;
+	return false;
+}
+
+/* What the engine says of itself, to any caller. */
+static void says_no_key(struct kit *k)
+{
+	const struct tcp *t = engine_tcp(k->e);
+	struct engine_usage usage = kit_usage(k);
+	struct engine_contract contract;
+	const struct {
+		const void *at;
+		size_t len;
+	} keys[] = {{k->conf.secret, sizeof(k->conf.secret)},
+		    {&t->isn_key, sizeof(t->isn_key)}, {&t->ts_key, sizeof(t->ts_key)}};
+
+	engine_size(&k->conf, &contract);
+	for (unsigned int i = 0; i < ARRAY_SIZE(keys); i++) {
+		assert_false(shares(keys[i].at, keys[i].len, &usage, sizeof(usage)));
+		assert_false(shares(keys[i].at, keys[i].len, &contract, sizeof(contract)));
+		assert_false(shares(keys[i].at, keys[i].len, &k->ctr, sizeof(k->ctr)));
+	}
+	/* Nor is the secret itself kept, of which the keys are made. */
+	assert_false(shares(k->conf.secret, sizeof(k->conf.secret), t, sizeof(*t)));
+	assert_null(engine_audit(k->e));
+}
+
+static void ISN_03_two_starts(void **s)
+{
+	struct kit *k[3];
+	uint32_t one = first_isn(1, &k[0]), two = first_isn(2, &k[1]), again = first_isn(1, &k[2]);
+
+	assert_int_equal(one, again); /* nothing else differs */
+	assert_int_not_equal(one, two);
+	for (unsigned int i = 0; i < ARRAY_SIZE(k); i++) {
+		says_no_key(k[i]);
+		kit_close(k[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,6 +436,7 @@ int main(void)
 		KIT_TEST(OPN_25_out_of_order_data_completes),
 		KIT_TEST(OPN_25_fin_completes),
 		KIT_TEST(ISN_01_clock_of_4_microseconds),
+		cmocka_unit_test(ISN_03_two_starts),
 	};
 
 	return cmocka_run_group_tests_name("open", tests, kit_group_setup, NULL);

@@ -124,6 +124,166 @@ static void CC_09_one_reduction_for_a_window(void **s)
 	assert_int_equal(kit_ctr(k, CTR_RTO_FIRED), 0);
 }
 
+/* 5 lost, and 5 others of the same window marked: before those, among them, behind them. */
+static uint32_t first_mark;
+
+static bool five_marked(struct model *m, uint32_t segment)
+{
+	return segment >= first_mark && segment < first_mark + 10 && segment % 2;
+}
+
+/* ssthresh in segments when the window's losses are repaired, and its reductions. */
+static void CC_09_drops_and_marks_in_one_window(void **s)
+{
+	static const uint32_t marks[] = {11, 15, 19};
+
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(marks); i++) {
+		struct kit *k = kit_new();
+		static struct model m;
+		struct tcp_conn *c;
+		struct flow f;
+
+		use_cc(k, i % 2 ? "cubic" : "newreno");
+		k->tcp.abe = false;
+		first_mark = marks[i / 2];
+		f = flow_open(k, OFFER_ALL | OFFER_ECN, RTT);
+		m = (struct model){.f = &f, .lost = five_and_one_again, .marked = five_marked};
+		kit_app_send(f.p, 300 * f.mss);
+		while (m.copies[14] < 3) {
+			assert_true(model_step(&m));
+			model_take(&m);
+			if (m.copies[18] == 2 && m.copies[14] == 2) {
+				assert_in_range(inside(&f, &c)->cc.ssthresh / f.mss,
+						i % 2 ? 13 : 9, i % 2 ? 14 : 10);
+				assert_true(kit_ctr(k, CTR_ECN_REDUCTIONS) <= 1);
+			}
+		}
+		assert_int_equal(m.retransmissions, 6);
+		assert_in_range(inside(&f, &c)->cc.ssthresh / f.mss, 4, i % 2 ? 10 : 6);
+		assert_int_equal(kit_ctr(k, CTR_RTO_FIRED), 0);
+		kit_close(k);
+	}
+}
+
+/* FlightSize 20: three timeouts of one segment, and ssthresh stays. */
+static void CC_05_three_timeouts(void **s)
+{
+	for (unsigned int i = 0; i < 4; i++) {
+		struct kit *k = kit_new();
+		struct tcp_conn *c;
+		struct flow f;
+
+		use_cc(k, i % 2 ? "cubic" : "newreno");
+		k->tcp.pmtu_floor = 1500; /* the size stays as it is */
+		f = flow_of_20(k, i < 2 ? OFFER_TS | OFFER_WS : OFFER_ALL, RTT, 100);
+		for (uint64_t n = 1; n <= 3; n++) {
+			while (kit_ctr(k, CTR_RTO_FIRED) < n) {
+				kit_advance(k, MS);
+				kit_drain(k);
+			}
+			assert_int_equal(inside(&f, &c)->cc.ssthresh / f.mss, i % 2 ? 14 : 10);
+			assert_int_equal(inside(&f, &c)->cc.cwnd, f.mss);
+		}
+		kit_close(k);
+	}
+}
+
+/* cwnd 100 and more, but 10 in flight: these are what counts. */
+static void CC_05_flight_and_not_cwnd(void **s)
+{
+	for (unsigned int i = 0; i < 4; i++) {
+		bool cubic = i % 2, timeout = i / 2;
+		struct kit *k = kit_new();
+		struct tcp_conn *c;
+		struct flow f;
+
+		use_cc(k, cubic ? "cubic" : "newreno");
+		k->tcp.burst = 1000;
+		f = flow_open(k, OFFER_ALL, RTT);
+		for (int round = 0; round < 4; round++) {
+			kit_app_send(f.p, (10u << round) * f.mss);
+			flow_new(&f);
+			kit_advance(k, RTT);
+			while (f.una < f.sent)
+				flow_ack(&f, f.una + 1);
+		}
+		assert_true(inside_cwnd(&f) >= 100);
+		kit_app_send(f.p, 10 * f.mss);
+		assert_int_equal(flow_new(&f), 10);
+		kit_advance(k, RTT);
+		if (!timeout)
+			flow_sack(&f, f.una, f.una + 1, f.sent);
+		while (timeout && !kit_ctr(k, CTR_RTO_FIRED))
+			kit_advance(k, MS);
+		assert_int_equal(inside(&f, &c)->cc.ssthresh / f.mss, cubic ? 7 : 5);
+		kit_close(k);
+	}
+}
+
+/* 20 in flight, the first lost, no SACK: what each duplicate ACK does. */
+static void CC_06_as_the_rfc_says(void **s)
+{
+	struct kit *k = *s;
+	struct flow f;
+	struct tcp_conn *c;
+
+	use_cc(k, "newreno");
+	f = flow_of_20(k, OFFER_TS | OFFER_WS, RTT, 100);
+	kit_advance(k, RTT);
+	for (unsigned int n = 1; n <= 19; n++) {
+		flow_ack(&f, 10);
+		if (n <= 2) {
+			assert_int_equal(flow_new(&f), 1); /* limited transmit */
+		} else if (n == 3) {
+			flow_expect(&f, 10);
+			kit_quiet(k);
+			assert_int_equal(inside(&f, &c)->cc.ssthresh / f.mss, 10);
+		} else { /* ssthresh + n is more than the 22 in flight */
+			assert_int_equal(flow_new(&f), 10 + n > 22);
+		}
+	}
+	kit_advance(k, RTT);
+	flow_ack(&f, 32);
+	assert_int_equal(inside_cwnd(&f), 10);
+	assert_int_equal(kit_ctr(k, CTR_TX_RETRANSMITS), 1);
+}
+
+/* An ACK of 4 segments, of a flight that filled the window; 1,460 ACKs of one octet each. */
+static void CC_03_slow_start_on_the_wire(void **s)
+{
+	static const struct {
+		const char *name;
+		uint32_t limit, grows;
+	} cases[] = {{"newreno", 1, 1}, {"newreno", 2, 2}, {"cubic", 1, 4}};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct kit *k = kit_new();
+		struct flow f;
+
+		use_cc(k, cases[i].name);
+		k->tcp.abc_limit = cases[i].limit;
+		f = flow_open(k, OFFER_WS, RTT);
+		kit_app_send(f.p, 1000 * f.mss);
+		assert_int_equal(flow_new(&f), 10);
+		kit_advance(k, RTT);
+		flow_ack(&f, 4);
+		assert_int_equal(inside_cwnd(&f), 10 + cases[i].grows);
+		flow_new(&f);
+		for (uint32_t n = 1; n <= f.mss; n++)
+			send_seg(f.p, .flags = ACK, .seq = 1, .ack = at(&f, 4) + n);
+		assert_int_equal(inside_cwnd(&f), 11 + cases[i].grows);
+		f.una = 5;
+		kit_drain(k);
+		while (!kit_ctr(k, CTR_RTO_FIRED))
+			kit_advance(k, MS);
+		kit_drain(k);
+		assert_int_equal(inside_cwnd(&f), 1);
+		flow_ack(&f, 9);
+		assert_int_equal(inside_cwnd(&f), 2);
+		kit_close(k);
+	}
+}
+
 /* 20 in flight, nothing lost, but everything late; no timestamps to tell. */
 static void RK_13_a_stall_is_no_loss(void **s)
 {
@@ -367,6 +527,11 @@ int main(void)
 		KIT_TEST(CC_10_nothing_for_nothing),
 		KIT_TEST(CC_11_first_15_of_20),
 		KIT_TEST(CC_09_one_reduction_for_a_window),
+		cmocka_unit_test(CC_09_drops_and_marks_in_one_window),
+		cmocka_unit_test(CC_05_three_timeouts),
+		cmocka_unit_test(CC_05_flight_and_not_cwnd),
+		KIT_TEST(CC_06_as_the_rfc_says),
+		cmocka_unit_test(CC_03_slow_start_on_the_wire),
 		KIT_TEST(RK_13_a_stall_is_no_loss),
 		KIT_TEST(RK_13_a_true_timeout),
 		KIT_TEST(RK_13_not_when_recovering),

@@ -50,7 +50,7 @@ static void test_later_samples(void **state)
 }
 
 /* 1,000 samples against the formulas in floating point: within 1 ms, for divided gains too. */
-static void test_vector(void **state)
+static void RTO_03_vector(void **state)
 {
 	static const uint32_t ks[] = { 0, 1, 2, 5, 20 };
 
@@ -87,7 +87,7 @@ static uint64_t steady(uint32_t rtt_us, uint32_t k, const struct rtt_limits *l)
 	return rtt_rto(&r, l);
 }
 
-static void test_floor_and_ceiling(void **state)
+static void RTO_04_floor_and_ceiling(void **state)
 {
 	struct rtt r = { 0 };
 
@@ -170,7 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_first_sample),   cmocka_unit_test(test_later_samples),
-		cmocka_unit_test(test_vector),         cmocka_unit_test(test_floor_and_ceiling),
+		cmocka_unit_test(RTO_03_vector),         cmocka_unit_test(RTO_04_floor_and_ceiling),
 		cmocka_unit_test(test_large_gain_divisor), cmocka_unit_test(test_backoff),
 		cmocka_unit_test(test_pack_exact),     cmocka_unit_test(test_pack_roundtrip),
 		cmocka_unit_test(test_pack_error),

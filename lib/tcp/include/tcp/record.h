@@ -315,7 +315,7 @@ struct tcp_work {
 	uint32_t dup_credit;                /* bytes that duplicate ACKs say have left */
 	uint32_t lost_from;                 /* nothing below is marked lost */
 	uint32_t stamp, stamp_end;          /* when the last range left, in us, and its end */
-	uint32_t reduced;                   /* low 32 bits of the clock in us: last loss event */
+	uint32_t reduced;                   /* low 32 bits of the clock in us: last loss event, or echo */
 	uint32_t rto_at, reo_at;            /* ms; beside timer_at, the earliest of them */
 	uint32_t tlp_at, tlp_end, tlp_sent_ms;
 	uint32_t frto_end;                  /* new data of RFC 5682 ends here */
