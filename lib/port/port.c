@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include <rte_errno.h>
 #include <rte_ether.h>
@@ -60,7 +61,22 @@ static bool choose_mac(struct port *p, const struct port_config *cfg, char *err,
 	return true;
 }
 
-static bool configure(struct port *p, bool intr, char *err, size_t errlen)
+bool port_rss(const struct rte_eth_dev_info *info, uint64_t rss_hf, uint8_t key[PORT_RSS_KEY_MAX],
+	      struct rte_eth_rss_conf *conf)
+{
+	*conf = (struct rte_eth_rss_conf){.rss_hf = rss_hf};
+	if (!info->hash_key_size)
+		return true;
+	/* Not interrupted and never short: that few octets come at once. */
+	if (getrandom(key, info->hash_key_size, 0) != info->hash_key_size)
+		return false;
+	conf->rss_key = key;
+	conf->rss_key_len = info->hash_key_size;
+	return true;
+}
+
+static bool configure(struct port *p, const struct rte_eth_dev_info *info, bool intr, char *err,
+		      size_t errlen)
 {
 	const struct port_plan *pl = &p->plan;
 	struct rte_eth_conf conf = {
@@ -68,12 +84,14 @@ static bool configure(struct port *p, bool intr, char *err, size_t errlen)
 		.txmode.offloads = pl->tx_offloads,
 		.intr_conf.rxq = intr,
 	};
+	uint8_t key[PORT_RSS_KEY_MAX];
 	uint16_t mtu = 0;
 	int rc;
 
 	if (pl->rss_hf) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		conf.rx_adv_conf.rss_conf.rss_hf = pl->rss_hf;
+		if (!port_rss(info, pl->rss_hf, key, &conf.rx_adv_conf.rss_conf))
+			return port_fail(err, errlen, "%s: no random key for RSS", p->name);
 	}
 	/* Left at 0, configuring would set 1500 whatever the device has. */
 	rte_eth_dev_get_mtu(p->id, &mtu);
@@ -115,7 +133,7 @@ static bool start(struct port *p, const struct rte_eth_dev_info *info, bool intr
 {
 	int rc;
 
-	if (!configure(p, intr, err, errlen) || !setup_queues(p, info, pools, err, errlen))
+	if (!configure(p, info, intr, err, errlen) || !setup_queues(p, info, pools, err, errlen))
 		return false;
 	rc = rte_eth_dev_start(p->id);
 	return rc == 0 ||

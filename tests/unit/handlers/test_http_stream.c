@@ -67,7 +67,7 @@ static void test_head_error(void **state)
 }
 
 /* RFC 9112 section 9.6: 200 kB of head are drained; the peer's FIN ends it; nobody sends RST. */
-static void test_drain(void **state)
+static void CLS_19_drain(void **state)
 {
 	struct fake_host *f = fake_new(&handler_http, NULL);
 	char *junk = malloc(200000);
@@ -92,7 +92,7 @@ static void test_drain(void **state)
 	free(junk);
 }
 
-static void test_drain_is_bounded_in_bytes(void **state)
+static void CLS_19_drain_is_bounded_in_bytes(void **state)
 {
 	struct fake_host *f = fake_new(&handler_http, NULL);
 	static char junk[1024];
@@ -110,7 +110,7 @@ static void test_drain_is_bounded_in_bytes(void **state)
 	fake_free(f);
 }
 
-static void test_drain_is_bounded_in_time(void **state)
+static void CLS_19_drain_is_bounded_in_time(void **state)
 {
 	struct fake_host *f = fake_new(&handler_http, NULL);
 
@@ -402,9 +402,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_head_error),
-		cmocka_unit_test(test_drain),
-		cmocka_unit_test(test_drain_is_bounded_in_bytes),
-		cmocka_unit_test(test_drain_is_bounded_in_time),
+		cmocka_unit_test(CLS_19_drain),
+		cmocka_unit_test(CLS_19_drain_is_bounded_in_bytes),
+		cmocka_unit_test(CLS_19_drain_is_bounded_in_time),
 		cmocka_unit_test(test_error_under_back_pressure),
 		cmocka_unit_test(test_request_bodies),
 		cmocka_unit_test(test_large_request_body),

@@ -304,9 +304,38 @@ static void ring_pair(void **state)
 	assert_int_equal(port_pools_destroy(&p), 0);
 }
 
+/* As long as the device says, another one at each start, and none where it says no length. */
+static void DOS_11_a_new_key_each_time(void **state)
+{
+	static const uint8_t sizes[] = {40, 52, 255};
+	struct rte_eth_dev_info info = nic();
+	struct rte_eth_rss_conf conf;
+	uint8_t key[2][PORT_RSS_KEY_MAX];
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		memset(key, 0, sizeof(key));
+		info.hash_key_size = sizes[i];
+		for (int start = 0; start < 2; start++) {
+			assert_true(port_rss(&info, RTE_ETH_RSS_NONFRAG_IPV4_TCP, key[start],
+					     &conf));
+			assert_ptr_equal(conf.rss_key, key[start]);
+			assert_int_equal(conf.rss_key_len, sizes[i]);
+			assert_int_equal(conf.rss_hf, RTE_ETH_RSS_NONFRAG_IPV4_TCP);
+		}
+		/* Equal eight octets at either end: once in 2^64 runs. */
+		assert_memory_not_equal(key[0], key[1], 8);
+		assert_memory_not_equal(key[0] + sizes[i] - 8, key[1] + sizes[i] - 8, 8);
+	}
+	info.hash_key_size = 0;
+	assert_true(port_rss(&info, RTE_ETH_RSS_NONFRAG_IPV4_TCP, key[0], &conf));
+	assert_null(conf.rss_key);
+	assert_int_equal(conf.rss_hf, RTE_ETH_RSS_NONFRAG_IPV4_TCP);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(DOS_11_a_new_key_each_time),
 		cmocka_unit_test(plan_of_a_nic),
 		cmocka_unit_test(plan_without_offloads),
 		cmocka_unit_test(plan_of_drivers_known),

@@ -73,6 +73,16 @@ bool port_plan(const struct rte_eth_dev_info *info, const char *driver,
 	       const struct port_config *cfg, unsigned int workers, struct port_plan *out,
 	       char *err, size_t errlen);
 
+#define PORT_RSS_KEY_MAX 255 /* what rte_eth_dev_info.hash_key_size can say */
+
+/*
+ * Have the device hash packets of the kinds rss_hf with a new random key of the size it takes, so that
+ * nobody outside can tell which queue a tuple goes to. A device that names no size keeps its own. key
+ * must live until the device was configured. False: the system gave no random octets.
+ */
+bool port_rss(const struct rte_eth_dev_info *info, uint64_t rss_hf, uint8_t key[PORT_RSS_KEY_MAX],
+	      struct rte_eth_rss_conf *conf);
+
 /* What transmission by this driver does to a buffer; PKT_TX_HOLDS, the careful answer, if unknown.
  */
 enum pkt_tx_mode port_tx_mode(const char *driver);
