@@ -337,7 +337,7 @@ struct tcp_work {
 	uint8_t guesses;                    /* 0: snd_mss is no guess; else 1 + larger sizes tried */
 	uint32_t dsack_start, dsack_end;    /* to be reported once, equal: none */
 	uint32_t sack_start[4];             /* left edges of recently changed ranges, newest first */
-	struct cc cc, cc_before;
+	struct cc cc;
 	struct rack rack;
 	struct prr prr;
 	struct rtt rtt;                     /* unpacked: small steps must not be rounded away */
@@ -368,10 +368,13 @@ struct tcp_work {
 
 	struct vec sndq, rcvq, ooo, flight;
 	struct tcp_chain rcv_more;          /* behind rcvq */
+
+	/* Read only after it was written: not cleared when the block is attached. */
 	struct slice sndq_inline[WORK_SLICES];
 	struct slice rcvq_inline[WORK_SLICES];
 	struct tcp_flight flight_inline[WORK_FLIGHTS];
 	struct tcp_run ooo_inline[WORK_RUNS];
+	struct cc cc_before;                /* with undo */
 };
 
 static_assert(sizeof(struct tcp_work) <= 1000, "the hot block has grown");
