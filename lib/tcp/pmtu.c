@@ -9,9 +9,9 @@
  *
  * A report is believed at once as long as no segment of such a size was ever acknowledged. Otherwise
  * it waits for a timeout of the very segment it names: data that goes through proves it wrong. Two
- * timeouts in a row of a full segment, without any report, are taken for a silent router, and so are
- * a tail loss probe of that size that put the timer off, and one timeout: three times the timeout is
- * the longest that it may take to find out.
+ * timeouts in a row of a segment that a smaller size would divide, without any report, are taken for a
+ * silent router, and so are a tail loss probe of that size that put the timer off, and one timeout:
+ * three times the timeout is the longest that it may take to find out.
  *
  * That is a guess, and where much is lost mostly a wrong one: plain loss has its timeouts in a row
  * too. So, while the connection is at work, one segment of the larger size is sent within a second,
@@ -130,22 +130,26 @@ void tcp_pmtu_report(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		if (!w->ptb_mtu || seq_leq(err->seq, w->ptb_seq)) {
 			w->ptb_mtu = (uint16_t)mtu;
 			w->ptb_seq = err->seq;
+			tcp_timer_rearm(t, c, w, false); /* no probe: it would be too big as well */
 		}
 		return;
 	}
 	resend(t, c, w, believe(t, c, mtu));
 }
 
-/* Nothing comes back: half the size, from RFC 4821's lower bound on, down to the floor. */
-static void black_hole(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+/* What to try where packets of that size vanish: RFC 4821's lower bound, then half, down to the floor. */
+static uint32_t lower_mtu(const struct tcp *t, const struct tcp_conn *c, uint32_t size)
 {
-	uint32_t floor = tcp_opts_of(t, c)->pmtu_floor, size = c->snd_mss + headers(c);
 	uint32_t low = size > SEARCH_LOW ? SEARCH_LOW : size / 2;
+
+	return max_of(low, tcp_opts_of(t, c)->pmtu_floor);
+}
+
+/* Nothing comes back. */
+static void black_hole(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t low)
+{
 	uint8_t guesses = max_of(w->guesses, (uint8_t)1);
 
-	low = max_of(low, floor);
-	if (low >= size)
-		return;
 	count(t->ctr, CTR_PMTU_BLACK_HOLES);
 	c->pmtu_at = seconds(t);
 	resize(t, c, w, mss_for(c, low));
@@ -198,6 +202,7 @@ void tcp_pmtu_probed(const struct tcp_conn *c, struct tcp_work *w, uint32_t len)
 void tcp_pmtu_timeout(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	const struct tcp_flight *f;
+	uint32_t size;
 
 	if (!w->flight.n)
 		return;
@@ -206,11 +211,12 @@ void tcp_pmtu_timeout(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		return;
 	}
 	f = vec_at(&w->flight, &t->slab, w->flight_inline, sizeof(*f), 0);
-	if (f->end - f->seq < c->snd_mss)
+	size = min_of(f->end - f->seq, (uint32_t)c->snd_mss) + headers(c);
+	if (size <= lower_mtu(t, c, size))
 		return;
 	count_full(w);
 	if (w->full_timeouts >= BLACK_HOLE)
-		black_hole(t, c, w);
+		black_hole(t, c, w, lower_mtu(t, c, size));
 }
 
 /* A larger segment than the guess allows has gone through. */

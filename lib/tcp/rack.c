@@ -84,7 +84,7 @@ uint64_t tcp_tlp_delay(const struct tcp_conn *c, const struct tcp_work *w)
 	uint64_t pto = w->rtt.srtt_us ? 2ull * w->rtt.srtt_us : PTO_WITHOUT_RTT;
 
 	if (!(c->flags & TCP_AGREED_SACK) || w->recovery || w->rto_recovery || w->sacked ||
-	    w->tlp_spent || c->snd_nxt == w->snd_una)
+	    w->tlp_spent || w->ptb_mtu || c->snd_nxt == w->snd_una)
 		return 0;
 	return w->flight.n == 1 && c->snd_nxt - w->snd_una <= c->snd_mss ?
 		pto + MAX_ACK_DELAY_US : pto;

@@ -2,7 +2,6 @@
  * A run drawn from a seed: path, events on it, engines, options, applications. Wide on purpose: what
  * cannot be on a real path is drawn too, as long as both ends must still get everything across.
  */
-#include "algo/isn.h"
 #include "host.h"
 
 #define PICK(w, list) ((list)[wire_range(w, 0, ARRAY_SIZE(list) - 1)])
@@ -88,9 +87,27 @@ static void step_delay(struct sim *s, uint64_t to)
 	link_change(&s->wire, (unsigned int)to, &c);
 }
 
+/* 0: as long as any link carries. */
+static void set_mtu(struct sim *s, uint64_t mtu)
+{
+	for (unsigned int i = 0; i < 2; i++)
+		s->wire.link[i].conf.mtu = (uint32_t)mtu;
+}
+
 static void set_pressure(struct sim *s, uint64_t level)
 {
 	engine_pressure(s->host[SERVER].e, (unsigned int)level);
+}
+
+/* Smaller, by word of a router or in silence; later perhaps as before. */
+static void draw_mtu(struct sim *s, uint64_t at)
+{
+	struct wire *w = &s->wire;
+
+	s->wire.link[0].conf.icmp = s->wire.link[1].conf.icmp = wire_chance(w, 0.6);
+	sim_at(s, at, set_mtu, wire_range(w, 576, 1450));
+	if (wire_chance(w, 0.3))
+		sim_at(s, at + wire_range(w, 1, 5 * SEC), set_mtu, 0);
 }
 
 /*
@@ -125,6 +142,8 @@ static void draw_events(struct sim *s)
 		sim_at(s, at += wire_range(w, 1, SEC), step_rate, wire_range(w, 0, 1));
 	if (wire_chance(w, 0.15))
 		sim_at(s, at += wire_range(w, 1, SEC), step_delay, wire_range(w, 0, 1));
+	if (wire_chance(w, 0.2))
+		draw_mtu(s, at);
 }
 
 /* ---- hosts ---- */
@@ -139,9 +158,13 @@ static void draw_host(struct wire *w, struct host *h)
 	o->sndbuf = PICK(w, buffers) + wire_range(w, 0, 1000);
 	o->timestamps = wire_chance(w, 0.75);
 	o->sack = wire_chance(w, 0.75);
+	o->ecn = wire_chance(w, 0.75);
+	o->ecn_connect = wire_chance(w, 0.5);
 	o->window_scale = wire_chance(w, 0.75);
 	o->nagle = wire_chance(w, 0.4);
 	o->delack = wire_range(w, 1, 200) * MS;
+	o->r2 = 1000 * SEC; /* nobody gives up because chance was against him */
+	o->user_timeout = 2000 * SEC;
 	for (o->congestion = 0; cc_names[o->congestion + 1] && wire_chance(w, 0.5);)
 		o->congestion++;
 	h->cap.mtu = PICK(w, mtus);
@@ -161,16 +184,10 @@ static void draw_clock(struct sim *s)
 	struct wire *w = &s->wire;
 	uint64_t before = wire_range(w, 0, 2 * SEC);
 	unsigned int side = (unsigned int)wire_range(w, 0, 1);
-	struct flow_tuple tuple = {.local_port = be16(side == CLIENT ? SIM_LOCAL : SIM_PORT),
-				   .remote_port = be16(side == CLIENT ? SIM_PORT : SIM_LOCAL)};
-	struct sip_key key;
 
 	switch (wire_range(w, 0, 3)) {
-	case 0: /* ISN */
-		flow_addr_v4(tuple.remote, host_address(!side));
-		memcpy(&key, s->host[side].conf.secret, sizeof(key));
-		w->now += 4ull * (uint32_t)(-isn_make(&key, &tuple, sizeof(tuple), w->now) -
-					    (uint32_t)wire_range(w, 0, 200000));
+	case 0:
+		sim_wrap_isn(s, side, (uint32_t)wire_range(w, 0, 200000));
 		break;
 	case 1:
 		w->now = (1ull << 32) - before;

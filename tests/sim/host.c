@@ -64,7 +64,7 @@ static void *give_memory(void *arg, size_t bytes, const char *what)
 
 void host_init(struct host *h, struct sim *s, unsigned int id)
 {
-	*h = (struct host){.s = s, .id = id};
+	*h = (struct host){.s = s, .id = id, .handler = &sim_handler};
 	h->cap = (struct pkt_port){.mac = {2, 0, 0, 0, 0, (uint8_t)(1 + id)}, .mtu = 1500,
 				   .copy_below = PKT_COPY_BELOW, .flags = PKT_TX_MULTI_SEG};
 	h->port = (struct engine_port){.cap = &h->cap, .neighbor = ENGINE_NEIGHBOR_RESOLVE};
@@ -92,7 +92,7 @@ void host_open(struct host *h)
 	h->e = engine_create(&h->conf, h->s->wire.now, err, sizeof(err));
 	if (!h->e)
 		sim_fail(h->s, "engine_create: %s", err);
-	h->listener = (struct listener){.handler = &sim_handler, .settings = h, .tcp = h->tcp,
+	h->listener = (struct listener){.handler = h->handler, .settings = h, .tcp = h->tcp,
 					.local = LISTENER_ANY, .port_lo = SIM_PORT,
 					.port_hi = SIM_PORT};
 	listener_prepare(&h->listener);

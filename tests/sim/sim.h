@@ -90,6 +90,7 @@ struct host {
 	struct pkt_port cap;
 	struct engine_address addr;
 	struct tcp_options tcp;
+	const struct pier_handler *handler;
 	struct listener listener, other; /* other: of a client, for flows that say so */
 	uint32_t other_congestion;
 	struct counters ctr;
@@ -139,10 +140,12 @@ struct sim {
 void sim_start(void);
 /* Hosts, links and options as by default: 100 Mbit/s, 40 ms, one BDP of queue; no flows. */
 void sim_init(struct sim *s, uint64_t seed);
-/* Another flow, 1 MB each way. */
+/* Another flow, 1 MB each way. A run without flows is its handlers' own: only engine_check looks at it. */
 struct flow *sim_flow(struct sim *s);
 /* At a time after the begin; in order. */
 void sim_at(struct sim *s, uint64_t at, void (*run)(struct sim *s, uint64_t arg), uint64_t arg);
+/* Begin when the first flow's ISN at a side is that far before its wrap, or little less. */
+void sim_wrap_isn(struct sim *s, unsigned int side, uint32_t before);
 /* Make the engines; sim_run does it if it was not done. */
 void sim_open(struct sim *s);
 /* Run until all flows are over, then until TIME-WAIT is; check, and free everything. */

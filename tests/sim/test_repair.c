@@ -183,7 +183,7 @@ static void watch_resume(struct sim *s, void *arg)
 		resumed_at = s->wire.now;
 }
 
-static void blackout(void **state)
+static void SIM_11_blackout(void **state)
 {
 	const struct row r = {.bytes = {20 * MB, 0}};
 
@@ -208,7 +208,7 @@ static void step(struct sim *s, uint64_t delay)
 	}
 }
 
-static void round_trip_step(void **state)
+static void SIM_11_round_trip_step(void **state)
 {
 	const struct row r = {.bytes = {20 * MB, 0}};
 	struct figures f;
@@ -236,7 +236,7 @@ static void mark_bytes(struct sim *s, uint64_t unused)
 	up_at = s->wire.now;
 }
 
-static void rate_step(void **state)
+static void SIM_11_rate_step(void **state)
 {
 	const struct row r = {.bytes = {20 * MB, 0}};
 	double goodput;
@@ -251,14 +251,73 @@ static void rate_step(void **state)
 	assert_true(goodput >= 0.8 * 5e6);
 }
 
+/* ---- the path's MTU falls ---- */
+
+/* The receiver's longest pause, and what the sender's timeout and round trip were in it. */
+struct pause {
+	uint64_t rx, rx_at, longest, rto, srtt;
+};
+
+static void set_mtu(struct sim *s, uint64_t mtu)
+{
+	for (unsigned int i = 0; i < 2; i++)
+		s->wire.link[i].conf.mtu = (uint32_t)mtu;
+}
+
+static void watch_pause(struct sim *s, void *arg)
+{
+	const struct tcp *t = engine_tcp(s->host[CLIENT].e);
+	const struct tcp_conn *c = end_conn(&s->flow[0].end[CLIENT]);
+	const struct end *e = &s->flow[0].end[SERVER];
+	struct pause *p = arg;
+
+	if (e->rx == p->rx)
+		return;
+	if (c && c->block && s->wire.link[0].conf.mtu && s->wire.now - p->rx_at > p->longest) {
+		p->longest = s->wire.now - p->rx_at;
+		p->rto = tcp_rto(t, c);
+		p->srtt = tcp_work_of(t, c)->rtt.srtt_us;
+	}
+	p->rx = e->rx;
+	p->rx_at = s->wire.now;
+}
+
+/* From 1500 to 1300 after a second. The router says so, or drops in silence. */
+static void SIM_11_mtu_step(void **state)
+{
+	const struct row r = {.bytes = {20 * MB, 0}};
+
+	for (int icmp = 1; icmp >= 0; icmp--) {
+		for (uint64_t seed = 1; seed <= rows_seeds(2); seed++) {
+			struct pause p = {0};
+			uint64_t most;
+
+			row_begin(&sim, &r, seed);
+			sim.watch = watch_pause;
+			sim.watch_arg = &p;
+			sim.host[SERVER].tcp.delack = MS; /* what comes back takes the path's time */
+			sim.wire.link[0].conf.icmp = sim.wire.link[1].conf.icmp = icmp;
+			sim_at(&sim, SEC + wire_range(&sim.wire, 0, RTT), set_mtu, 1300);
+			sim_run(&sim);
+			most = (icmp ? 1 : 3) * p.rto + p.srtt;
+			print_message("MTU 1500 to 1300 %s ICMP: nothing for %.0f ms of %.0f, RTO "
+				      "%.0f ms\n", icmp ? "with" : "without", (double)p.longest / MS,
+				      (double)most / MS, (double)p.rto / MS);
+			assert_true(sim.wire.link[SERVER].stats.too_long > 0);
+			assert_true(p.longest <= most);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		ROW_TEST(SIM_09_tail_loss),
 		ROW_TEST(SIM_10_burst_loss),
-		ROW_TEST(blackout),
-		ROW_TEST(round_trip_step),
-		ROW_TEST(rate_step),
+		ROW_TEST(SIM_11_blackout),
+		ROW_TEST(SIM_11_round_trip_step),
+		ROW_TEST(SIM_11_rate_step),
+		ROW_TEST(SIM_11_mtu_step),
 	};
 
 	return cmocka_run_group_tests(tests, rows_setup, NULL);

@@ -2,6 +2,7 @@
  * Time: from one event to the next, the hosts' turns between, flows that begin, and what happens to
  * the path by then.
  */
+#include "algo/isn.h"
 #include "host.h"
 
 #define RATE     100e6
@@ -54,6 +55,17 @@ struct flow *sim_flow(struct sim *s)
 void sim_at(struct sim *s, uint64_t at, void (*run)(struct sim *s, uint64_t arg), uint64_t arg)
 {
 	s->action[s->n_actions++] = (struct action){at, run, arg};
+}
+
+void sim_wrap_isn(struct sim *s, unsigned int side, uint32_t before)
+{
+	struct flow_tuple tuple = {.local_port = be16(side == CLIENT ? SIM_LOCAL : SIM_PORT),
+				   .remote_port = be16(side == CLIENT ? SIM_PORT : SIM_LOCAL)};
+	struct sip_key key;
+
+	flow_addr_v4(tuple.remote, host_address(!side));
+	memcpy(&key, s->host[side].conf.secret, sizeof(key));
+	s->wire.now += 4ull * (uint32_t)(-isn_make(&key, &tuple, sizeof(tuple), s->wire.now) - before);
 }
 
 uint64_t sim_elapsed(const struct sim *s)

@@ -332,7 +332,7 @@ struct tcp_work {
 	uint16_t ptb_mtu;                   /* a report on trial, 0: none ... */
 	uint32_t size_end;                  /* ... and what acknowledges it */
 	uint32_t ptb_seq;                   /* ... and the segment it is about */
-	uint8_t full_timeouts;              /* of a full segment in a row */
+	uint8_t full_timeouts;              /* in a row, of what may be too big */
 	uint8_t doubted;                    /* R1 was reached since SND.UNA moved */
 	uint8_t guesses;                    /* 0: snd_mss is no guess; else 1 + larger sizes tried */
 	uint32_t dsack_start, dsack_end;    /* to be reported once, equal: none */
