@@ -168,6 +168,7 @@ void engine_tick(struct engine *e, uint64_t now, unsigned int budget)
 	wheel_advance(&t->wheel, t->now_ms, budget, tcp_timer_fire, t);
 	tcp_time_wait_tick(t, budget);
 	tcp_stale_sweep(t);
+	tcp_timer_rescue(t);
 	if (unlikely(t->policy.stalled.n))
 		tcp_policy_tick(t);
 	if (t->held_max)
@@ -205,6 +206,8 @@ uint64_t engine_next(const struct engine *e, uint64_t now)
 	}
 	if (next <= now)
 		return now;
+	if (unlikely(t->rescue || t->rescue_pos))
+		next = min_of(next, now + US_PER_MS);
 	if (t->conn_pool.used)
 		next = min_of(next, sweep);
 	if (tick != WHEEL_NONE)

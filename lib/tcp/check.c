@@ -119,11 +119,12 @@ static const char *check_ooo(const struct tcp *t, const struct tcp_conn *c, stru
  * Of the retransmission, probe and window timers one field holds the kind, so never two are armed
  * (RFC 8985 section 8). That one is armed while anything depends on the peer is checked here.
  */
-static const char *check_timer(const struct tcp_conn *c, const struct tcp_work *w)
+static const char *check_timer(const struct tcp *t, const struct tcp_conn *c,
+			       const struct tcp_work *w)
 {
 	bool waits = c->snd_nxt != w->snd_una || tcp_unsent(c, w);
 
-	if (c->flags & TCP_F_WHEEL && !c->wheel_slot)
+	if (c->flags & TCP_F_WHEEL && !c->wheel_slot && !t->rescue && !t->rescue_pos)
 		return "a deadline without an entry in the wheel";
 	if (c->flags & TCP_F_WHEEL && seq_gt(c->wheel_at, c->deadline))
 		return "the wheel's entry comes after the deadline";
@@ -187,5 +188,5 @@ const char *tcp_check(const struct tcp *t, const struct tcp_conn *c)
 		wrong = check_ooo(t, c, w);
 	if (!wrong)
 		wrong = check_policy(c, w);
-	return wrong ? wrong : check_timer(c, w);
+	return wrong ? wrong : check_timer(t, c, w);
 }

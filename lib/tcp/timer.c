@@ -24,7 +24,13 @@
 
 uint32_t tcp_wheel_insert(struct tcp *t, uint32_t entry, uint32_t deadline)
 {
-	return wheel_insert(&t->wheel, entry, deadline);
+	uint32_t slot = wheel_insert(&t->wheel, entry, deadline);
+
+	if (unlikely(!slot)) {
+		count(t->ctr, CTR_WHEEL_FULL);
+		t->rescue = true;
+	}
+	return slot;
 }
 
 uint64_t tcp_rto(const struct tcp *t, const struct tcp_conn *c)
@@ -385,6 +391,42 @@ static void expire(struct tcp *t, struct tcp_conn *c)
 		tcp_policy_due(t, c, w);
 	tcp_ready(t, c, w, 0);
 	tcp_timer_update(t, c, w);
+}
+
+static void rescue_conn(struct tcp *t, struct tcp_conn *c)
+{
+	if (c->state != TCP_CLOSED && c->flags & TCP_F_WHEEL && !c->wheel_slot)
+		wheel_put(t, c, c->deadline);
+}
+
+static void rescue_half(struct tcp *t, struct tcp_half *h)
+{
+	if (h->kind == FLOW_HALF_OPEN && !h->wheel_slot)
+		h->wheel_slot = tcp_wheel_insert(t, flow_entry(FLOW_HALF_OPEN,
+							       tcp_small_index(t, h)),
+						 h->deadline);
+}
+
+void tcp_timer_rescue(struct tcp *t)
+{
+	uint32_t n = t->conn_pool.fresh;
+
+	if (t->rescue_pos == 0 && likely(!t->rescue))
+		return;
+	if (t->rescue_pos == 0)
+		t->rescue = false; /* until the walk fails too */
+	for (unsigned int i = 0; i < SWEEP_MAX; i++) {
+		uint32_t pos = ++t->rescue_pos;
+
+		if (pos <= n) {
+			rescue_conn(t, &t->conn[pos]);
+		} else if (pos - n <= t->small_pool.fresh) {
+			rescue_half(t, &t->small[pos - n].half);
+		} else {
+			t->rescue_pos = 0;
+			return;
+		}
+	}
 }
 
 void tcp_stale_sweep(struct tcp *t)

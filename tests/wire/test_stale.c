@@ -165,6 +165,32 @@ static void a_far_timer_after_days(void **s)
 	}
 }
 
+/* The wheel is full of entries that have long been dead: timers come late, but they come. */
+static void a_full_wheel(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_est(k), *half;
+	struct tcp *t = (struct tcp *)(uintptr_t)engine_tcp(k->e);
+	uint32_t last = k->conf.max_connections; /* a record never used: the entries are dead */
+
+	kit_advance(k, SEC);
+	for (uint32_t i = 0; wheel_insert(&t->wheel, flow_entry(FLOW_CONN, last), t->now_ms +
+					  20000 + i % 64);
+	     i++)
+		;
+	kit_app_send(p, 100);
+	kit_drain(k);
+	half = kit_peer(k);
+	kit_syn(half);
+	kit_synack(half);
+	assert_true(kit_ctr(k, CTR_WHEEL_FULL) > 0);
+	kit_advance(k, 21 * SEC);
+	assert_true(kit_has(k));
+	assert_true(kit_ctr(k, CTR_RTO_FIRED) + kit_ctr(k, CTR_TLP_PROBES) > 0);
+	assert_true(kit_ctr(k, CTR_SYNACK_RETRANSMITS) > 0);
+	kit_drain(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +199,7 @@ int main(void)
 		KIT_TEST(no_undo_across_an_echo),
 		KIT_TEST(both_probes_are_taken),
 		KIT_TEST(a_far_timer_after_days),
+		KIT_TEST(a_full_wheel),
 	};
 
 	return cmocka_run_group_tests_name("stale", tests, kit_group_setup, NULL);

@@ -137,6 +137,7 @@
 	X(TX_KEEPALIVES, tx_keepalives, "keep-alive probes sent")                                  \
 	X(RTO_FIRED, rto_fired, "retransmission timeouts")                                         \
 	X(FAST_RECOVERIES, fast_recoveries, "loss recoveries begun by duplicate ACKs or SACK")     \
+	X(WHEEL_FULL, wheel_full, "timers that found no room in the wheel and came late")          \
 	X(TLP_PROBES, tlp_probes, "tail loss probes sent (RFC 8985)")                              \
 	X(SPURIOUS_RECOVERIES, spurious_recoveries, "loss recoveries undone: nothing had been lost") \
 	X(LIMITED_TRANSMITS, limited_transmits, "new segments sent on a duplicate ACK")            \

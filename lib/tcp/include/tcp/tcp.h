@@ -98,6 +98,8 @@ struct tcp {
 	struct tcp_list ready;
 	struct tcp_list out[TCP_PORTS_MAX];
 	uint32_t sweep_pos, sweep_ms; /* of tcp_stale_sweep */
+	uint32_t rescue_pos;          /* of tcp_timer_rescue */
+	bool rescue;                  /* the wheel was full: some record has no entry */
 	uint32_t working;             /* blocks attached */
 	uint64_t held, held_max;      /* mbufs that queues keep, and their share; 0: no limit */
 	uint64_t promised;            /* octets of open windows that are being filled; see share.c */
@@ -486,6 +488,12 @@ uint32_t tcp_wheel_insert(struct tcp *t, uint32_t entry, uint32_t deadline);
  * then tcp_ts_stale says it by subtraction.
  */
 void tcp_stale_sweep(struct tcp *t);
+
+/*
+ * After the wheel had no room: find the records that wait without an entry, some in each tick, and put
+ * them in. Such a timer is late, and counted, but not lost.
+ */
+void tcp_timer_rescue(struct tcp *t);
 
 #define TCP_SWEEP_MS (3600u * 1000)
 #define TCP_STALE_MS (24u * 24 * TCP_SWEEP_MS)
