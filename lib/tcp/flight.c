@@ -72,15 +72,31 @@ static uint32_t stamp(const struct tcp *t, struct tcp_work *w, uint32_t end)
 	return now;
 }
 
+/* Join range i to the one before it, if both were sent in one turn and equally often. */
+static void join_back(struct tcp *t, struct tcp_work *w, uint32_t i)
+{
+	struct tcp_flight *f, *prev;
+
+	if (i == 0 || i >= w->flight.n)
+		return;
+	prev = tcp_flight_at(t, w, i - 1);
+	f = tcp_flight_at(t, w, i);
+	if (prev->sent != f->sent || prev->flags != f->flags || prev->count != f->count)
+		return;
+	prev->end = f->end;
+	vec_remove(&w->flight, &t->slab, w->flight_inline, sizeof(*f), i, 1);
+}
+
 void tcp_flight_again(struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t end)
 {
-	uint32_t now = stamp(t, w, end);
+	uint32_t now = stamp(t, w, end), first;
 
 	if (unlikely(seq_lt(now, w->reduced)))
 		w->reduced = now; /* half the clock's range ago: nothing was sent before it */
 	tcp_flight_split(t, w, end);
 	tcp_flight_split(t, w, seq);
-	for (uint32_t i = tcp_flight_find(t, w, seq); i < w->flight.n; i++) {
+	first = tcp_flight_find(t, w, seq);
+	for (uint32_t i = first; i < w->flight.n; i++) {
 		struct tcp_flight *f = tcp_flight_at(t, w, i);
 
 		if (seq_geq(f->seq, end))
@@ -92,6 +108,7 @@ void tcp_flight_again(struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t 
 		if (f->count < UINT8_MAX)
 			f->count++;
 	}
+	join_back(t, w, first);
 }
 
 void tcp_flight_sent(struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t end)
@@ -179,45 +196,67 @@ void tcp_flight_acked(struct tcp *t, struct tcp_work *w, uint32_t ack, struct tc
 	a->sample_us = again ? 0 : sample;
 }
 
-/* Join neighbours that the peer has, so that marking costs no memory in the end. */
+/*
+ * Join neighbours that the peer has among the ranges from - 1 to to, so that marking costs no memory in
+ * the end. One pass and one move, whatever their number.
+ */
 static void merge_sacked(struct tcp *t, struct tcp_work *w, uint32_t from, uint32_t to)
 {
-	uint32_t i = from ? from - 1 : 0;
+	uint32_t last = min_of(to + 1, w->flight.n), kept = from ? from - 1 : 0;
 
-	while (i + 1 < w->flight.n && i <= to) {
-		struct tcp_flight *f = tcp_flight_at(t, w, i), *next = tcp_flight_at(t, w, i + 1);
+	for (uint32_t i = kept + 1; i < last; i++) {
+		struct tcp_flight *f = tcp_flight_at(t, w, kept), *next = tcp_flight_at(t, w, i);
 
 		if (f->flags & next->flags & FLIGHT_SACKED) {
 			f->end = next->end;
 			f->flags |= next->flags;
-			vec_remove(&w->flight, &t->slab, w->flight_inline, sizeof(*f), i + 1, 1);
-			if (to)
-				to--;
 		} else {
-			i++;
+			*tcp_flight_at(t, w, ++kept) = *next;
 		}
 	}
+	if (kept + 1 < last)
+		vec_remove(&w->flight, &t->slab, w->flight_inline, sizeof(struct tcp_flight),
+			   kept + 1, last - kept - 1);
 }
 
-/* Whether splitting at seq leaves a piece too small to be worth a record (CVE-2019-11478). */
-static bool splinters(const struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t least)
+/*
+ * Whether marking a block leaves a range, or the block itself, in a piece too small to be worth a record
+ * (CVE-2019-11478).
+ */
+static bool splinters(const struct tcp *t, struct tcp_work *w, uint32_t left, uint32_t right,
+		      uint32_t least)
 {
-	uint32_t i = tcp_flight_find(t, w, seq);
-	const struct tcp_flight *f;
+	const struct tcp_flight *l = tcp_flight_at(t, w, tcp_flight_find(t, w, left));
+	const struct tcp_flight *r = tcp_flight_at(t, w, tcp_flight_find(t, w, right - 1));
+	uint32_t within = seq_max(left, r->seq); /* where the block's part of r begins */
 
-	if (i == w->flight.n)
-		return false;
-	f = tcp_flight_at(t, w, i);
-	return seq_gt(seq, f->seq) && min_of(seq - f->seq, f->end - seq) < least;
+	if (seq_gt(left, l->seq) &&
+	    (left - l->seq < least || seq_min(l->end, right) - left < least))
+		return true;
+	return seq_gt(r->end, right) && (r->end - right < least || right - within < least);
 }
 
+/* Make a block reach to the ends of what the peer is known to have around it: nothing is split there. */
+static void widen(const struct tcp *t, struct tcp_work *w, uint32_t *left, uint32_t *right)
+{
+	const struct tcp_flight *l = tcp_flight_at(t, w, tcp_flight_find(t, w, *left));
+	const struct tcp_flight *r = tcp_flight_at(t, w, tcp_flight_find(t, w, *right - 1));
+
+	if (l->flags & FLIGHT_SACKED)
+		*left = l->seq;
+	if (r->flags & FLIGHT_SACKED)
+		*right = r->end;
+}
+
+/* Ranges from UNA to SND.NXT have no gaps: the block, inside of them, meets at least one. */
 static uint32_t sack_block(struct tcp *t, struct tcp_work *w, uint32_t left, uint32_t right,
 			   uint32_t least, struct tcp_acked *a)
 {
 	uint32_t fresh = 0, first, i;
 
-	if (splinters(t, w, left, least) || splinters(t, w, right, least) ||
-	    !tcp_flight_split(t, w, left) || !tcp_flight_split(t, w, right))
+	widen(t, w, &left, &right);
+	if (splinters(t, w, left, right, least) || !tcp_flight_split(t, w, left) ||
+	    !tcp_flight_split(t, w, right))
 		return 0;
 	first = tcp_flight_find(t, w, left);
 	for (i = first; i < w->flight.n; i++) {
