@@ -8,6 +8,7 @@
 #include "kit.h"
 
 unsigned int kit_fail_mbufs, kit_fail_slab;
+bool kit_poison;
 
 uint32_t __real_slab_alloc(struct slab *s, unsigned int order);
 uint32_t __wrap_slab_alloc(struct slab *s, unsigned int order);
@@ -78,6 +79,11 @@ static int stack_enqueue(struct rte_mempool *mp, void *const *obj, unsigned int 
 {
 	struct stack *s = mp->pool_data;
 
+	for (unsigned int i = 0; i < n && kit_poison; i++) {
+		struct rte_mbuf *m = obj[i];
+
+		memset(m->buf_addr, 0xdb, m->buf_len);
+	}
 	memcpy(s->obj + s->n, obj, n * sizeof(*obj));
 	s->n += n;
 	return 0;

@@ -341,6 +341,8 @@ void kit_app_flush(struct kit_peer *p);
  * arrive are the wire's as well, so that the engine cannot use them again.
  */
 extern unsigned int kit_fail_mbufs, kit_fail_slab;
+/* What goes back to the mempools is overwritten. */
+extern bool kit_poison;
 /* An mbuf for a frame on the wire: never fails for these. */
 struct rte_mbuf *kit_wire_mbuf(void);
 void kit_wire_keep(struct rte_mbuf *m);
