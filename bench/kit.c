@@ -23,21 +23,50 @@ void bench_die(const char *fmt, ...)
 	exit(1);
 }
 
+static void usage(const char *program)
+{
+	fprintf(stderr, "usage: %s [--quick | --instructions] [--runs N] [--body BYTES] "
+		"[--message BYTES] [NAME ...]\n", program);
+	exit(2);
+}
+
+static unsigned int number(const char *program, const char *text, unsigned int max)
+{
+	char *end;
+	unsigned long v = text ? strtoul(text, &end, 10) : 0;
+
+	if (!text || *end || !*text || v > max)
+		usage(program);
+	return (unsigned int)v;
+}
+
 void bench_options(struct bench_options *o, int argc, char **argv)
 {
-	o->runs = 7;
+	unsigned int n = 0, runs = 0;
+
+	o->runs = 61;
+	o->body = o->message = BENCH_MESSAGE;
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--quick")) {
 			o->quick = true;
-			o->runs = 5;
+			o->runs = 31;
 		} else if (!strcmp(argv[i], "--instructions")) {
 			o->instructions = o->quick = true;
 			o->runs = 1;
+		} else if (!strcmp(argv[i], "--runs")) {
+			runs = number(argv[0], argv[++i], BENCH_RUNS_MAX);
+		} else if (!strcmp(argv[i], "--body")) {
+			o->body = number(argv[0], argv[++i], 1u << 20);
+		} else if (!strcmp(argv[i], "--message")) {
+			o->message = number(argv[0], argv[++i], 1448);
+		} else if (argv[i][0] != '-' && n < BENCH_NAMES_MAX) {
+			o->names[n++] = argv[i];
 		} else {
-			fprintf(stderr, "usage: %s [--quick | --instructions]\n", argv[0]);
-			exit(2);
+			usage(argv[0]);
 		}
 	}
+	if (runs)
+		o->runs = runs;
 }
 
 static uint64_t free_huge_mib(void)
@@ -143,10 +172,16 @@ double bench_median(const struct bench_series *s)
 	return t.n % 2 ? t.v[t.n / 2] : (t.v[t.n / 2 - 1] + t.v[t.n / 2]) / 2;
 }
 
+static double at(const struct bench_series *sorted_s, double part)
+{
+	return sorted_s->n ? sorted_s->v[(unsigned int)(part * (sorted_s->n - 1) + 0.5)] : 0;
+}
+
 void bench_print(const char *name, const struct bench_series *s, const char *end)
 {
 	const struct bench_series t = sorted(s);
 
-	printf("  \"%s\": {\"median\": %.4g, \"min\": %.4g, \"max\": %.4g, \"runs\": %u}%s\n", name,
-	       bench_median(s), t.n ? t.v[0] : 0, t.n ? t.v[t.n - 1] : 0, t.n, end);
+	printf("  \"%s\": {\"median\": %.5g, \"min\": %.5g, \"max\": %.5g, \"low\": %.5g, "
+	       "\"high\": %.5g, \"runs\": %u}%s\n",
+	       name, bench_median(s), at(&t, 0), at(&t, 1), at(&t, 0.1), at(&t, 0.9), t.n, end);
 }

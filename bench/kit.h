@@ -12,14 +12,19 @@
 #include "base/compiler.h"
 #include "port/port.h"
 
-#define BENCH_RUNS_MAX 64
+#define BENCH_RUNS_MAX 128
+#define BENCH_NAMES_MAX 32
 #define BENCH_BURST    32
+#define BENCH_MESSAGE  64 /* bytes of an echo's payload */
 
 struct bench_options {
 	unsigned int runs;  /* 5 at least */
 	bool quick;         /* shorter runs, smaller tables */
 	bool instructions;  /* one run, little of it: for callgrind, which counts, not measures */
 	unsigned int cores; /* lcores wanted */
+	unsigned int body;  /* bytes of an HTTP body */
+	unsigned int message; /* bytes of an echo's payload */
+	const char *names[BENCH_NAMES_MAX + 1]; /* what to run; none: a set of the program's own */
 };
 
 /* One figure: the values of several runs. */
@@ -28,7 +33,10 @@ struct bench_series {
 	double v[BENCH_RUNS_MAX];
 };
 
-/* Read the command line; ends the program with a usage text and status 2 if it is wrong. */
+/*
+ * Read the command line: --quick, --instructions, --runs N, --body BYTES, --message BYTES, and names.
+ * Ends the program with a usage text and status 2 if it is wrong.
+ */
 void bench_options(struct bench_options *o, int argc, char **argv);
 
 /*
@@ -50,7 +58,10 @@ uint64_t bench_random(uint64_t *state);
 void bench_add(struct bench_series *s, double v);
 double bench_median(const struct bench_series *s);
 
-/* "name": {"median": , "min": , "max": , "runs": n}, followed by end. */
+/*
+ * "name": {"median": , "min": , "max": , "low": , "high": , "runs": n}, followed by end; low and high
+ * are the 10th and the 90th percentile.
+ */
 void bench_print(const char *name, const struct bench_series *s, const char *end);
 
 #endif

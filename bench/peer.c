@@ -3,6 +3,7 @@
  */
 #include "peer.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,11 +14,12 @@
 #include "wire/tcp.h"
 #include "wire/tcp_opt.h"
 
-#define L4      (ETH_HDR_LEN + IP4_HDR_LEN)
-#define TCP_LEN (TCP_HDR_LEN + TCP_OPT_TS_SPACE)
-#define SEQ_0   0x10000000u
+#define L4	 (ETH_HDR_LEN + IP4_HDR_LEN)
+#define SEQ_0	 0x10000000u
+#define DATE	 "\r\nDate: "
+#define DATE_LEN 29 /* RFC 9110 section 5.6.7 */
 
-static_assert(PEER_HEADERS == L4 + TCP_LEN, "timestamps are the only option");
+static_assert(PEER_HEADERS == L4 + TCP_HDR_LEN + TCP_OPT_TS_SPACE, "timestamps are the only option");
 
 static struct ip4_hdr *ip_of(uint8_t *frame)
 {
@@ -29,29 +31,49 @@ static struct tcp_hdr *tcp_of(uint8_t *frame)
 	return (struct tcp_hdr *)(frame + L4);
 }
 
-void peer_init(struct peer *p, uint32_t n, uint16_t port, const uint8_t mac[6],
-	       const uint8_t server_mac[6])
+static void make_payload(struct peer *p)
+{
+	const struct peer_config *c = &p->cfg;
+
+	if (c->len > PEER_PAYLOAD - (c->plain ? 0 : TCP_OPT_TS_SPACE) || c->len == 0 ||
+	    (c->kind == PEER_ECHO && c->len < 8))
+		bench_die("a payload of %u bytes cannot be sent", c->len);
+	for (unsigned int i = 0; i < c->len; i++)
+		p->payload[i] = (uint8_t)(i * 37 + 1);
+	if (c->payload)
+		memcpy(p->payload, c->payload, c->len);
+	if (c->kind == PEER_ECHO)
+		memset(p->payload, 0, 8);
+	p->payload_sum = sum_partial(p->payload, c->len, 0);
+}
+
+void peer_init(struct peer *p, const struct peer_config *cfg)
 {
 	struct eth_hdr *eth = (struct eth_hdr *)p->headers;
 	struct ip4_hdr *ip = ip_of(p->headers);
 	struct tcp_hdr *th = tcp_of(p->headers);
 
-	*p = (struct peer){.n = n, .port = port, .talk = true, .tick = 1};
-	p->conns = calloc(n, sizeof(*p->conns));
+	*p = (struct peer){.cfg = *cfg, .tick = 1};
+	p->cfg.check_every = max_of(cfg->check_every, 1u);
+	p->conns = calloc(cfg->n, sizeof(*p->conns));
 	if (!p->conns)
-		bench_die("no memory for %u connections of the peer", n);
-	eth_copy(eth->dst, server_mac);
-	eth_copy(eth->src, mac);
+		bench_die("no memory for %u connections of the peer", cfg->n);
+	for (uint32_t i = 0; i < cfg->n; i++)
+		p->conns[i].snd_nxt = SEQ_0 + i * 4096;
+	p->tcp_len = TCP_HDR_LEN + (cfg->plain ? 0 : TCP_OPT_TS_SPACE);
+	p->headers_len = L4 + p->tcp_len;
+	eth_copy(eth->dst, cfg->server_mac);
+	eth_copy(eth->src, cfg->mac);
 	eth->type = be16(ETH_TYPE_IP4);
 	*ip = (struct ip4_hdr){.ver_ihl = IP4_VER_IHL, .frag = be16(IP4_DF), .ttl = 64,
 			       .proto = IP_PROTO_TCP, .daddr = be32(PEER_SERVER)};
-	*th = (struct tcp_hdr){.dport = be16(port), .doff = tcp_doff(TCP_LEN), .window = 0xffff};
-	tcp_opt_emit_ts(p->headers + L4 + TCP_HDR_LEN, 0, 0);
-	for (unsigned int i = 8; i < PEER_MESSAGE; i++)
-		p->message[i] = (uint8_t)(i * 37 + 1);
+	*th = (struct tcp_hdr){.dport = be16(cfg->port), .doff = tcp_doff(p->tcp_len),
+			       .window = 0xffff};
+	if (!cfg->plain)
+		tcp_opt_emit_ts(p->headers + L4 + TCP_HDR_LEN, 0, 0);
 	p->ip_sum = sum_header(ip, IP4_HDR_LEN);
-	p->tcp_sum = sum_header(th, TCP_LEN);
-	p->message_sum = sum_partial(p->message, PEER_MESSAGE, 0);
+	p->tcp_sum = sum_header(th, p->tcp_len);
+	make_payload(p);
 }
 
 void peer_free(struct peer *p)
@@ -70,52 +92,57 @@ static uint16_t client_port(uint32_t i)
 	return be16((uint16_t)(PEER_PORT_LOW + i % PEER_PORTS));
 }
 
-/* The headers of a segment of l4_len bytes, checksum over all but the payload in *sum. */
+/* The headers of a segment, checksum over all but the payload in *sum. */
 static uint8_t *start(struct peer *p, uint32_t i, struct rte_mbuf *m, uint8_t flags,
-		      uint16_t l4_len, uint32_t *sum)
+		      uint32_t payload, uint32_t *sum)
 {
+	const uint16_t l4_len = (uint16_t)(p->tcp_len + payload);
 	const struct peer_conn *c = &p->conns[i];
-	const uint16_t len = (uint16_t)(IP4_HDR_LEN + l4_len);
 	struct ip4_hdr *ip;
 	struct tcp_hdr *th;
-	uint8_t *b, *ts;
+	uint32_t ts = 0;
+	uint8_t *b;
 
 	rte_pktmbuf_reset(m);
-	m->data_len = (uint16_t)(ETH_HDR_LEN + len);
+	m->data_len = (uint16_t)(L4 + l4_len);
 	m->pkt_len = m->data_len;
 	b = rte_pktmbuf_mtod(m, uint8_t *);
 	memcpy(b, p->headers, PEER_HEADERS);
 	ip = ip_of(b);
 	th = tcp_of(b);
-	ts = b + L4 + TCP_HDR_LEN;
-	ip->total_len = be16(len);
+	ip->total_len = be16((uint16_t)(IP4_HDR_LEN + l4_len));
 	ip->saddr = client_addr(i);
 	ip->cksum = sum_finish(sum_fold64((uint64_t)p->ip_sum + ip->total_len + ip->saddr));
 	th->sport = client_port(i);
 	th->seq = be32(c->snd_nxt);
 	th->ack = be32(c->rcv_nxt);
 	th->flags = flags;
-	store_be32(ts + 4, p->tick);
-	store_be32(ts + 8, c->ts_recent);
-	*sum = sum_fold64((uint64_t)p->tcp_sum + th->sport + th->seq + th->ack + load32(ts + 4) +
-			  load32(ts + 8) + ((uint32_t)flags << 8) +
+	if (!p->cfg.plain) {
+		store_be32(b + L4 + TCP_HDR_LEN + 4, p->tick);
+		store_be32(b + L4 + TCP_HDR_LEN + 8, c->ts_recent);
+		ts = sum_fold64((uint64_t)be32(p->tick) + be32(c->ts_recent));
+	}
+	*sum = sum_fold64((uint64_t)p->tcp_sum + th->sport + th->seq + th->ack + ts +
+			  ((uint32_t)flags << 8) +
 			  sum_pseudo4(ip->saddr, ip->daddr, IP_PROTO_TCP, l4_len));
 	return b;
 }
 
-void peer_syn(struct peer *p, uint32_t i, struct rte_mbuf *m)
+static void write_syn(struct peer *p, uint32_t i, struct rte_mbuf *m)
 {
 	const struct tcp_opts o = {.mss = 1460, .wscale = 7, .tsval = p->tick,
-				   .flags = TCP_OPTS_MSS | TCP_OPTS_WSCALE | TCP_OPTS_SACK_OK |
-					    TCP_OPTS_TS};
+				   .flags = p->cfg.plain ? TCP_OPTS_MSS :
+					    TCP_OPTS_MSS | TCP_OPTS_WSCALE | TCP_OPTS_SACK_OK |
+						    TCP_OPTS_TS};
 	struct peer_conn *c = &p->conns[i];
 	struct tcp_hdr *th;
 	unsigned int len;
 	uint32_t sum;
 	uint8_t *b;
 
-	*c = (struct peer_conn){.snd_nxt = SEQ_0 + i * 4096};
-	b = start(p, i, m, TCP_SYN, TCP_LEN, &sum);
+	c->snd_nxt += 0x10000; /* beyond what TIME-WAIT remembers */
+	c->rcv_nxt = c->ts_recent = 0;
+	b = start(p, i, m, TCP_SYN, 0, &sum);
 	th = tcp_of(b);
 	len = TCP_HDR_LEN + tcp_opt_emit_syn(b + L4 + TCP_HDR_LEN, &o);
 	th->doff = tcp_doff(len);
@@ -130,98 +157,214 @@ void peer_syn(struct peer *p, uint32_t i, struct rte_mbuf *m)
 	c->snd_nxt++;
 }
 
-void peer_message(struct peer *p, uint32_t i, struct rte_mbuf *m)
+static void stamp(uint32_t to[2], uint32_t i, uint32_t seq)
+{
+	to[0] = i;
+	to[1] = seq;
+}
+
+static void write_payload(struct peer *p, uint32_t i, struct rte_mbuf *m)
 {
 	struct peer_conn *c = &p->conns[i];
-	const uint32_t stamp[2] = {i, c->snd_nxt};
-	uint32_t sum;
-	uint8_t *b = start(p, i, m, TCP_ACK | TCP_PSH, TCP_LEN + PEER_MESSAGE, &sum);
+	uint32_t sum, mark[2];
+	uint8_t *b = start(p, i, m, TCP_ACK | TCP_PSH, p->cfg.len, &sum);
 
-	memcpy(b + PEER_HEADERS, p->message, PEER_MESSAGE);
-	memcpy(b + PEER_HEADERS, stamp, sizeof(stamp));
-	sum = sum_fold64((uint64_t)sum + p->message_sum + stamp[0] + stamp[1]);
-	tcp_of(b)->cksum = sum_finish(sum);
-	c->snd_nxt += PEER_MESSAGE;
-}
-
-static bool error(struct peer *p)
-{
-	p->errors++;
-	return false;
-}
-
-/* The connection's answer, in m. */
-static bool answer(struct peer *p, uint32_t i, struct rte_mbuf *m)
-{
-	uint32_t sum;
-	uint8_t *b;
-
-	if (likely(p->talk)) {
-		peer_message(p, i, m);
-		return true;
+	memcpy(b + p->headers_len, p->payload, p->cfg.len);
+	sum = sum_fold64((uint64_t)sum + p->payload_sum);
+	if (p->cfg.kind == PEER_ECHO) {
+		stamp(mark, i, c->snd_nxt);
+		memcpy(b + p->headers_len, mark, sizeof(mark));
+		sum = sum_fold64((uint64_t)sum + mark[0] + mark[1]);
 	}
-	b = start(p, i, m, TCP_ACK, TCP_LEN, &sum);
 	tcp_of(b)->cksum = sum_finish(sum);
-	return true;
+	c->snd_nxt += p->cfg.len;
+}
+
+static void write_bare(struct peer *p, uint32_t i, struct rte_mbuf *m, uint8_t flags)
+{
+	uint32_t sum;
+	uint8_t *b = start(p, i, m, flags, 0, &sum);
+
+	tcp_of(b)->cksum = sum_finish(sum);
+}
+
+void peer_ack(struct peer *p, uint32_t i, struct rte_mbuf *m)
+{
+	write_bare(p, i, m, TCP_ACK);
+}
+
+void peer_stray(struct peer *p, uint32_t i, struct rte_mbuf *m)
+{
+	write_payload(p, i, m);
+}
+
+void peer_next(struct peer *p, uint32_t i, struct rte_mbuf *m)
+{
+	struct peer_conn *c = &p->conns[i];
+
+	switch (c->state) {
+	case PEER_CLOSED:
+		write_syn(p, i, m);
+		c->state = PEER_SYN_SENT;
+		break;
+	case PEER_OPEN:
+		write_payload(p, i, m);
+		c->state = PEER_WAITING;
+		break;
+	case PEER_FIN_DUE:
+		write_bare(p, i, m, TCP_ACK | TCP_FIN);
+		c->snd_nxt++;
+		c->state = PEER_CLOSING;
+		break;
+	default:
+		bench_die("connection %u has no answer in state %u (%lu errors: %s)", i, c->state,
+			  p->errors, p->error);
+	}
+}
+
+static enum peer_event error(struct peer *p, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (p->errors++ == 0) {
+		va_start(ap, fmt);
+		vsnprintf(p->error, sizeof(p->error), fmt, ap);
+		va_end(ap);
+	}
+	return PEER_ERROR;
 }
 
 /* Whether the bytes are those of the message sent last. */
-static bool is_echo(const struct peer *p, uint32_t i, const uint8_t *payload)
+static bool is_echo(const struct peer *p, uint32_t i, const uint8_t *b, uint32_t len)
 {
-	const uint32_t stamp[2] = {i, p->conns[i].snd_nxt - PEER_MESSAGE};
+	uint32_t mark[2];
 
-	return memcmp(payload, stamp, sizeof(stamp)) == 0 &&
-	       memcmp(payload + 8, p->message + 8, PEER_MESSAGE - 8) == 0;
+	stamp(mark, i, p->conns[i].snd_nxt - p->cfg.len);
+	return len == p->cfg.len && memcmp(b, mark, sizeof(mark)) == 0 &&
+	       memcmp(b + 8, p->payload + 8, len - 8) == 0;
 }
 
-static bool handshake(struct peer *p, uint32_t i, struct rte_mbuf *m, const struct tcp_hdr *th)
+static bool first_reply(struct peer *p, const uint8_t *b, uint32_t len)
+{
+	static const char ok[] = "HTTP/1.1 200 ";
+	const uint8_t *date;
+
+	if (len > sizeof(p->reply) || len < sizeof(ok) || memcmp(b, ok, sizeof(ok) - 1))
+		return false;
+	memcpy(p->reply, b, len);
+	p->reply_len = len;
+	date = memmem(b, len, DATE, sizeof(DATE) - 1);
+	if (date && date + sizeof(DATE) - 1 + DATE_LEN <= b + len) {
+		p->date_at = (uint32_t)(date - b) + sizeof(DATE) - 1;
+		p->date_len = DATE_LEN;
+	}
+	return true;
+}
+
+static bool is_reply(struct peer *p, uint32_t i, const uint8_t *b, uint32_t len)
+{
+	const uint32_t after = p->date_at + p->date_len;
+
+	if (p->cfg.kind == PEER_ECHO)
+		return is_echo(p, i, b, len);
+	if (unlikely(p->reply_len == 0))
+		return first_reply(p, b, len);
+	return len == p->reply_len && memcmp(b, p->reply, p->date_at) == 0 &&
+	       memcmp(b + after, p->reply + after, len - after) == 0;
+}
+
+static enum peer_event handshake(struct peer *p, uint32_t i, const struct tcp_hdr *th)
 {
 	struct peer_conn *c = &p->conns[i];
 	struct tcp_opts o;
 
-	if (th->flags != (TCP_SYN | TCP_ACK) || c->open)
-		return error(p);
+	if (th->flags != (TCP_SYN | TCP_ACK) || c->state != PEER_SYN_SENT)
+		return error(p, "flags %#x in state %u", th->flags, c->state);
 	tcp_opt_parse_full((const uint8_t *)th + TCP_HDR_LEN, tcp_hdr_len(th) - TCP_HDR_LEN, true,
 			   &o);
-	if (!(o.flags & TCP_OPTS_TS))
-		return error(p);
+	if (!(o.flags & TCP_OPTS_TS) != p->cfg.plain)
+		return error(p, "a SYN-ACK's timestamps are not as agreed");
 	c->ts_recent = o.tsval;
 	c->rcv_nxt = be32(th->seq) + 1;
-	c->open = 1;
-	p->established++;
-	return answer(p, i, m);
+	c->state = PEER_OPEN;
+	p->opened++;
+	return PEER_OPENED;
 }
 
-uint16_t peer_payload(struct rte_mbuf *m)
+/* A segment of an open connection, in order. */
+static enum peer_event segment(struct peer *p, uint32_t i, const uint8_t *payload, uint32_t len,
+			       uint8_t flags)
 {
-	uint8_t *b = rte_pktmbuf_mtod(m, uint8_t *);
-
-	return (uint16_t)(be16(ip_of(b)->total_len) - IP4_HDR_LEN - tcp_hdr_len(tcp_of(b)));
-}
-
-bool peer_input(struct peer *p, struct rte_mbuf *m)
-{
-	uint8_t *b = rte_pktmbuf_mtod(m, uint8_t *);
-	const struct ip4_hdr *ip = ip_of(b);
-	const struct tcp_hdr *th = tcp_of(b);
-	const uint32_t i = (be32(ip->daddr) - PEER_CLIENTS) * PEER_PORTS + be16(th->dport) -
-			   PEER_PORT_LOW;
 	struct peer_conn *c = &p->conns[i];
-	uint16_t len;
+	const bool fin = flags & TCP_FIN;
 
-	if (unlikely(m->nb_segs != 1 || m->data_len < L4 + TCP_LEN || ip->proto != IP_PROTO_TCP ||
-		     i >= p->n || be32(th->ack) != c->snd_nxt))
-		return error(p);
-	if (unlikely(th->flags & (TCP_SYN | TCP_RST | TCP_FIN)))
-		return handshake(p, i, m, th);
-	c->ts_recent = load_be32(b + L4 + TCP_HDR_LEN + 4);
-	len = peer_payload(m);
-	if (unlikely(len == 0))
-		return false;
-	if (unlikely(len != PEER_MESSAGE || tcp_hdr_len(th) != TCP_LEN ||
-		     be32(th->seq) != c->rcv_nxt || !is_echo(p, i, b + PEER_HEADERS)))
-		return error(p);
-	c->rcv_nxt += PEER_MESSAGE;
-	p->echoed++;
-	return answer(p, i, m);
+	c->rcv_nxt += len + fin;
+	if (len) {
+		if (unlikely(c->state != PEER_WAITING || !is_reply(p, i, payload, len)))
+			return error(p, "%u bytes in state %u that are not the answer", len,
+				     c->state);
+		p->replies++;
+		if (p->cfg.kind != PEER_SHORT && !fin) {
+			c->state = PEER_OPEN;
+			return PEER_REPLY;
+		}
+	}
+	if (fin) {
+		if (unlikely(p->cfg.kind != PEER_SHORT || c->state != PEER_WAITING))
+			return error(p, "FIN in state %u", c->state);
+		c->state = PEER_FIN_DUE;
+		return PEER_FIN;
+	}
+	if (c->state == PEER_CLOSING) {
+		c->state = PEER_CLOSED;
+		p->done++;
+		return PEER_DONE;
+	}
+	return PEER_NOTHING;
+}
+
+/* Both checksums, over the whole packet. */
+static bool sums_ok(const uint8_t *b, uint32_t ip_len)
+{
+	const struct ip4_hdr *ip = (const struct ip4_hdr *)(b + ETH_HDR_LEN);
+	const uint16_t l4_len = (uint16_t)(ip_len - IP4_HDR_LEN);
+	uint32_t sum = sum_pseudo4(ip->saddr, ip->daddr, IP_PROTO_TCP, l4_len);
+
+	return sum_finish(sum_header(ip, IP4_HDR_LEN)) == 0 &&
+	       sum_finish(sum_partial(b + L4, l4_len, sum)) == 0;
+}
+
+enum peer_event peer_take(struct peer *p, struct rte_mbuf *m, uint32_t *at)
+{
+	uint8_t linear[2048];
+	const uint8_t *b = rte_pktmbuf_read(m, 0, m->pkt_len, linear);
+	const struct ip4_hdr *ip = (const struct ip4_hdr *)(b + ETH_HDR_LEN);
+	const struct tcp_hdr *th = (const struct tcp_hdr *)(b + L4);
+	struct peer_conn *c;
+	uint32_t i, len;
+
+	if (unlikely(m->pkt_len < L4 + TCP_HDR_LEN || ip->proto != IP_PROTO_TCP))
+		return error(p, "a packet of %u bytes that is not TCP", m->pkt_len);
+	i = (be32(ip->daddr) - PEER_CLIENTS) * PEER_PORTS + be16(th->dport) - PEER_PORT_LOW;
+	if (unlikely(i >= p->cfg.n))
+		return error(p, "a packet to no connection of ours");
+	*at = i;
+	c = &p->conns[i];
+	if ((p->received++ & (p->cfg.check_every - 1)) == 0) {
+		p->verified++;
+		if (!sums_ok(b, be16(ip->total_len)))
+			return error(p, "a bad checksum");
+	}
+	if (unlikely(be32(th->ack) != c->snd_nxt || !(th->flags & TCP_ACK)))
+		return error(p, "acknowledges %d beyond what was sent, state %u",
+			     (int)(be32(th->ack) - c->snd_nxt), c->state);
+	if (th->flags & (TCP_SYN | TCP_RST))
+		return handshake(p, i, th);
+	if (unlikely(tcp_hdr_len(th) != p->tcp_len || be32(th->seq) != c->rcv_nxt))
+		return error(p, "a segment at %u of what is next, %u bytes of header, state %u",
+			     be32(th->seq) - c->rcv_nxt, tcp_hdr_len(th), c->state);
+	if (!p->cfg.plain)
+		c->ts_recent = load_be32(b + L4 + TCP_HDR_LEN + 4);
+	len = be16(ip->total_len) - IP4_HDR_LEN - p->tcp_len;
+	return segment(p, i, b + p->headers_len, len, th->flags);
 }

@@ -1,14 +1,19 @@
 /*
- * The other side of an echo: a small client that keeps many TCP connections in which one message is
- * always on its way. It is as cheap as a client can be that still checks everything it gets back,
- * because it shares the measurement with the server.
+ * The client of the figures: many TCP connections, made as cheaply as a client can be made that still
+ * checks everything it gets back, so that the server is what is measured. It is no TCP: it expects a
+ * link that loses and reorders nothing, keeps 16 bytes a connection, and calls whatever else it sees
+ * an error.
  *
- * Like the engine it does no I/O: packets in, packets out, in the same mbufs. It expects a link that
- * loses and reorders nothing, and calls whatever else it sees an error. Its segments carry
- * timestamps and its SYN offers MSS, window scale and SACK, as a kernel's does.
+ * A connection sends one payload, the same each time, and waits for the answer:
+ *   echo      the payload, byte for byte; its first 8 bytes differ from one message to the next
+ *   request   an answer as the first one was, byte for byte but for an HTTP date
+ *   short     the same, and FIN with the answer: three packets each way, as dperf's client has them:
+ *             SYN, ACK with the request, ACK with FIN
+ *
+ * Like the engine it does no I/O: packets in, packets out, in mbufs of the caller. One thread.
  *
  * Connection i comes from 10.1.0.0 + i / PEER_PORTS, port PEER_PORT_LOW + i % PEER_PORTS, so that an
- * answer names its connection and there is no table to look it up in. One thread.
+ * answer names its connection and there is no table to look it up in.
  */
 #ifndef BENCH_PEER_H
 #define BENCH_PEER_H
@@ -21,46 +26,75 @@
 #define PEER_CLIENTS   0x0a010000u
 #define PEER_PORT_LOW  1024u
 #define PEER_PORTS     60000u
-#define PEER_MESSAGE   64 /* bytes */
 #define PEER_HEADERS   66 /* Ethernet, IPv4, TCP with timestamps */
+#define PEER_PAYLOAD   1460
+
+enum peer_kind { PEER_ECHO, PEER_REQUEST, PEER_SHORT };
+
+struct peer_config {
+	enum peer_kind kind;
+	uint32_t n;            /* connections */
+	uint16_t port;         /* the server's, host order */
+	bool plain;            /* no timestamps, SACK or window scale, as dperf's client has none */
+	const void *payload;   /* NULL: bytes of our own */
+	uint16_t len;          /* 8 at least for echo */
+	uint32_t check_every;  /* packets of which one has its TCP checksum verified: a power of 2 */
+	uint8_t mac[6], server_mac[6];
+};
+
+enum peer_state {
+	PEER_CLOSED,   /* a SYN is next */
+	PEER_SYN_SENT,
+	PEER_OPEN,     /* the payload is next */
+	PEER_WAITING,
+	PEER_FIN_DUE,  /* the server closed: our FIN is next */
+	PEER_CLOSING,
+};
 
 struct peer_conn {
 	uint32_t snd_nxt, rcv_nxt;
 	uint32_t ts_recent;
-	uint32_t open;
+	uint32_t state; /* enum peer_state */
+};
+
+enum peer_event {
+	PEER_ERROR,   /* counted, and the first is described in error */
+	PEER_NOTHING, /* fine, and nothing is to be sent */
+	PEER_OPENED,  /* SYN-ACK: the payload may be sent, or an ACK */
+	PEER_REPLY,   /* the next payload may be sent, or an ACK */
+	PEER_FIN,     /* answer complete and FIN: ours is to be sent */
+	PEER_DONE,    /* closed on both sides: the next SYN may be sent */
 };
 
 struct peer {
+	struct peer_config cfg;
 	struct peer_conn *conns;
-	uint32_t n;
-	uint16_t port;     /* the server's, host order */
-	bool talk;         /* answer with the next message, else with an ACK alone */
 	uint32_t tick;     /* ms, for timestamps; the caller moves it */
-	uint64_t established, echoed, errors;
-	uint32_t ip_sum, tcp_sum; /* of what is the same in all packets */
-	uint32_t message_sum;
+	uint64_t opened, replies, done, errors;
+	uint64_t received, verified;
+	uint32_t headers_len, tcp_len;
+	uint32_t ip_sum, tcp_sum, payload_sum; /* of what is the same in all packets */
 	uint8_t headers[PEER_HEADERS];
-	uint8_t message[PEER_MESSAGE]; /* its first 8 bytes differ from one to the next */
+	uint8_t payload[PEER_PAYLOAD];
+	uint8_t reply[2048]; /* the first; empty: none yet */
+	uint32_t reply_len, date_at, date_len;
+	char error[128];
 };
 
-/* n connections to server_mac's port. Ends the program if there is no memory. */
-void peer_init(struct peer *p, uint32_t n, uint16_t port, const uint8_t mac[6],
-	       const uint8_t server_mac[6]);
+/* Ends the program if there is no memory or the configuration is none. */
+void peer_init(struct peer *p, const struct peer_config *cfg);
 void peer_free(struct peer *p);
 
-/* Write the SYN of connection i into m, whose content is lost. */
-void peer_syn(struct peer *p, uint32_t i, struct rte_mbuf *m);
+/* Take a packet of the server, which stays the caller's; *i becomes its connection. */
+enum peer_event peer_take(struct peer *p, struct rte_mbuf *m, uint32_t *i);
 
-/* Write the next message of connection i into m. The one before must have come back. */
-void peer_message(struct peer *p, uint32_t i, struct rte_mbuf *m);
+/* Write what connection i sends next by its state into m, whose content is lost. */
+void peer_next(struct peer *p, uint32_t i, struct rte_mbuf *m);
 
-/*
- * Take a packet of the server. True: m now is the answer, to be sent. False: m is the caller's to
- * free; nothing is to be sent, or it was an error.
- */
-bool peer_input(struct peer *p, struct rte_mbuf *m);
+/* Write an ACK of all that connection i has received. */
+void peer_ack(struct peer *p, uint32_t i, struct rte_mbuf *m);
 
-/* Payload bytes of a packet of the server to this peer. */
-uint16_t peer_payload(struct rte_mbuf *m);
+/* Write a TCP packet of connection i that no server's state will like: for links without a TCP. */
+void peer_stray(struct peer *p, uint32_t i, struct rte_mbuf *m);
 
 #endif

@@ -3,39 +3,64 @@
  */
 #include "server.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/units.h"
 #include "flow/tuple.h"
-#include "handlers/handlers.h"
+#include "kit.h"
 #include "peer.h"
 #include "wire/be.h"
 
-static void fill_listener(struct listener *l)
+static void fill_settings(struct listener *l, const char *const *pairs)
+{
+	const struct option_table *table = l->handler->options;
+	char err[256] = "";
+
+	if (!table)
+		return;
+	l->settings = calloc(1, table->size);
+	if (!l->settings)
+		bench_die("no memory");
+	option_defaults(table, l->settings);
+	for (; pairs && *pairs; pairs += 2) {
+		const struct option *o = option_find(table, pairs[0]);
+
+		if (!o || !option_parse(o, l->settings, pairs[1], err, sizeof(err)))
+			bench_die("%s = %s: %s", pairs[0], pairs[1], o ? err : "no such key");
+	}
+	if (l->handler->setup && !l->handler->setup(l->settings, err, sizeof(err)))
+		bench_die("%s", err);
+}
+
+static void fill_listener(struct listener *l, const struct server_plan *plan)
 {
 	option_defaults(&tcp_option_table, &l->tcp);
 	/* A round over a million connections may last longer than the usual least timeout. */
 	l->tcp.rto_min = US_PER_SEC;
-	l->tcp.nagle = handler_echo.nagle;
-	l->handler = &handler_echo;
+	l->tcp.nagle = plan->handler->nagle;
+	l->handler = plan->handler;
 	l->local = LISTENER_ANY;
 	l->port_lo = l->port_hi = SERVER_PORT;
+	fill_settings(l, plan->settings);
 	listener_prepare(l);
 }
 
-void server_init(struct server *s, uint32_t n, uint16_t port, const struct pkt_port *cap,
+void server_init(struct server *s, const struct server_plan *plan, const struct pkt_port *cap,
 		 const struct port_pools *pools)
 {
 	struct engine_config *c = &s->config;
 	struct engine_contract contract;
 
 	memset(s, 0, sizeof(*s));
-	s->port = (struct engine_port){.id = port, .cap = cap, .neighbor = ENGINE_NEIGHBOR_REFLECT};
-	s->address = (struct engine_address){.port = port, .prefix = 8};
+	s->port = (struct engine_port){.id = plan->port, .cap = cap,
+				       .neighbor = ENGINE_NEIGHBOR_REFLECT};
+	s->address = (struct engine_address){.port = plan->port, .prefix = 8};
 	flow_addr_v4(s->address.addr, be32(PEER_SERVER));
 	*c = (struct engine_config){
 		.ports = &s->port, .n_ports = 1, .addresses = &s->address, .n_addresses = 1,
-		.max_connections = n, .max_half_open = 4096, .max_time_wait = 4096,
+		.max_connections = plan->connections, .max_half_open = plan->half_open,
+		.max_time_wait = plan->time_wait,
 		.block_bytes = 16 * MIB, .max_paths = 16, .max_neighbors = 16,
 		.reassembly_bytes = 64 * KIB, .rst_rate = 1000, .icmp_rate = 1000,
 		.time_wait_us = 60 * US_PER_SEC,
@@ -44,14 +69,19 @@ void server_init(struct server *s, uint32_t n, uint16_t port, const struct pkt_p
 	for (unsigned int i = 0; i < sizeof(c->secret); i++)
 		c->secret[i] = (uint8_t)(i * 73 + 11);
 	engine_size(c, &contract);
-	c->block_bytes += (uint64_t)n * contract.block * 9 / 8;
-	fill_listener(&s->listener);
+	c->block_bytes += (uint64_t)plan->working * contract.block * 9 / 8;
+	fill_listener(&s->listener, plan);
 }
 
-uint64_t server_bytes(const struct server *s)
+void server_free(struct server *s)
 {
-	struct engine_contract contract;
+	struct listener *l = &s->listener;
 
-	engine_size(&s->config, &contract);
-	return contract.total;
+	if (!l->settings)
+		return;
+	if (l->handler->teardown)
+		l->handler->teardown(l->settings);
+	option_free(l->handler->options, l->settings);
+	free(l->settings);
+	l->settings = NULL;
 }

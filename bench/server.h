@@ -1,6 +1,6 @@
 /*
- * The server that is measured: pier's engine with one listener, echo, and the memory it needs for a
- * given number of connections.
+ * The server that is measured: pier's engine with one listener, and the memory it needs for a given
+ * number of connections.
  */
 #ifndef BENCH_SERVER_H
 #define BENCH_SERVER_H
@@ -9,6 +9,15 @@
 #include "port/port.h"
 
 #define SERVER_PORT 7
+
+struct server_plan {
+	const struct pier_handler *handler;
+	const char *const *settings; /* key, value, ..., NULL; NULL: the defaults */
+	uint32_t connections;        /* established */
+	uint32_t working;            /* of them, those that have unacknowledged data at a time */
+	uint32_t half_open, time_wait;
+	uint16_t port;               /* DPDK port id */
+};
 
 struct server {
 	struct engine_config config;
@@ -19,13 +28,13 @@ struct server {
 
 /*
  * Fill in everything but what a worker fills in: PEER_SERVER on the port, answers to the MAC address
- * a connection came from, and room for n connections of which each has unacknowledged data. s and cap
- * must outlive what is made from s->config.
+ * a connection came from. s and cap must outlive what is made from s->config. Ends the program if
+ * the settings are not the handler's.
  */
-void server_init(struct server *s, uint32_t n, uint16_t port, const struct pkt_port *cap,
+void server_init(struct server *s, const struct server_plan *plan, const struct pkt_port *cap,
 		 const struct port_pools *pools);
 
-/* Bytes of the memory contract, without EAL's. */
-uint64_t server_bytes(const struct server *s);
+/* When the engine is gone. */
+void server_free(struct server *s);
 
 #endif
