@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "handlers/handlers.h"
+#include "args.h"
 #include "server.h"
 
 /* In every thread: signals end the server through the control thread alone. */
@@ -38,7 +39,7 @@ static enum pier_exit check_and_run(const struct pier_args *args, struct pier_co
 	enum pier_exit result = PIER_REFUSED;
 	struct pier_eal_argv eal;
 
-	pier_eal_argv_make(&eal, args, c);
+	pier_eal_argv_make(&eal, args->eal_argc, args->eal_argv, c);
 	s.eal = &eal;
 	server_plan_make(&s.plan, c);
 	if (server_check(c, &s.plan, &eal, stdout, stderr))
@@ -58,7 +59,7 @@ static enum pier_exit start(const struct pier_args *args, const char *program)
 		fprintf(stderr, "%s: expected -c FILE or --set; see --help\n", program);
 		return PIER_REFUSED;
 	}
-	if (pier_config_load(&c, args->file, args->sets, args->n_sets, stderr))
+	if (pier_config_load(&c, args->file, args->sets, args->n_sets, NULL, stderr))
 		result = check_and_run(args, &c);
 	pier_config_free(&c);
 	return result;

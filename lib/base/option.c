@@ -24,6 +24,7 @@ static const struct unit duration_units[] = {
 	{"d", 86400 * US_PER_SEC}, {"h", 3600 * US_PER_SEC}, {"m", 60 * US_PER_SEC},
 	{"s", US_PER_SEC},         {"ms", US_PER_MS},        {"us", 1},
 };
+static const struct unit count_units[] = {{"g", 1000000000}, {"m", 1000000}, {"k", 1000}, {"", 1}};
 static const struct unit size_units[] = {{"g", GIB}, {"m", MIB}, {"k", KIB}, {"", 1}};
 
 static void *value_of(const struct option *o, void *base)
@@ -98,6 +99,8 @@ static bool parse_number(const struct option *o, const char *text, uint64_t *val
 
 	if (o->type == OPTION_SIZE) {
 		ok = parse_with_unit(text, size_units, ARRAY_SIZE(size_units), value);
+	} else if (o->type == OPTION_COUNT) {
+		ok = parse_with_unit(text, count_units, ARRAY_SIZE(count_units), value);
 	} else if (o->type == OPTION_DURATION && !strcmp(text, "inf")) {
 		*value = DURATION_INF;
 		ok = true;
@@ -167,6 +170,7 @@ static bool parse_value(const struct option *o, void *value, const char *text)
 		memcpy(value, &number32, sizeof(number32));
 		return true;
 	case OPTION_U64:
+	case OPTION_COUNT:
 	case OPTION_SIZE:
 	case OPTION_DURATION:
 		if (!parse_number(o, text, &number))
@@ -208,6 +212,8 @@ static void format_number(const struct option *o, uint64_t v, char *buf, size_t 
 		snprintf(buf, len, "inf");
 	else if (v && o->type == OPTION_DURATION)
 		format_with_unit(v, duration_units, ARRAY_SIZE(duration_units), buf, len);
+	else if (v && o->type == OPTION_COUNT)
+		format_with_unit(v, count_units, ARRAY_SIZE(count_units), buf, len);
 	else if (v && o->type == OPTION_SIZE)
 		format_with_unit(v, size_units, ARRAY_SIZE(size_units), buf, len);
 	else
@@ -234,6 +240,7 @@ const char *option_format(const struct option *o, const void *base, char *buf, s
 		format_number(o, number32, buf, len);
 		break;
 	case OPTION_U64:
+	case OPTION_COUNT:
 	case OPTION_SIZE:
 	case OPTION_DURATION:
 		memcpy(&number, value, sizeof(number));
@@ -314,6 +321,7 @@ const char *option_expect(const struct option *o, char *buf, size_t len)
 	} numeric[] = {
 		[OPTION_U32] = {"a number", "16"},
 		[OPTION_U64] = {"a number", "16"},
+		[OPTION_COUNT] = {"a number", "100k"},
 		[OPTION_SIZE] = {"a size", "64k"},
 		[OPTION_DURATION] = {"a duration", "200ms"},
 	};
@@ -336,6 +344,7 @@ const char *option_expect(const struct option *o, char *buf, size_t len)
 		break;
 	case OPTION_U32:
 	case OPTION_U64:
+	case OPTION_COUNT:
 	case OPTION_SIZE:
 	case OPTION_DURATION:
 		append(buf, len, "%s", numeric[o->type].what);
@@ -352,6 +361,7 @@ void option_defaults(const struct option_table *t, void *base)
 		[OPTION_BOOL] = sizeof(bool),         [OPTION_U32] = sizeof(uint32_t),
 		[OPTION_U64] = sizeof(uint64_t),      [OPTION_SIZE] = sizeof(uint64_t),
 		[OPTION_DURATION] = sizeof(uint64_t), [OPTION_ENUM] = sizeof(uint32_t),
+		[OPTION_COUNT] = sizeof(uint64_t),
 		[OPTION_STRING] = sizeof(char *),     [OPTION_LIST] = sizeof(char *),
 	};
 	char err[512];

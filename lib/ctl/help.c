@@ -29,6 +29,7 @@ static const char *default_words(const struct option *o)
 		return o->names[0];
 	case OPTION_U32:
 	case OPTION_U64:
+	case OPTION_COUNT:
 	case OPTION_SIZE:
 	case OPTION_DURATION:
 		return "0";

@@ -228,6 +228,24 @@ static bool call_get(struct pier_conn *from, uint64_t id, struct pier_conn *pc)
 	return true;
 }
 
+bool engine_get(struct engine *e, uint64_t id, uint64_t now, struct pier_conn *pc)
+{
+	struct tcp_conn *c;
+
+	engine_set_time(e, now);
+	c = tcp_conn_of_id(&e->tcp, id);
+	if (!c)
+		return false;
+	engine_conn_handle(e, c, pc);
+	return true;
+}
+
+void engine_settle(struct engine *e, uint64_t now)
+{
+	engine_set_time(e, now);
+	engine_run_ready(e);
+}
+
 static void call_set_nodelay(struct pier_conn *pc, bool on)
 {
 	struct tcp_conn *c;

@@ -138,6 +138,8 @@ unsigned int worker_turn(struct worker *w)
 		moved += n;
 	}
 	pressure(w, full);
+	if (w->hook.turn)
+		moved += w->hook.turn(w->hook.arg, w->engine, w->now, moved);
 	for (unsigned int i = 0; i < w->n_queues; i++)
 		moved += transmit(w, &w->queues[i]);
 	engine_tick(w->engine, w->now, TICK_BUDGET);

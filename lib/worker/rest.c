@@ -105,6 +105,8 @@ void worker_rest(struct worker *w)
 		return;
 	}
 	next = engine_next(w->engine, w->now);
+	if (w->hook.next)
+		next = min_of(next, w->hook.next(w->hook.arg, w->now));
 	if (next <= w->now)
 		return;
 	us = min_of(s->us, next - w->now);

@@ -49,6 +49,7 @@ struct worker {
 	uint64_t seq; /* the control thread's */
 	int state;    /* enum worker_state, atomic */
 	uint16_t id;
+	struct worker_hook hook;
 	struct worker_memory memory;
 	struct pkt_facts facts[WORKER_BURST];
 	struct counters counters;

@@ -79,6 +79,11 @@ void worker_destroy(struct worker *w)
 	release(w);
 }
 
+void worker_set_hook(struct worker *w, const struct worker_hook *hook)
+{
+	w->hook = *hook;
+}
+
 void worker_snapshot(const struct worker *w, struct counters *out)
 {
 	for (unsigned int i = 0; i < CTR_MAX; i++)

@@ -480,6 +480,34 @@ static void TS_04_offset_of_a_tuple(void **s)
 	assert_int_equal(kit_usage(k).time_wait, 0);
 }
 
+/* The owner's own calls, outside of callbacks: they come into force with engine_settle. */
+static void owner_calls(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k);
+	static uint8_t request[7];
+	struct pier_conn c;
+
+	for (unsigned int i = 0; i < sizeof(request); i++)
+		request[i] = kit_pattern(i);
+	kit_active(p);
+	assert_true(engine_get(k->e, p->app.id, k->now, &c));
+	assert_int_equal(c.id, p->app.id);
+	assert_int_equal(pier_send_static(&c, request, 7), 7);
+	engine_settle(k->e, k->now);
+	kit_turn(k);
+	expect(p, .flags = ACK, .seq = 1, .ack = 1, .len = 7);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 8);
+	assert_true(engine_get(k->e, p->app.id, k->now, &c));
+	pier_abort(&c);
+	assert_int_equal(p->app.closes, 0);
+	engine_settle(k->e, k->now);
+	assert_int_equal(p->app.closes, 1);
+	kit_turn(k);
+	expect(p, .flags = RST | ACK, .seq = 8, .ack = 1);
+	assert_false(engine_get(k->e, p->app.id, k->now, &c));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -504,6 +532,7 @@ int main(void)
 		KIT_TEST(RTO_02_sample_of_the_syn),
 		KIT_TEST(TS_03_syn_and_its_echo),
 		KIT_TEST(TS_04_offset_of_a_tuple),
+		KIT_TEST(owner_calls),
 	};
 
 	return cmocka_run_group_tests_name("connect", tests, kit_group_setup, NULL);

@@ -17,7 +17,7 @@
 struct values {
 	bool flag;
 	uint32_t u32, bounded, mode;
-	uint64_t u64, size, big, delay, any_delay, delay_min;
+	uint64_t u64, many, size, big, delay, any_delay, delay_min;
 	char *string, *list;
 	int untouched;
 };
@@ -31,6 +31,7 @@ static const struct option options[] = {
 	{"bounded", OPTION_U32, AT(bounded), 1, 65535, .def = "80", .help = "a port"},
 	{"mode", OPTION_ENUM, AT(mode), .names = modes, .def = "sleep", .help = "a mode"},
 	{"u64", OPTION_U64, AT(u64), .help = "any number"},
+	{"many", OPTION_COUNT, AT(many), 0, 2000000, .def = "100k", .help = "how many"},
 	{"size", OPTION_SIZE, AT(size), KIB, 64 * MIB, .def = "64k", .help = "a size"},
 	{"big", OPTION_SIZE, AT(big), 1, UINT64_MAX, .def = "1g", .help = "a size"},
 	{"delay", OPTION_DURATION, AT(delay), 5 * US_PER_MS, US_PER_SEC, .def = "200ms"},
@@ -318,6 +319,23 @@ static void test_examples(void **state)
 			    "text; the key may be repeated");
 }
 
+static void test_count(void **state)
+{
+	struct values v = {0};
+
+	option_defaults(&table, &v);
+	assert_int_equal(v.many, 100000);
+	parse_ok(&v, "many", "17");
+	assert_int_equal(v.many, 17);
+	parse_ok(&v, "many", "2M");
+	assert_int_equal(v.many, 2000000);
+	assert_string_equal(parse_error(&v, "many", "1ki"), "expected a number from 0 to 2m, such as 100k");
+	assert_string_equal(parse_error(&v, "many", "0x10"), "expected a number from 0 to 2m, such as 100k");
+	parse_error(&v, "many", "2001k");
+	round_trip("many", "1500000", "1500k");
+	option_free(&table, &v);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -327,6 +345,7 @@ int main(void)
 		cmocka_unit_test(test_enum),          cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_copy),          cmocka_unit_test(test_format),
 		cmocka_unit_test(test_small_buffers), cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

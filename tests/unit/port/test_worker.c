@@ -126,6 +126,47 @@ static void moves_and_counts(void **state)
 	assert_int_equal(fake.ticks, 2);
 }
 
+static struct {
+	unsigned int turns, received, does;
+	uint64_t now, next;
+} hooked;
+
+static unsigned int hook_turn(void *arg, struct engine *e, uint64_t now, unsigned int received)
+{
+	assert_ptr_equal(arg, &hooked);
+	assert_ptr_equal(e, &fake);
+	hooked.turns++;
+	hooked.received = received;
+	hooked.now = now;
+	fake.to_send += hooked.does;
+	return hooked.does;
+}
+
+static uint64_t hook_next(void *arg, uint64_t now)
+{
+	return hooked.next;
+}
+
+/* The hook sees what was received, what it causes leaves in the same turn, and it counts as work. */
+static void hook_in_each_turn(void **state)
+{
+	const struct worker_hook hook = {hook_turn, hook_next, &hooked};
+	uint64_t first = 0;
+
+	worker_set_hook(w, &hook);
+	offer(2);
+	hooked.does = 3;
+	assert_int_equal(worker_turn(w), 2 + 3 + 3);
+	assert_int_equal(hooked.turns, 1);
+	assert_int_equal(hooked.received, 2);
+	assert_int_equal(hooked.now, fake.now);
+	assert_int_equal(take(RING, &first), 3);
+	hooked.does = 0;
+	assert_int_equal(worker_turn(w), 0);
+	assert_int_equal(hooked.turns, 2);
+	assert_int_equal(hooked.received, 0);
+}
+
 static void shortfall_waits_in_order(void **state)
 {
 	uint64_t first = 0;
@@ -397,6 +438,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(clock_conversion),
 		TEST(moves_and_counts),
+		TEST(hook_in_each_turn),
 		TEST(shortfall_waits_in_order),
 		TEST(refused_head_is_dropped),
 		TEST(link_down_drops_at_once),

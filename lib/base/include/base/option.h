@@ -20,6 +20,7 @@ enum option_type {
 	OPTION_U32,      /* uint32_t: decimal or 0x hexadecimal */
 	OPTION_U64,      /* uint64_t: the same */
 	OPTION_SIZE,     /* uint64_t: bytes; suffix k m g (binary) */
+	OPTION_COUNT,    /* uint64_t: how many; suffix k m g (thousands) */
 	OPTION_DURATION, /* uint64_t: microseconds; suffix us ms s m h d, required but for 0; "inf" */
 	OPTION_ENUM,     /* uint32_t: index of the word in names, a NULL-ended array */
 	OPTION_STRING,   /* char *:   as it stands, "" is NULL */

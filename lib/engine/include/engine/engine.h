@@ -170,6 +170,19 @@ struct engine_connect {
  */
 int engine_connect(struct engine *e, const struct engine_connect *req, uint64_t now, uint64_t *id);
 
+struct pier_conn;
+
+/*
+ * A connection as its handler's callbacks see it, for the engine's owner: the calls of pier/handler.h
+ * may be made on it, outside of callbacks too, until any engine_* call but this one. What they cause
+ * (close callbacks, output) comes with engine_settle, which must follow them in the same turn. False: id
+ * names no connection any more.
+ */
+bool engine_get(struct engine *e, uint64_t id, uint64_t now, struct pier_conn *c);
+
+/* Carry out what calls on connections of engine_get ask for. Bounded by the number of these. */
+void engine_settle(struct engine *e, uint64_t now);
+
 /* Consumes the n mbufs; facts as pkt_parse_burst filled them, changed freely. Bounded by n. */
 void engine_input(struct engine *e, struct rte_mbuf **pkts, struct pkt_facts *facts,
 		  unsigned int n, uint64_t now);

@@ -48,6 +48,21 @@ struct worker_config {
 struct worker *worker_create(const struct worker_config *cfg, char *err, size_t errlen);
 
 /*
+ * Work of the program's own in each turn, on the worker's thread: after what was received went through
+ * the engine, before what the engine has to send leaves. It has to be bounded, as a handler.
+ */
+struct worker_hook {
+	/* received: packets of this turn. Returns how much it did; 0: nothing. */
+	unsigned int (*turn)(void *arg, struct engine *e, uint64_t now, unsigned int received);
+	/* When turn has something to do by itself, in microseconds, as engine_next. NULL: never. */
+	uint64_t (*next)(void *arg, uint64_t now);
+	void *arg;
+};
+
+/* Control thread, while the worker does not run. */
+void worker_set_hook(struct worker *w, const struct worker_hook *hook);
+
+/*
  * The loop: an lcore function, arg is the worker. Returns 0 after WORKER_OP_STOP, when what the
  * engine had to send by then was sent, in a bounded time.
  */

@@ -8,7 +8,9 @@
 #include "base/compiler.h"
 #include "config_room.h"
 
-static const struct config_kind kinds[] = {
+#define KINDS 5
+
+static const struct config_kind kinds[KINDS] = {
 	{"eal", NULL}, {"server", NULL}, {"tcp", NULL}, {"port", "0"}, {"listen", "80"},
 };
 
@@ -22,12 +24,19 @@ const char *config_place(const struct config_section *s, char *buf, size_t len)
 }
 
 static void read_text(struct pier_config *c, const char *file, const char *const sets[],
-		      unsigned int n, struct config_errors *errors)
+		      unsigned int n, const struct pier_config_extra *extra,
+		      struct config_errors *errors)
 {
+	struct config_kind all[KINDS + 1];
+	unsigned int n_kinds = KINDS;
+
+	memcpy(all, kinds, sizeof(kinds));
+	if (extra)
+		all[n_kinds++] = (struct config_kind){extra->table->section, NULL};
 	if (file)
-		config_read(&c->text, file, kinds, ARRAY_SIZE(kinds), errors);
+		config_read(&c->text, file, all, n_kinds, errors);
 	for (unsigned int i = 0; i < n; i++)
-		config_set(&c->text, sets[i], kinds, ARRAY_SIZE(kinds), errors);
+		config_set(&c->text, sets[i], all, n_kinds, errors);
 }
 
 /* A section that exists once: defaults, then what the text says. */
@@ -52,7 +61,8 @@ static void check_eal(const struct pier_config *c, struct config_errors *errors)
 			     err, c->eal.lcores);
 }
 
-static void take_all(struct pier_config *c, struct config_errors *errors)
+static void take_all(struct pier_config *c, const struct pier_config_extra *extra,
+		     struct config_errors *errors)
 {
 	take_single(c, &eal_option_table, &c->eal, errors);
 	check_eal(c, errors);
@@ -71,18 +81,25 @@ static void take_all(struct pier_config *c, struct config_errors *errors)
 			config_take_listener(c, s, errors);
 	}
 	config_check_ports(c, errors);
+	if (!extra)
+		config_need_listener(c, errors);
 	config_check_listeners(c, errors);
+	if (!extra)
+		return;
+	take_single(c, extra->table, extra->base, errors);
+	if (!errors->n)
+		extra->take(c, extra->arg, errors);
 }
 
 bool pier_config_load(struct pier_config *c, const char *file, const char *const sets[],
-		      unsigned int n, FILE *err)
+		      unsigned int n, const struct pier_config_extra *extra, FILE *err)
 {
 	struct config_errors errors = {0};
 
 	*c = (struct pier_config){0};
-	read_text(c, file, sets, n, &errors);
+	read_text(c, file, sets, n, extra, &errors);
 	if (!file || c->text.file)
-		take_all(c, &errors);
+		take_all(c, extra, &errors);
 	if (!errors.n)
 		config_set_up_listeners(c, &errors);
 	config_errors_print(&errors, err);

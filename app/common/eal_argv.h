@@ -4,7 +4,6 @@
 #ifndef PIER_APP_EAL_ARGV_H
 #define PIER_APP_EAL_ARGV_H
 
-#include "args.h"
 #include "config.h"
 
 /*
@@ -20,7 +19,8 @@ struct pier_eal_argv {
 	bool huge;    /* made, with huge pages */
 };
 
-void pier_eal_argv_make(struct pier_eal_argv *out, const struct pier_args *args,
+/* argc, argv: the program's name and what the command line has for EAL; copied. */
+void pier_eal_argv_make(struct pier_eal_argv *out, int argc, char **argv,
 			const struct pier_config *c);
 void pier_eal_argv_free(struct pier_eal_argv *v);
 

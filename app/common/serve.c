@@ -98,9 +98,8 @@ static void take_books(struct server *s)
 	take_usage(s);
 }
 
-static void *control(void *arg)
+static void wait_signal(void)
 {
-	struct server *s = arg;
 	sigset_t set;
 	int sig;
 
@@ -108,6 +107,16 @@ static void *control(void *arg)
 	while (sigwait(&set, &sig))
 		;
 	printf("pier: %s: stopping\n", sig == SIGINT ? "SIGINT" : "SIGTERM");
+}
+
+static void *control(void *arg)
+{
+	struct server *s = arg;
+
+	if (s->supervise)
+		s->supervise(s);
+	else
+		wait_signal();
 	drain(s);
 	take_books(s);
 	order(s, WORKER_OP_STOP);

@@ -161,12 +161,12 @@ static void make_from_config(struct pier_eal_argv *v, const struct pier_config *
 		add_extra(v, eal->extra);
 }
 
-void pier_eal_argv_make(struct pier_eal_argv *out, const struct pier_args *args,
+void pier_eal_argv_make(struct pier_eal_argv *out, int argc, char **argv,
 			const struct pier_config *c)
 {
-	*out = (struct pier_eal_argv){.made = args->eal_argc == 1};
-	for (int i = 0; i < args->eal_argc; i++)
-		add(out, "%s", args->eal_argv[i]);
+	*out = (struct pier_eal_argv){.made = argc == 1};
+	for (int i = 0; i < argc; i++)
+		add(out, "%s", argv[i]);
 	if (out->made)
 		make_from_config(out, c);
 	out->argv = calloc((size_t)out->argc + 1, sizeof(*out->argv));

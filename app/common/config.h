@@ -103,15 +103,27 @@ struct pier_config {
 	unsigned int n_ports, n_listeners;
 };
 
+/*
+ * A section of a program's own, without argument: its defaults, then what the text says. A program that
+ * has one needs no [listen].
+ */
+struct pier_config_extra {
+	const struct option_table *table;
+	void *base; /* the caller's, to be freed by option_free */
+	/* Check it against the rest, when all sections were read without error; may complete c. */
+	void (*take)(struct pier_config *c, void *arg, struct config_errors *errors);
+	void *arg;
+};
+
 extern const struct option_table server_option_table, eal_option_table, app_port_option_table,
 	listen_option_table;
 
 /*
  * Read file (NULL: none) and the n assignments of --set, check everything, and run the handlers'
- * setup. On failure prints every error to err and returns false. c is to be freed in both cases.
+ * setup. extra: NULL, or a section more. On failure prints every error to err and returns false. c is to be freed in both cases.
  */
 bool pier_config_load(struct pier_config *c, const char *file, const char *const sets[],
-		      unsigned int n, FILE *err);
+		      unsigned int n, const struct pier_config_extra *extra, FILE *err);
 
 /* Run the handlers' teardown and release everything. No connection may be left. */
 void pier_config_free(struct pier_config *c);

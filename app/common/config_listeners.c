@@ -87,13 +87,17 @@ static bool is_local(const struct pier_config *c, uint32_t addr)
 	return false;
 }
 
+void config_need_listener(const struct pier_config *c, struct config_errors *errors)
+{
+	if (!c->n_listeners)
+		config_error(errors, NULL, NULL,
+			     "no listener: expected a section such as [listen 80]");
+}
+
 void config_check_listeners(const struct pier_config *c, struct config_errors *errors)
 {
 	char text[INET_ADDRSTRLEN], where[32];
 
-	if (!c->n_listeners)
-		config_error(errors, NULL, NULL,
-			     "no listener: expected a section such as [listen 80]");
 	for (const struct pier_listener *b = c->listeners; b < c->listeners + c->n_listeners; b++) {
 		if (!b->spec.first)
 			continue; /* was refused */

@@ -14,6 +14,7 @@ void config_take_listener(struct pier_config *c, const struct config_section *s,
 
 /* What concerns several ports, or several listeners. */
 void config_check_ports(const struct pier_config *c, struct config_errors *errors);
+void config_need_listener(const struct pier_config *c, struct config_errors *errors);
 void config_check_listeners(const struct pier_config *c, struct config_errors *errors);
 
 /* Run setup of every listener's handler. */

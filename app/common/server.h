@@ -44,6 +44,13 @@ struct server {
 	int *versions;		    /* of those that the worker has */
 	unsigned int n_listeners;
 
+	/*
+	 * Instead of waiting for a signal, on the control thread: when it returns, the server stops.
+	 * NULL: SIGINT or SIGTERM ends it.
+	 */
+	void (*supervise)(struct server *s);
+	void *program; /* supervise's own */
+
 	pthread_t control;
 	struct engine_usage usage; /* the last, when the server stops */
 	const char *audit;
