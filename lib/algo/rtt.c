@@ -13,12 +13,16 @@
 #define EXPONENT_MAX  (32u - MANTISSA_BITS) /* of 32-bit numbers; the exponent 0 has no shift */
 #define FLOAT_MAX     (uint16_t)(EXPONENT_MAX << MANTISSA_BITS | (MANTISSA_ONE - 1))
 
-/* value + (goal - value) / divisor, rounded away from value. */
-static uint32_t approach(uint32_t value, uint32_t goal, uint64_t divisor)
+/* value + (goal - value) / (k << shift), rounded away from value; k is nearly always 1. */
+static inline uint32_t approach(uint32_t value, uint32_t goal, unsigned int shift, uint64_t k)
 {
-	if (goal >= value)
-		return value + (uint32_t)((goal - value + divisor - 1) / divisor);
-	return value - (uint32_t)((value - goal + divisor - 1) / divisor);
+	uint64_t gap = goal >= value ? goal - value : value - goal, step;
+
+	if (likely(k == 1))
+		step = (gap + (1u << shift) - 1) >> shift;
+	else
+		step = (gap + (k << shift) - 1) / (k << shift);
+	return goal >= value ? value + (uint32_t)step : value - (uint32_t)step;
 }
 
 void rtt_sample(struct rtt *r, uint32_t sample_us, uint32_t samples_per_rtt)
@@ -33,8 +37,8 @@ void rtt_sample(struct rtt *r, uint32_t sample_us, uint32_t samples_per_rtt)
 		return;
 	}
 	err = r->srtt_us > sample ? r->srtt_us - sample : sample - r->srtt_us;
-	r->rttvar_us = approach(r->rttvar_us, err, 4 * k);
-	r->srtt_us = approach(r->srtt_us, sample, 8 * k);
+	r->rttvar_us = approach(r->rttvar_us, err, 2, k);
+	r->srtt_us = approach(r->srtt_us, sample, 3, k);
 	r->min_rtt_us = min_of(r->min_rtt_us, sample);
 }
 

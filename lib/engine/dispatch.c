@@ -183,9 +183,9 @@ static void leave(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 		engine_reap(e, c);
 		return;
 	}
-	if (tcp_output_due(t, c, w))
+	if (tcp_has_output(c, w))
 		tcp_want_output(t, c, w);
-	else if (!w->on_out)
+	if (!w->on_out || w->snd_una != c->snd_nxt)
 		tcp_timer_rearm(t, c, w, false);
 	tcp_settle(t, c);
 }

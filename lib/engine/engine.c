@@ -252,6 +252,7 @@ static void init_tcp(struct engine *e, const struct engine_config *cfg, uint64_t
 
 	t->now = now;
 	t->now_ms = ms_of(now);
+	t->within_ms = now % US_PER_MS != 0;
 	t->worker = cfg->worker;
 	t->ctr = cfg->counters;
 	t->net = &e->net;

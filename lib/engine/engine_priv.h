@@ -72,6 +72,7 @@ static inline void engine_set_time(struct engine *e, uint64_t now)
 	if (likely(now > t->now)) {
 		t->now = now;
 		t->now_ms = ms_of(now);
+		t->within_ms = now % US_PER_MS != 0;
 	}
 }
 

@@ -241,6 +241,6 @@ void tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct
 	if (forward && c->flags & TCP_F_FIN_SENT && w->snd_una == c->snd_nxt)
 		fin_acked(c);
 	/* Of partial ACKs only the first restarts the timer: RFC 6582 section 3.2. */
-	tcp_timer_rearm(t, c, w, forward && !(w->recovery && w->partial));
+	tcp_timer_acked(c, w, forward && !(w->recovery && w->partial));
 	w->partial |= forward && w->recovery && !(c->flags & TCP_AGREED_SACK);
 }

@@ -261,6 +261,4 @@ void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, stru
 		tcp_data_input(t, c, w, m, f);
 	else
 		pkt_recycle(t->pool, m);
-	if (c->state != TCP_CLOSED && tcp_output_due(t, c, w))
-		tcp_want_output(t, c, w);
 }

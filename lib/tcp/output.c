@@ -12,6 +12,12 @@
 #define ACK_OPTION_SACKS 3 /* beside timestamps; RFC 2018 section 3 */
 #define PAYLOAD_MIN      8 /* what SACK blocks leave of a segment */
 
+/* The peer is to hear what is here beyond RCV.NXT, or came twice. */
+static bool sack_due(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	return c->flags & TCP_AGREED_SACK && (w->ooo.n || w->dsack_start != w->dsack_end);
+}
+
 /* Everything of a segment but its place in the stream; what it acknowledges is then not owed. */
 static void seg_common(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct tcp_seg *seg)
 {
@@ -29,7 +35,7 @@ static void seg_common(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, st
 		seg->tsval = tcp_ts_now(t, w->ts_offset);
 		seg->tsecr = c->ts_recent;
 	}
-	if (seg->agreed & TCP_AGREED_SACK && (w->ooo.n || w->dsack_start != w->dsack_end))
+	if (unlikely(sack_due(c, w)))
 		seg->sack_n = tcp_sack_report(t, w, c->rcv_nxt, seg->sack,
 					      seg->agreed & TCP_AGREED_TS ? ACK_OPTION_SACKS :
 									 TCP_SACK_MAX);
@@ -234,8 +240,6 @@ static bool plan_tlp(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint
 {
 	struct tcp_flight *f;
 
-	if (!w->tlp_send)
-		return false;
 	p->tlp = true;
 	if (c->snd_nxt == w->snd_una || plan_new(c, w, mss, p)) {
 		w->tlp_send = 0;
@@ -255,8 +259,6 @@ static bool plan_tlp(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint
 /* One octet, or the FIN, beyond a closed window: RFC 9293 section 3.8.6.1. */
 static bool plan_probe(struct tcp_conn *c, struct tcp_work *w, struct plan *p)
 {
-	if (!w->probe)
-		return false;
 	w->probe = 0;
 	if (seq_lt(w->snd_una + w->snd_wnd, c->snd_nxt + 1)) {
 		p->seq = c->snd_nxt;
@@ -285,28 +287,28 @@ static bool make_plan(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uin
 		      struct plan *p)
 {
 	*p = (struct plan){0};
-	if (plan_tlp(t, c, w, mss, p))
+	if (unlikely(w->tlp_send)) {
+		if (plan_tlp(t, c, w, mss, p))
+			return true;
+		*p = (struct plan){0};
+	}
+	if (unlikely(w->probe) && plan_probe(c, w, p))
 		return true;
-	*p = (struct plan){0};
-	if (plan_probe(c, w, p))
-		return true;
-	return !burst_spent(t, c, w) &&
-	       (plan_retransmission(t, c, w, mss, p) || plan_larger(t, c, w, mss, p) ||
-		plan_new(c, w, mss, p));
-}
-
-bool tcp_output_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
-{
-	struct plan p;
-
-	if (w->ack_now || w->keepalive_probe || w->probe || w->tlp_send ||
-	    w->syn_due)
-		return true;
-	p = (struct plan){0};
-	if (!plan_retransmission(t, c, w, c->snd_mss, &p) && !plan_new(c, w, c->snd_mss, &p))
+	if (!(w->lost && plan_retransmission(t, c, w, mss, p)) &&
+	    !plan_larger(t, c, w, mss, p) && !plan_new(c, w, mss, p))
 		return false;
 	w->burst_wait = burst_spent(t, c, w);
 	return !w->burst_wait;
+}
+
+/* Whether next_segment would build anything now. */
+static bool output_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	struct plan p;
+
+	if (w->ack_now || w->keepalive_probe || w->probe || w->tlp_send || w->syn_due)
+		return true;
+	return make_plan(t, c, w, c->snd_mss, &p);
 }
 
 /*
@@ -431,19 +433,30 @@ static uint32_t payload_room(const struct tcp_conn *c, struct tcp_seg *seg)
 static struct rte_mbuf *next_segment(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 				     bool *failed)
 {
+	const bool sacks = sack_due(c, w);
+	uint32_t room = c->snd_mss;
 	struct rte_mbuf *m;
 	struct tcp_seg seg;
 	struct plan p;
+	bool planned;
 
-	if (!tcp_output_due(t, c, w))
-		return NULL;
 	if (unlikely(w->syn_due)) {
 		m = tcp_syn_build(t, c, w);
 		*failed = !m;
 		return m;
 	}
-	seg_common(t, c, w, &seg);
-	if (make_plan(t, c, w, payload_room(c, &seg), &p)) {
+	if (unlikely(sacks)) {
+		if (!output_due(t, c, w))
+			return NULL;
+		seg_common(t, c, w, &seg);
+		room = payload_room(c, &seg);
+	}
+	planned = make_plan(t, c, w, room, &p);
+	if (!planned && !w->ack_now && !w->keepalive_probe)
+		return NULL;
+	if (likely(!sacks))
+		seg_common(t, c, w, &seg);
+	if (planned) {
 		m = send_plan(t, c, w, &p, &seg);
 		*failed |= !m;
 		if (m)
@@ -451,8 +464,6 @@ static struct rte_mbuf *next_segment(struct tcp *t, struct tcp_conn *c, struct t
 		if (m || !w->ack_now)
 			return m; /* else an ACK, which needs no more than the reserve has */
 	}
-	if (!w->ack_now && !w->keepalive_probe)
-		return NULL;
 	m = pkt_alloc_last(t->pool);
 	if (unlikely(!m)) {
 		count(t->ctr, CTR_TX_NO_MBUF);
@@ -480,9 +491,11 @@ static void after_idle(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 /* RFC 5681 section 4.1: after an idle time the window is what a new connection has. */
 static void check_idle(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
+	uint64_t idle = (uint64_t)(t->now_ms - w->last_sent) * US_PER_MS;
+
 	if (c->snd_nxt != w->snd_una || w->snd_end == c->snd_nxt)
 		return;
-	if ((uint64_t)(t->now_ms - w->last_sent) * US_PER_MS > tcp_rto(t, c))
+	if (unlikely(idle > tcp_opts_of(t, c)->rto_min) && idle > tcp_rto(t, c))
 		after_idle(t, c, w);
 }
 
@@ -508,7 +521,7 @@ unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	}
 	if (unlikely(failed))
 		t->retry_at = t->now + US_PER_MS;
-	*more = failed || (n == max && tcp_output_due(t, c, w));
+	*more = failed || (n == max && output_due(t, c, w));
 	tcp_timer_rearm(t, c, w, false);
 	return n;
 }

@@ -218,11 +218,9 @@ static void ack_policy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bo
 		w->segs_unacked++;
 	if (filled || w->segs_unacked >= 2) {
 		w->ack_now = 1;
-		tcp_want_output(t, c, w);
 	} else if (!w->delack) {
 		w->delack = 1;
 		w->delack_at = t->now_ms + ms_of(tcp_opts_of(t, c)->delack);
-		tcp_timer_update(t, c, w);
 	}
 }
 

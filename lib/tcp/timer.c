@@ -123,14 +123,19 @@ void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 uint32_t tcp_timer_due(const struct tcp *t, uint64_t delay_us)
 {
 	return t->now_ms + (uint32_t)((delay_us + US_PER_MS - 1) / US_PER_MS) +
-	       (delay_us ? t->now % US_PER_MS != 0 : 0);
+	       (delay_us && t->within_ms);
+}
+
+static void set(const struct tcp *t, struct tcp_work *w, enum tcp_timer kind, uint64_t delay_us)
+{
+	w->timer = kind;
+	w->timer_at = tcp_timer_due(t, delay_us);
 }
 
 void tcp_timer_arm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, enum tcp_timer kind,
 		   uint64_t delay_us)
 {
-	w->timer = kind;
-	w->timer_at = tcp_timer_due(t, delay_us);
+	set(t, w, kind, delay_us);
 	tcp_timer_update(t, c, w);
 }
 
@@ -153,7 +158,6 @@ static void arm_loss(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		w->timer = TCP_TIMER_TLP;
 		w->timer_at = seq_min(w->tlp_at, w->rto_at);
 	}
-	tcp_timer_update(t, c, w);
 }
 
 static bool guards_flight(const struct tcp_work *w)
@@ -161,18 +165,26 @@ static bool guards_flight(const struct tcp_work *w)
 	return w->timer == TCP_TIMER_RTO || w->timer == TCP_TIMER_TLP || w->timer == TCP_TIMER_REO;
 }
 
+void tcp_timer_acked(struct tcp_conn *c, struct tcp_work *w, bool restart)
+{
+	w->timer_restart |= restart;
+	if (w->snd_una == c->snd_nxt && guards_flight(w))
+		w->timer = TCP_TIMER_NONE;
+}
+
 void tcp_timer_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool head_again)
 {
 	/* Not for the holes of NewReno: RFC 6582 section 3.2, the impatient variant. */
 	if ((head_again && !(w->recovery && w->partial)) || !guards_flight(w))
 		restart_rto(t, c, w);
+	w->timer_restart = 0;
 	w->tlp_at = tcp_timer_due(t, tcp_tlp_delay(c, w));
 }
 
-static void arm_persist(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+static void set_persist(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	tcp_timer_arm(t, c, w, TCP_TIMER_PERSIST,
-		      rtt_backoff(tcp_rto(t, c), c->probes, tcp_opts_of(t, c)->persist_max));
+	set(t, w, TCP_TIMER_PERSIST,
+	    rtt_backoff(tcp_rto(t, c), c->probes, tcp_opts_of(t, c)->persist_max));
 }
 
 static void rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool restart)
@@ -193,7 +205,6 @@ static void rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool re
 			restart_rto(t, c, w);
 			w->timer = TCP_TIMER_ECN;
 			w->timer_at = w->rto_at;
-			tcp_timer_update(t, c, w);
 		}
 		return;
 	}
@@ -201,34 +212,37 @@ static void rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool re
 		if (old != TCP_TIMER_PERSIST) {
 			c->probes = 0;
 			w->progress = t->now_ms;
-			arm_persist(t, c, w);
+			set_persist(t, c, w);
 		}
 		return;
 	}
-	if (old == TCP_TIMER_PERSIST)
-		c->probes = 0;
 	if (tcp_unsent(c, w) && !w->on_out) {
 		if (old != TCP_TIMER_OVERRIDE) {
 			wait = max_of(tcp_rto(t, c), OVERRIDE_MIN_US);
 			wait = min_of(wait, OVERRIDE_MAX_US);
-			tcp_timer_arm(t, c, w, TCP_TIMER_OVERRIDE, wait);
+			set(t, w, TCP_TIMER_OVERRIDE, wait);
 		}
 		return;
 	}
 	if (c->state == TCP_FIN_WAIT_2 && c->flags & TCP_F_ORPHAN) {
 		if (old != TCP_TIMER_FIN_WAIT2)
-			tcp_timer_arm(t, c, w, TCP_TIMER_FIN_WAIT2, tcp_opts_of(t, c)->fin_wait2);
+			set(t, w, TCP_TIMER_FIN_WAIT2, tcp_opts_of(t, c)->fin_wait2);
 		return;
 	}
 	w->timer = TCP_TIMER_NONE;
-	tcp_timer_update(t, c, w);
 }
 
 void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool restart)
 {
+	bool persist = w->timer == TCP_TIMER_PERSIST;
+
 	if (c->state == TCP_CLOSED || w->timer == TCP_TIMER_SYN)
 		return;
-	rearm(t, c, w, restart);
+	rearm(t, c, w, restart || w->timer_restart);
+	w->timer_restart = 0;
+	if (persist && w->timer != TCP_TIMER_PERSIST)
+		c->probes = 0;
+	tcp_timer_update(t, c, w);
 	tcp_policy(t, c, w);
 }
 
@@ -296,7 +310,7 @@ static void persist_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	if (c->probes < UINT8_MAX)
 		c->probes++;
 	w->probe = 1;
-	arm_persist(t, c, w);
+	set_persist(t, c, w);
 	tcp_want_output(t, c, w);
 }
 

@@ -294,7 +294,8 @@ struct tcp_work {
 	uint8_t syn : 1,              /* active open: SND.UNA is our SYN, not acknowledged yet */
 		syn_due : 1,          /* and is to be sent, as SYN or SYN-ACK */
 		syn_times : 2,        /* how often it was sent; 2: more than once, no sample */
-		tlp_late : 1;         /* the last probe took time from the retransmission timer */
+		tlp_late : 1,         /* the last probe took time from the retransmission timer */
+		timer_restart : 1;    /* SND.UNA moved: the retransmission timer begins anew */
 	uint8_t sack_arrivals;        /* ACKs with new SACKs while some are on the scoreboard */
 	uint16_t burst_left;          /* segments that may leave without another ACK */
 

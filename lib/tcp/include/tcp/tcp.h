@@ -70,6 +70,7 @@ struct tcp_pool {
 struct tcp {
 	uint64_t now;    /* us */
 	uint32_t now_ms;
+	bool within_ms;  /* now is not the begin of that millisecond */
 	uint16_t worker;
 	uint8_t pressure;
 	bool draining;
@@ -406,8 +407,13 @@ void tcp_window_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 			struct rte_mbuf **pkts, unsigned int max, bool *more);
 
-/* Whether tcp_output would build anything now. */
-bool tcp_output_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+/* Whether there is something that tcp_output may have to send: it decides whether now. */
+static inline bool tcp_has_output(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	return w->ack_now || seq_lt(c->snd_nxt, w->snd_end) || w->lost ||
+	       (c->flags & (TCP_F_FIN_QUEUED | TCP_F_FIN_SENT)) == TCP_F_FIN_QUEUED ||
+	       w->keepalive_probe || w->probe || w->tlp_send || w->syn_due;
+}
 
 /* Build and emit an ACK at once. False: no mbuf (the ACK stays owed). */
 bool tcp_ack_now(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
@@ -471,6 +477,11 @@ struct rte_mbuf *tcp_reuse(struct tcp *t, struct rte_mbuf *m);
 void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 void tcp_timer_arm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, enum tcp_timer kind,
 		   uint64_t delay_us);
+/*
+ * An ACK was taken in. Timers follow in tcp_timer_rearm, once a turn: restart is remembered, and nothing
+ * guards what is no longer in flight.
+ */
+void tcp_timer_acked(struct tcp_conn *c, struct tcp_work *w, bool restart);
 /* Choose the timer that the state of the send queue calls for. */
 void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool restart);
 /* Data left: the probe's timer begins again; at SND.UNA the retransmission timer too. */
