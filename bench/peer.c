@@ -16,6 +16,7 @@
 
 #define L4	 (ETH_HDR_LEN + IP4_HDR_LEN)
 #define SEQ_0	 0x10000000u
+#define WSCALE	 7
 #define DATE	 "\r\nDate: "
 #define DATE_LEN 29 /* RFC 9110 section 5.6.7 */
 
@@ -31,20 +32,32 @@ static struct tcp_hdr *tcp_of(uint8_t *frame)
 	return (struct tcp_hdr *)(frame + L4);
 }
 
+/* Whether the first 8 bytes of the payload say which message it is. */
+static bool marked(const struct peer *p)
+{
+	return p->cfg.kind == PEER_ECHO || p->cfg.kind == PEER_FORWARD;
+}
+
 static void make_payload(struct peer *p)
 {
 	const struct peer_config *c = &p->cfg;
 
 	if (c->len > PEER_PAYLOAD - (c->plain ? 0 : TCP_OPT_TS_SPACE) || c->len == 0 ||
-	    (c->kind == PEER_ECHO && c->len < 8))
+	    (marked(p) && c->len < 8))
 		bench_die("a payload of %u bytes cannot be sent", c->len);
 	for (unsigned int i = 0; i < c->len; i++)
 		p->payload[i] = (uint8_t)(i * 37 + 1);
 	if (c->payload)
 		memcpy(p->payload, c->payload, c->len);
-	if (c->kind == PEER_ECHO)
+	if (marked(p))
 		memset(p->payload, 0, 8);
 	p->payload_sum = sum_partial(p->payload, c->len, 0);
+}
+
+static void move(struct peer_conn *c, enum peer_state to)
+{
+	c->state = to;
+	c->epoch++;
 }
 
 void peer_init(struct peer *p, const struct peer_config *cfg)
@@ -69,6 +82,8 @@ void peer_init(struct peer *p, const struct peer_config *cfg)
 			       .proto = IP_PROTO_TCP, .daddr = be32(PEER_SERVER)};
 	*th = (struct tcp_hdr){.dport = be16(cfg->port), .doff = tcp_doff(p->tcp_len),
 			       .window = 0xffff};
+	if (cfg->kind == PEER_PULL)
+		th->window = be16((uint16_t)(cfg->window * PEER_PAYLOAD >> (cfg->plain ? 0 : WSCALE)));
 	if (!cfg->plain)
 		tcp_opt_emit_ts(p->headers + L4 + TCP_HDR_LEN, 0, 0);
 	p->ip_sum = sum_header(ip, IP4_HDR_LEN);
@@ -130,7 +145,7 @@ static uint8_t *start(struct peer *p, uint32_t i, struct rte_mbuf *m, uint8_t fl
 
 static void write_syn(struct peer *p, uint32_t i, struct rte_mbuf *m)
 {
-	const struct tcp_opts o = {.mss = 1460, .wscale = 7, .tsval = p->tick,
+	const struct tcp_opts o = {.mss = 1460, .wscale = WSCALE, .tsval = p->tick,
 				   .flags = p->cfg.plain ? TCP_OPTS_MSS :
 					    TCP_OPTS_MSS | TCP_OPTS_WSCALE | TCP_OPTS_SACK_OK |
 						    TCP_OPTS_TS};
@@ -140,7 +155,6 @@ static void write_syn(struct peer *p, uint32_t i, struct rte_mbuf *m)
 	uint32_t sum;
 	uint8_t *b;
 
-	c->snd_nxt += 0x10000; /* beyond what TIME-WAIT remembers */
 	c->rcv_nxt = c->ts_recent = 0;
 	b = start(p, i, m, TCP_SYN, 0, &sum);
 	th = tcp_of(b);
@@ -171,7 +185,7 @@ static void write_payload(struct peer *p, uint32_t i, struct rte_mbuf *m)
 
 	memcpy(b + p->headers_len, p->payload, p->cfg.len);
 	sum = sum_fold64((uint64_t)sum + p->payload_sum);
-	if (p->cfg.kind == PEER_ECHO) {
+	if (marked(p)) {
 		stamp(mark, i, c->snd_nxt);
 		memcpy(b + p->headers_len, mark, sizeof(mark));
 		sum = sum_fold64((uint64_t)sum + mark[0] + mark[1]);
@@ -195,7 +209,10 @@ void peer_ack(struct peer *p, uint32_t i, struct rte_mbuf *m)
 
 void peer_stray(struct peer *p, uint32_t i, struct rte_mbuf *m)
 {
+	struct peer_conn *c = &p->conns[i];
+
 	write_payload(p, i, m);
+	c->snd_nxt -= p->cfg.len;
 }
 
 void peer_next(struct peer *p, uint32_t i, struct rte_mbuf *m)
@@ -204,17 +221,25 @@ void peer_next(struct peer *p, uint32_t i, struct rte_mbuf *m)
 
 	switch (c->state) {
 	case PEER_CLOSED:
+		if (p->cfg.kind == PEER_FORWARD) {
+			peer_stray(p, i, m);
+			break;
+		}
+		c->snd_nxt += 0x10000; /* beyond what TIME-WAIT remembers */
 		write_syn(p, i, m);
-		c->state = PEER_SYN_SENT;
+		move(c, PEER_SYN_SENT);
 		break;
 	case PEER_OPEN:
 		write_payload(p, i, m);
-		c->state = PEER_WAITING;
+		move(c, PEER_WAITING);
 		break;
 	case PEER_FIN_DUE:
 		write_bare(p, i, m, TCP_ACK | TCP_FIN);
 		c->snd_nxt++;
-		c->state = PEER_CLOSING;
+		move(c, PEER_CLOSING);
+		break;
+	case PEER_STREAM:
+		write_payload(p, i, m);
 		break;
 	default:
 		bench_die("connection %u has no answer in state %u (%lu errors: %s)", i, c->state,
@@ -222,10 +247,52 @@ void peer_next(struct peer *p, uint32_t i, struct rte_mbuf *m)
 	}
 }
 
+bool peer_again(struct peer *p, uint32_t i, struct rte_mbuf *m)
+{
+	struct peer_conn *c = &p->conns[i];
+
+	switch (c->state) {
+	case PEER_SYN_SENT:
+		c->snd_nxt--;
+		write_syn(p, i, m);
+		return true;
+	case PEER_WAITING:
+		c->snd_nxt -= p->cfg.len;
+		write_payload(p, i, m);
+		return true;
+	case PEER_CLOSING:
+		c->snd_nxt--;
+		write_bare(p, i, m, TCP_ACK | TCP_FIN);
+		c->snd_nxt++;
+		return true;
+	default:
+		return false;
+	}
+}
+
+void peer_forget(struct peer *p, uint32_t i)
+{
+	p->conns[i].snd_nxt += 0x10000;
+	move(&p->conns[i], PEER_CLOSED);
+}
+
+uint32_t peer_credit(const struct peer *p, uint32_t i)
+{
+	const struct peer_conn *c = &p->conns[i];
+	const uint32_t flight = (c->snd_nxt - c->acked) / p->cfg.len;
+
+	return flight < p->cfg.window ? p->cfg.window - flight : 0;
+}
+
+/* What a tolerant peer expects sooner or later. */
 static enum peer_event error(struct peer *p, const char *fmt, ...)
 {
 	va_list ap;
 
+	if (p->cfg.tolerant) {
+		p->unexpected++;
+		return PEER_NOTHING;
+	}
 	if (p->errors++ == 0) {
 		va_start(ap, fmt);
 		vsnprintf(p->error, sizeof(p->error), fmt, ap);
@@ -278,7 +345,8 @@ static enum peer_event handshake(struct peer *p, uint32_t i, const struct tcp_hd
 	struct peer_conn *c = &p->conns[i];
 	struct tcp_opts o;
 
-	if (th->flags != (TCP_SYN | TCP_ACK) || c->state != PEER_SYN_SENT)
+	if (th->flags != (TCP_SYN | TCP_ACK) || c->state != PEER_SYN_SENT ||
+	    be32(th->ack) != c->snd_nxt)
 		return error(p, "flags %#x in state %u", th->flags, c->state);
 	tcp_opt_parse_full((const uint8_t *)th + TCP_HDR_LEN, tcp_hdr_len(th) - TCP_HDR_LEN, true,
 			   &o);
@@ -286,7 +354,8 @@ static enum peer_event handshake(struct peer *p, uint32_t i, const struct tcp_hd
 		return error(p, "a SYN-ACK's timestamps are not as agreed");
 	c->ts_recent = o.tsval;
 	c->rcv_nxt = be32(th->seq) + 1;
-	c->state = PEER_OPEN;
+	c->acked = p->cfg.kind == PEER_PUSH ? c->snd_nxt : 0;
+	move(c, p->cfg.kind == PEER_PUSH || p->cfg.kind == PEER_PULL ? PEER_STREAM : PEER_OPEN);
 	p->opened++;
 	return PEER_OPENED;
 }
@@ -298,29 +367,74 @@ static enum peer_event segment(struct peer *p, uint32_t i, const uint8_t *payloa
 	struct peer_conn *c = &p->conns[i];
 	const bool fin = flags & TCP_FIN;
 
-	c->rcv_nxt += len + fin;
+	if (unlikely((len || fin) && c->state != PEER_WAITING))
+		return error(p, "%u bytes, flags %#x in state %u", len, flags, c->state);
 	if (len) {
-		if (unlikely(c->state != PEER_WAITING || !is_reply(p, i, payload, len)))
-			return error(p, "%u bytes in state %u that are not the answer", len,
-				     c->state);
+		if (unlikely(!is_reply(p, i, payload, len)))
+			return error(p, "%u bytes that are not the answer", len);
+		c->rcv_nxt += len;
 		p->replies++;
 		if (p->cfg.kind != PEER_SHORT && !fin) {
-			c->state = PEER_OPEN;
+			move(c, PEER_OPEN);
 			return PEER_REPLY;
 		}
 	}
 	if (fin) {
-		if (unlikely(p->cfg.kind != PEER_SHORT || c->state != PEER_WAITING))
+		if (unlikely(p->cfg.kind != PEER_SHORT))
 			return error(p, "FIN in state %u", c->state);
-		c->state = PEER_FIN_DUE;
+		c->rcv_nxt++;
+		move(c, PEER_FIN_DUE);
 		return PEER_FIN;
 	}
 	if (c->state == PEER_CLOSING) {
-		c->state = PEER_CLOSED;
+		move(c, PEER_CLOSED);
 		p->done++;
 		return PEER_DONE;
 	}
 	return PEER_NOTHING;
+}
+
+static enum peer_event stream(struct peer *p, struct peer_conn *c, const struct tcp_hdr *th,
+			      uint32_t len)
+{
+	const uint32_t ack = be32(th->ack);
+
+	if (unlikely((int32_t)(c->snd_nxt - ack) < 0 || th->flags & TCP_FIN))
+		return error(p, "acknowledges %d beyond what was sent", (int)(ack - c->snd_nxt));
+	if (p->cfg.kind == PEER_PULL) {
+		if (len == 0)
+			return PEER_NOTHING;
+		c->rcv_nxt += len;
+		p->replies++;
+		p->stream_bytes += len;
+		if (c->acked++ == 0)
+			return PEER_NOTHING;
+		c->acked = 0;
+		return PEER_CREDIT;
+	}
+	if (unlikely(len))
+		return error(p, "%u bytes where none are wanted", len);
+	if ((int32_t)(ack - c->acked) <= 0)
+		return PEER_NOTHING;
+	p->stream_bytes += ack - c->acked;
+	c->acked = ack;
+	return PEER_CREDIT;
+}
+
+/* A packet of ours that was only forwarded, whatever became of its addresses and ports. */
+static enum peer_event forwarded(struct peer *p, const uint8_t *b, uint32_t pkt_len, uint32_t *at)
+{
+	const struct ip4_hdr *ip = (const struct ip4_hdr *)(b + ETH_HDR_LEN);
+	const uint32_t i = load32(b + p->headers_len);
+
+	p->received++;
+	if (unlikely(pkt_len != p->headers_len + p->cfg.len || i >= p->cfg.n ||
+		     (ip->saddr != client_addr(i) && ip->daddr != client_addr(i)) ||
+		     memcmp(b + p->headers_len + 8, p->payload + 8, p->cfg.len - 8)))
+		return error(p, "a packet of %u bytes that is not one of ours", pkt_len);
+	*at = i;
+	p->replies++;
+	return PEER_REPLY;
 }
 
 /* Both checksums, over the whole packet. */
@@ -334,6 +448,14 @@ static bool sums_ok(const uint8_t *b, uint32_t ip_len)
 	       sum_finish(sum_partial(b + L4, l4_len, sum)) == 0;
 }
 
+/* What the server sent again, because one of the two was held up: counted, and no error. */
+static bool is_old(const struct peer_conn *c, const struct tcp_hdr *th, uint32_t len)
+{
+	const uint32_t end = be32(th->seq) + len + (th->flags & TCP_FIN ? 1 : 0);
+
+	return be32(th->seq) != c->rcv_nxt && (int32_t)(end - c->rcv_nxt) <= 0;
+}
+
 enum peer_event peer_take(struct peer *p, struct rte_mbuf *m, uint32_t *at)
 {
 	uint8_t linear[2048];
@@ -343,6 +465,8 @@ enum peer_event peer_take(struct peer *p, struct rte_mbuf *m, uint32_t *at)
 	struct peer_conn *c;
 	uint32_t i, len;
 
+	if (p->cfg.kind == PEER_FORWARD)
+		return forwarded(p, b, m->pkt_len, at);
 	if (unlikely(m->pkt_len < L4 + TCP_HDR_LEN || ip->proto != IP_PROTO_TCP))
 		return error(p, "a packet of %u bytes that is not TCP", m->pkt_len);
 	i = (be32(ip->daddr) - PEER_CLIENTS) * PEER_PORTS + be16(th->dport) - PEER_PORT_LOW;
@@ -355,16 +479,23 @@ enum peer_event peer_take(struct peer *p, struct rte_mbuf *m, uint32_t *at)
 		if (!sums_ok(b, be16(ip->total_len)))
 			return error(p, "a bad checksum");
 	}
-	if (unlikely(be32(th->ack) != c->snd_nxt || !(th->flags & TCP_ACK)))
-		return error(p, "acknowledges %d beyond what was sent, state %u",
-			     (int)(be32(th->ack) - c->snd_nxt), c->state);
 	if (th->flags & (TCP_SYN | TCP_RST))
 		return handshake(p, i, th);
+	if (unlikely(!(th->flags & TCP_ACK) ||
+		     (be32(th->ack) != c->snd_nxt && c->state != PEER_STREAM)))
+		return error(p, "acknowledges %d beyond what was sent, state %u",
+			     (int)(be32(th->ack) - c->snd_nxt), c->state);
+	if (unlikely(is_old(c, th, be16(ip->total_len) - IP4_HDR_LEN - tcp_hdr_len(th)))) {
+		p->unexpected++;
+		return p->cfg.kind == PEER_PULL ? PEER_CREDIT : PEER_NOTHING;
+	}
 	if (unlikely(tcp_hdr_len(th) != p->tcp_len || be32(th->seq) != c->rcv_nxt))
 		return error(p, "a segment at %u of what is next, %u bytes of header, state %u",
 			     be32(th->seq) - c->rcv_nxt, tcp_hdr_len(th), c->state);
 	if (!p->cfg.plain)
 		c->ts_recent = load_be32(b + L4 + TCP_HDR_LEN + 4);
 	len = be16(ip->total_len) - IP4_HDR_LEN - p->tcp_len;
+	if (c->state == PEER_STREAM)
+		return stream(p, c, th, len);
 	return segment(p, i, b + p->headers_len, len, th->flags);
 }
