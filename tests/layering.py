@@ -28,7 +28,8 @@ BELOW = {
     'net': ['pkt', 'algo'],
     'tcp': ['net', 'flow', 'handler'],
     'engine': ['tcp'],
-    'handlers': ['handler'],
+    'match': ['base'],
+    'handlers': ['handler', 'match'],
     'port': ['pkt'],
     'ctl': ['base'],
     'worker': ['engine', 'port', 'ctl'],
@@ -96,6 +97,8 @@ SYMBOLS = {
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
+# Rooms that are built where a library is.
+OPTIONAL = {'match'}
 LINES_MAX = 600
 FUNCTION_MAX = 60
 
@@ -192,7 +195,8 @@ def nm(build, room):
 def symbols(build, room):
     known = set()
     for name in reach(room):
-        known |= nm(build, name)[0]
+        if name not in OPTIONAL or os.path.exists(library(build, name)):
+            known |= nm(build, name)[0]
     allowed = re.compile('|'.join(f'(?:{p})' for p in SYMBOLS[room].split()))
     defined, undefined = nm(build, room)
     if not defined:

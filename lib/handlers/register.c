@@ -8,6 +8,9 @@ const char *handlers_register(void)
 {
 	static const struct pier_handler *const all[] = {
 		&handler_echo, &handler_discard, &handler_chargen, &handler_daytime, &handler_http,
+#ifdef PIER_MATCH
+		&handler_match,
+#endif
 	};
 	const char *error = NULL;
 

@@ -92,7 +92,8 @@ void host_open(struct host *h)
 	h->e = engine_create(&h->conf, h->s->wire.now, err, sizeof(err));
 	if (!h->e)
 		sim_fail(h->s, "engine_create: %s", err);
-	h->listener = (struct listener){.handler = h->handler, .settings = h, .tcp = h->tcp,
+	h->listener = (struct listener){.handler = h->handler,
+					.settings = h->settings ? h->settings : h, .tcp = h->tcp,
 					.local = LISTENER_ANY, .port_lo = SIM_PORT,
 					.port_hi = SIM_PORT};
 	listener_prepare(&h->listener);

@@ -91,6 +91,7 @@ struct host {
 	struct engine_address addr;
 	struct tcp_options tcp;
 	const struct pier_handler *handler;
+	void *settings; /* NULL: the host itself */
 	struct listener listener, other; /* other: of a client, for flows that say so */
 	uint32_t other_congestion;
 	struct counters ctr;

@@ -41,6 +41,9 @@ extern "C" {
 struct option_table; /* base/option.h */
 struct pier_conn;
 
+/* Takes one statistic: a name of letters, digits and '_', 60 characters at most, and its value. */
+typedef void pier_stat(void *arg, const char *name, uint64_t value);
+
 /*
  * A run of received bytes. data is valid until the callback returns, unless the handler holds owner
  * (pier_hold). owner is opaque; NULL for bytes that outlive the connection.
@@ -195,6 +198,11 @@ struct pier_handler {
 	 * turns it off.
 	 */
 	void (*trouble)(struct pier_conn *c, enum pier_trouble what);
+	/*
+	 * What the handler has counted for this listener version: call add for each. On another
+	 * thread than the workers', while they run; not after teardown.
+	 */
+	void (*stats)(const void *settings, pier_stat *add, void *arg);
 };
 
 /* Send a copy of the bytes. Returns how many were taken (0 after pier_shutdown or pier_close). */

@@ -12,6 +12,7 @@ extern const struct pier_handler handler_discard; /* RFC 863 */
 extern const struct pier_handler handler_chargen; /* RFC 864 */
 extern const struct pier_handler handler_daytime; /* RFC 867 */
 extern const struct pier_handler handler_http;    /* RFC 9110, 9112 */
+extern const struct pier_handler handler_match;   /* built where there is Hyperscan */
 
 /*
  * Register all of them (pier/registry.h). Returns NULL, or what was wrong with the first that was

@@ -1,0 +1,42 @@
+/*
+ * One direction of one connection, as Hyperscan sees it: a stream that is opened at the first byte, and
+ * at rest is compressed or given up. All calls on the thread that owns the connection, with its
+ * match_core of the same database each time.
+ */
+#ifndef PIER_MATCH_STREAM_H
+#define PIER_MATCH_STREAM_H
+
+#include "match/db.h"
+
+/* Zeroed before use. */
+struct match_stream {
+	void *state;       /* NULL: not open. hs_stream_t, or its compressed form if packed */
+	uint64_t base;     /* bytes before the stream's first: those scanned before it was given up */
+	uint64_t scanned;  /* bytes in all */
+	uint32_t packed;   /* bytes of the compressed form; 0: not compressed */
+};
+
+enum match_result {
+	MATCH_SCANNED,
+	MATCH_STOPPED,   /* the callback said so; the stream finds nothing more */
+	MATCH_NO_MEMORY, /* nothing was scanned */
+};
+
+/*
+ * Scan the next len bytes. on_match gets the rule's place in the rules, and offsets to which base is
+ * to be added. Bounded by len and by what on_match does.
+ */
+enum match_result match_scan(struct match_core *core, struct match_stream *s, const void *data,
+			     uint32_t len, match_event_handler on_match, void *arg);
+
+/* The stream's end: on_match (NULL: not wanted) hears of what matches there. Frees all of it. */
+void match_end(struct match_core *core, struct match_stream *s, match_event_handler on_match,
+	       void *arg);
+
+/* The connection rests: keep the stream in as few bytes as possible. */
+void match_pack(struct match_core *core, struct match_stream *s);
+
+/* The same by giving it up: what begins before now and ends later is not found. */
+void match_drop(struct match_core *core, struct match_stream *s);
+
+#endif
