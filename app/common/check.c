@@ -145,7 +145,7 @@ bool server_check(const struct pier_config *c, const struct server_plan *plan,
 	ok &= check_huge(c, err);
 	ok &= check_eal_memory(c, plan, eal, err);
 	ok &= check_memory(c, plan, eal, err);
-	if (ok)
+	if (ok && out)
 		worker_contract_print(out, &plan->engine, &plan->pools, -1);
 	return ok;
 }

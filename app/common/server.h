@@ -32,6 +32,7 @@ struct server {
 	struct pier_eal_argv *eal;
 	struct server_plan plan;
 	bool stats_at_exit;
+	bool lasting; /* timestamps and ISNs go on from one run to the next, see secret.c */
 	bool eal_up;
 
 	struct port_pools pools;
@@ -89,6 +90,13 @@ bool server_serve(struct server *s);
 
 /* Undo server_start and audit. Returns PIER_OK, or PIER_LEAKED after printing the numbers. */
 enum pier_exit server_stop(struct server *s);
+
+/* ---- secret.c ---- */
+
+#define SERVER_SECRET 64 /* bytes */
+
+/* False: the system has no random numbers. */
+bool server_secret(bool lasting, uint8_t secret[SERVER_SECRET]);
 
 /* ---- files.c ---- */
 

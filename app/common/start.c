@@ -3,7 +3,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -98,6 +97,7 @@ static bool create_worker(struct server *s)
 		.idle = s->config->server.idle == PIER_IDLE_SLEEP ? WORKER_SLEEP : WORKER_POLL,
 		.ports = ports,
 		.n_ports = s->n_ports,
+		.since_boot = s->lasting,
 	};
 	char err[ERR_LEN];
 
@@ -110,8 +110,7 @@ static bool create_worker(struct server *s)
 	cfg.engine.n_addresses = s->n_addresses;
 	cfg.engine.pool = s->pools.data;
 	cfg.engine.indirect = s->pools.indirect;
-	if (getrandom(cfg.engine.secret, sizeof(cfg.engine.secret), 0) !=
-	    (ssize_t)sizeof(cfg.engine.secret))
+	if (!server_secret(s->lasting, cfg.engine.secret))
 		return fail("the system has no random numbers");
 	s->worker = worker_create(&cfg, err, sizeof(err));
 	explicit_bzero(cfg.engine.secret, sizeof(cfg.engine.secret));

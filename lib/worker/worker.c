@@ -22,7 +22,8 @@ static void fill(struct worker *w, const struct worker_config *cfg)
 		w->queues[i].txq = cfg->ports[i].txq;
 		w->queues[i].mtu = port_mtu(cfg->ports[i].port);
 	}
-	worker_clock_init(&w->clock, rte_get_tsc_hz(), rte_rdtsc());
+	worker_clock_init(&w->clock, rte_get_tsc_hz(), cfg->since_boot ? 0 : rte_rdtsc());
+	w->now = worker_clock_us(&w->clock, rte_rdtsc());
 }
 
 static bool create_engine(struct worker *w, const struct worker_config *cfg, char *err,

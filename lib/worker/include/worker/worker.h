@@ -37,6 +37,7 @@ struct worker_config {
 	uint16_t id;
 	int node; /* NUMA node for its memory, or -1 */
 	enum worker_idle idle;
+	bool since_boot; /* time begins at the counter's 0, not at the start */
 	const struct worker_port *ports; /* copied; at most ENGINE_PORTS_MAX */
 	unsigned int n_ports;
 	uint32_t refused_turns;	     /* a packet refused so often in a row is dropped; 0: default */

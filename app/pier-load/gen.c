@@ -1,0 +1,636 @@
+/*
+ * Slots, phases and the turn; see gen.h.
+ */
+#include "gen.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "flow/tuple.h"
+
+#define OPENS_MAX   32   /* of a turn */
+#define ASKS_MAX    64
+#define SCANS_MAX   64
+#define TRIES	    64   /* tuples, until one is free */
+#define OPENING_MAX 1024 /* connections being opened at a time, where no rate is set */
+#define REST_MS	    100  /* until an open that failed is tried again, where no rate is set */
+#define PRIME_MS    1000
+#define PRIMES_MAX  64
+#define GRACE_MS    1000 /* for what is under way at the end */
+
+void ring_push(struct slot_ring *r, uint32_t n_slots, uint32_t slot)
+{
+	uint32_t at = r->head + r->n++;
+
+	r->slot[at >= n_slots ? at - n_slots : at] = slot;
+}
+
+uint32_t ring_pop(struct slot_ring *r, uint32_t n_slots)
+{
+	const uint32_t slot = r->slot[r->head];
+
+	r->head = r->head + 1 == n_slots ? 0 : r->head + 1;
+	r->n--;
+	return slot;
+}
+
+static uint64_t ticks(const struct gen *g, uint64_t us)
+{
+	return (uint64_t)((double)us * (double)g->plan->hz / 1e6);
+}
+
+static bool is_short(const struct gen *g)
+{
+	return g->plan->o->mode == LOAD_SHORT;
+}
+
+struct gen *gen_create(const struct gen_plan *plan, unsigned int worker, uint32_t share)
+{
+	const struct load_options *o = plan->o;
+	struct gen *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->plan = plan;
+	g->worker = worker;
+	g->n_slots = g->n_free = share;
+	g->version = -1;
+	g->from = g->end = UINT64_MAX;
+	g->slots = calloc(share + 1, sizeof(*g->slots));
+	g->due = calloc((size_t)share * o->depth + 1, sizeof(*g->due));
+	g->free = calloc(share + 1, sizeof(*g->free));
+	g->ready.slot = calloc(share + 1, sizeof(uint32_t));
+	g->rests.slot = calloc(share + 1, sizeof(uint32_t));
+	if (!g->slots || !g->due || !g->free || !g->ready.slot || !g->rests.slot) {
+		gen_destroy(g);
+		return NULL;
+	}
+	for (uint32_t i = 0; i < share; i++)
+		g->free[i] = share - 1 - i;
+	g->listener = (struct listener){
+		.handler = load_mode_requests(o->mode) || o->mode == LOAD_HOLD ? &client_handler
+									       : &bulk_handler,
+		.settings = g,
+		.tcp = plan->tcp,
+	};
+	listener_prepare(&g->listener);
+	walk_init(&g->walk, plan->n_targets, plan->n_sources, plan->tcp.port_low,
+		  plan->tcp.port_high, rte_rdtsc() / 1024);
+	return g;
+}
+
+void gen_destroy(struct gen *g)
+{
+	if (!g)
+		return;
+	free(g->slots);
+	free(g->due);
+	free(g->free);
+	free(g->ready.slot);
+	free(g->rests.slot);
+	free(g);
+}
+
+void gen_order(struct gen *g, enum gen_phase phase)
+{
+	__atomic_store_n(&g->order, phase, __ATOMIC_RELEASE);
+}
+
+enum gen_phase gen_phase(const struct gen *g)
+{
+	return __atomic_load_n(&g->phase, __ATOMIC_ACQUIRE);
+}
+
+static void enter(struct gen *g, enum gen_phase phase)
+{
+	__atomic_store_n(&g->phase, phase, __ATOMIC_RELEASE);
+}
+
+/* ---- slots ---- */
+
+struct slot *gen_opened(struct pier_conn *pc, struct gen **gp)
+{
+	struct slot *s = slot_of(pc, gp);
+	struct gen *g = *gp;
+	const uint64_t now = gen_now(g);
+
+	s->state = SLOT_OPEN;
+	s->since = now;
+	g->c.opened++;
+	g->n_connecting--;
+	g->n_open++;
+	if (!is_short(g) || gen_counts(g, s->start))
+		hist_add(&g->t.connect, now - s->start);
+	return s;
+}
+
+void gen_error(struct gen *g, struct slot *s, enum load_error why)
+{
+	if (s->hurt)
+		return;
+	s->hurt = true;
+	g->c.error[why]++;
+}
+
+/* Requests of a connection that ends will have no answer. */
+static void give_up_requests(struct gen *g, struct slot *s)
+{
+	const uint32_t n = s->asked - s->answered;
+
+	if (gen_going(g)) /* else they are counted as unfinished */
+		g->c.failed += n;
+	g->in_flight -= n;
+	s->answered = s->asked;
+}
+
+void gen_fail(struct gen *g, struct pier_conn *pc, struct slot *s, enum load_error why)
+{
+	gen_error(g, s, why);
+	give_up_requests(g, s);
+	pier_abort(pc);
+}
+
+static enum load_error error_of(const struct slot *s, enum pier_close_reason why)
+{
+	const bool connecting = s->state == SLOT_CONNECTING;
+
+	switch (why) {
+	case PIER_CLOSE_REFUSED:
+		return LOAD_ERR_refused;
+	case PIER_CLOSE_RESET:
+		return LOAD_ERR_reset;
+	case PIER_CLOSE_TIMEOUT:
+	case PIER_CLOSE_USER_TIMEOUT:
+		return connecting ? LOAD_ERR_connect_timeout : LOAD_ERR_timeout;
+	case PIER_CLOSE_KEEPALIVE:
+	case PIER_CLOSE_STALLED:
+		return LOAD_ERR_timeout;
+	default:
+		return LOAD_ERR_other;
+	}
+}
+
+/* Where no rate is set, what failed must not be tried again at once: that would be a flood. */
+static void give_back(struct gen *g, struct slot *s, bool failed)
+{
+	const uint32_t i = (uint32_t)(s - g->slots);
+
+	s->state = SLOT_FREE;
+	if (failed && !g->plan->o->cps) {
+		s->since = gen_now(g) + ticks(g, REST_MS * US_PER_MS);
+		ring_push(&g->rests, g->n_slots, i);
+	} else {
+		g->free[g->n_free++] = i;
+	}
+}
+
+void gen_closed(struct pier_conn *pc, enum pier_close_reason why)
+{
+	struct gen *g;
+	struct slot *s = slot_of(pc, &g);
+	const bool connecting = s->state == SLOT_CONNECTING;
+	const bool in_order = why == PIER_CLOSE_NORMAL || why == PIER_CLOSE_SHUTDOWN ||
+			      why == PIER_CLOSE_ABORT || !gen_going(g);
+
+	/* Who waits for nothing but the server's end gets it by RST too. */
+	if (!in_order && !(why == PIER_CLOSE_RESET && s->state == SLOT_CLOSING))
+		gen_error(g, s, error_of(s, why));
+	give_up_requests(g, s);
+	if (connecting)
+		g->n_connecting--;
+	else
+		g->n_open--;
+	g->c.closed += !connecting;
+	give_back(g, s, connecting || s->hurt);
+}
+
+void gen_trouble(struct pier_conn *pc, enum pier_trouble what)
+{
+	struct gen *g;
+	struct slot *s = slot_of(pc, &g);
+
+	if (s->state != SLOT_CONNECTING || what > PIER_TROUBLE_UNREACHABLE)
+		return;
+	gen_error(g, s, LOAD_ERR_unreachable);
+	pier_close(pc);
+}
+
+static enum load_error error_of_connect(int err)
+{
+	switch (-err) {
+	case EADDRINUSE:
+	case EADDRNOTAVAIL:
+		return LOAD_ERR_no_port;
+	case ENOMEM:
+		return LOAD_ERR_no_memory;
+	case ENETUNREACH:
+	case EINVAL:
+		return LOAD_ERR_unreachable;
+	default:
+		return LOAD_ERR_other;
+	}
+}
+
+static int try_tuple(struct gen *g, uint64_t ctx, uint64_t now, uint64_t *id)
+{
+	const struct tuple t = walk_next(&g->walk);
+	const struct target *to = &g->plan->targets[t.target];
+	struct engine_connect req = {
+		.remote_port = to->port,
+		.local = t.source,
+		.local_port = t.port,
+		.version = g->version,
+		.ctx = ctx,
+	};
+
+	flow_addr_v4(req.remote, to->addr);
+	return engine_connect(g->e, &req, now, id);
+}
+
+/* A connection that was due then, in a free slot. False: it could not be begun. */
+static bool open_one(struct gen *g, uint64_t due, uint64_t now)
+{
+	const uint32_t i = g->free[--g->n_free];
+	struct slot *s = &g->slots[i];
+	int err = -EADDRINUSE;
+
+	*s = (struct slot){.state = SLOT_CONNECTING, .start = due};
+	g->c.connects++;
+	for (unsigned int n = 0; n < TRIES && err == -EADDRINUSE; n++)
+		err = try_tuple(g, i, now, &s->id);
+	if (!err) {
+		g->n_connecting++;
+		return true;
+	}
+	gen_error(g, s, error_of_connect(err));
+	give_back(g, s, true);
+	return false;
+}
+
+/* ---- what is due ---- */
+
+/* How many of the slots may be in use, where the number grows over the ramp. */
+static uint32_t slots_now(const struct gen *g)
+{
+	const uint64_t ramp = ticks(g, g->plan->o->ramp), gone = g->stamp - g->begun;
+
+	if (g->plan->o->cps || g->plan->o->rps || gone >= ramp)
+		return g->n_slots;
+	return (uint32_t)((double)g->n_slots * (double)gone / (double)ramp) + 1;
+}
+
+static void wake_rested(struct gen *g)
+{
+	while (g->rests.n && g->slots[g->rests.slot[g->rests.head]].since <= g->stamp)
+		g->free[g->n_free++] = ring_pop(&g->rests, g->n_slots);
+}
+
+static void note_late(struct gen *g, uint64_t due)
+{
+	g->c.late += !g->blocked && g->stamp - due > g->plan->hz / 1000;
+}
+
+/* Connections by their schedule; in all modes but short a start without a free slot is no start. */
+static unsigned int open_scheduled(struct gen *g, uint64_t now)
+{
+	unsigned int n = 0;
+	uint64_t due;
+
+	while (n < OPENS_MAX && (g->n_free || !is_short(g)) &&
+	       schedule_take(&g->opens, g->stamp - g->begun, &due)) {
+		n++;
+		if (!g->n_free)
+			continue;
+		note_late(g, g->begun + due);
+		open_one(g, g->begun + due, now);
+	}
+	return n;
+}
+
+static unsigned int open_free(struct gen *g, uint64_t now)
+{
+	const uint32_t used = g->n_connecting + g->n_open, most = slots_now(g);
+	const uint32_t opening = is_short(g) ? UINT32_MAX : OPENING_MAX;
+	unsigned int n = 0;
+
+	while (n < OPENS_MAX && g->n_free && used + n < most && g->n_connecting < opening) {
+		n++;
+		if (!open_one(g, g->stamp, now))
+			break;
+	}
+	return n;
+}
+
+static unsigned int open_due(struct gen *g, uint64_t now)
+{
+	if (unlikely(g->rests.n))
+		wake_rested(g);
+	if (g->plan->o->cps)
+		return open_scheduled(g, now);
+	return g->n_free ? open_free(g, now) : 0;
+}
+
+/* The next connection that may be asked; false: there is none. */
+static bool next_ready(struct gen *g, uint64_t now, struct pier_conn *pc, struct slot **s)
+{
+	while (g->ready.n) {
+		*s = &g->slots[ring_pop(&g->ready, g->n_slots)];
+		(*s)->ready = false;
+		if ((*s)->state == SLOT_OPEN && engine_get(g->e, (*s)->id, now, pc))
+			return true;
+	}
+	return false;
+}
+
+static unsigned int ask_due(struct gen *g, uint64_t now)
+{
+	const uint64_t at = g->stamp - g->settled;
+	struct pier_conn pc;
+	struct slot *s;
+	unsigned int n = 0;
+	uint64_t due;
+
+	while (n < ASKS_MAX && g->asks.next <= at && next_ready(g, now, &pc, &s) &&
+	       schedule_take(&g->asks, at, &due)) {
+		due += g->settled;
+		note_late(g, due);
+		client_ask(g, &pc, s, 1, due);
+		g->asked_outside = true;
+		n++;
+	}
+	return n;
+}
+
+/* ---- what takes too long ---- */
+
+static void scan_slot(struct gen *g, struct slot *s, uint64_t now)
+{
+	struct pier_conn pc;
+
+	if (s->state < SLOT_OPEN || (s->asked == s->answered && s->state != SLOT_CLOSING) ||
+	    g->stamp - s->since < g->plan->timeout || !engine_get(g->e, s->id, now, &pc))
+		return;
+	gen_fail(g, &pc, s, s->asked == s->answered ? LOAD_ERR_not_closed : LOAD_ERR_timeout);
+	g->asked_outside = true;
+}
+
+/* All slots once in a quarter of the timeout, a few a turn. */
+static void scan(struct gen *g, uint64_t now)
+{
+	const double each = (double)g->plan->timeout / 4 / (double)g->n_slots;
+	uint32_t n;
+
+	if (g->stamp < g->scan_at)
+		return;
+	n = (uint32_t)min_of((double)(g->stamp - g->scan_at) / each + 1, (double)SCANS_MAX);
+	n = min_of(n, g->n_slots);
+	for (uint32_t i = 0; i < n; i++) {
+		scan_slot(g, &g->slots[g->scanned], now);
+		g->scanned = g->scanned + 1 == g->n_slots ? 0 : g->scanned + 1;
+	}
+	g->scan_at = max_of(g->scan_at, g->stamp - g->plan->timeout) + (uint64_t)(n * each) + 1;
+}
+
+/* ---- phases ---- */
+
+static double share_of(const struct gen *g, uint64_t rate)
+{
+	return (double)rate / g->plan->workers;
+}
+
+static double phase_of(const struct gen *g)
+{
+	return (double)g->worker / g->plan->workers;
+}
+
+/* Few packets wait for a next hop to be known: a thousand SYNs at once would be sent again a second on. */
+static void prime(struct gen *g, uint64_t now)
+{
+	const uint32_t n = min_of(g->plan->n_addresses, g->n_slots);
+
+	g->version = engine_client(g->e, &g->listener);
+	g->begun = g->scan_at = g->stamp;
+	for (uint32_t i = 0; i < n && i < PRIMES_MAX; i++)
+		open_one(g, g->stamp, now);
+	enter(g, GEN_PRIMING);
+}
+
+static bool primed(const struct gen *g)
+{
+	return !g->n_connecting || g->stamp - g->begun > ticks(g, PRIME_MS * US_PER_MS);
+}
+
+static void begin(struct gen *g)
+{
+	const struct load_options *o = g->plan->o;
+
+	memset(&g->t, 0, sizeof(g->t));
+	g->begun = g->scan_at = g->stamp;
+	schedule_init(&g->opens, share_of(g, o->cps), (double)o->ramp / 1e6, phase_of(g),
+		      (double)g->plan->hz);
+	enter(g, GEN_OPENING);
+}
+
+/* In mode short there is nothing to wait for; else all connections, but not for ever. */
+static bool all_open(const struct gen *g)
+{
+	const struct load_options *o = g->plan->o;
+	uint64_t most = ticks(g, o->ramp) + g->plan->timeout;
+
+	if (is_short(g) || g->n_open == g->n_slots)
+		return true;
+	if (o->cps)
+		most += (uint64_t)((double)g->n_slots / share_of(g, o->cps) * (double)g->plan->hz);
+	return g->stamp - g->begun > most && !g->n_connecting;
+}
+
+/* The ramp was for the connections, unless there is a rate of requests, or one for mode short. */
+static void settle(struct gen *g)
+{
+	const struct load_options *o = g->plan->o;
+	const bool rate = o->rps && load_mode_requests(o->mode) && !is_short(g);
+	const uint64_t ramp = rate || is_short(g) ? o->ramp : 0;
+
+	g->settled = g->stamp;
+	if (rate)
+		schedule_init(&g->asks, share_of(g, o->rps), (double)o->ramp / 1e6, phase_of(g),
+			      (double)g->plan->hz);
+	else
+		schedule_init(&g->asks, 0, 0, 0, 1);
+	g->from = g->stamp + ticks(g, ramp + o->warmup);
+	g->end = g->from + ticks(g, o->duration);
+	enter(g, GEN_SETTLING);
+}
+
+static void measure(struct gen *g)
+{
+	load_counts_add(&g->at_start, &g->c);
+	enter(g, GEN_MEASURING);
+}
+
+/*
+ * What was due and could not begin is as old now as it is: a server that answers nothing must not
+ * look better for it.
+ */
+static void count_backlog(struct gen *g)
+{
+	struct schedule *s = g->asks.interval > 0 ? &g->asks : &g->opens;
+	const uint64_t origin = s == &g->asks ? g->settled : g->begun;
+	uint64_t due;
+
+	if (s == &g->opens && !is_short(g))
+		return;
+	while (schedule_take(s, g->stamp - origin, &due))
+		if (gen_counts(g, origin + due)) {
+			hist_add(&g->t.complete, g->stamp - origin - due);
+			g->unfinished++;
+		}
+}
+
+static void count_slot(struct gen *g, const struct slot *s)
+{
+	const uint32_t depth = g->plan->o->depth;
+
+	for (uint32_t k = s->answered; k < s->asked; k++) {
+		const uint64_t due = g->due[(size_t)(s - g->slots) * depth + k % depth];
+
+		if (!gen_counts(g, due))
+			continue;
+		hist_add(&g->t.complete, g->stamp - due);
+		g->unfinished++;
+	}
+}
+
+/* Of mode short also what is still being connected. */
+static void count_unfinished(struct gen *g)
+{
+	for (struct slot *s = g->slots; s < g->slots + g->n_slots; s++) {
+		if (s->state != SLOT_FREE)
+			count_slot(g, s);
+		if (!is_short(g) || s->state != SLOT_CONNECTING || !gen_counts(g, s->start))
+			continue;
+		hist_add(&g->t.connect, g->stamp - s->start);
+		hist_add(&g->t.complete, g->stamp - s->start);
+		g->unfinished++;
+	}
+}
+
+static void finish(struct gen *g)
+{
+	g->end = min_of(g->end, g->stamp);
+	if (g->phase != GEN_MEASURING) /* ended before anything counted */
+		load_counts_add(&g->at_start, &g->c);
+	load_counts_add(&g->at_end, &g->c);
+	g->open_at_end = g->n_open;
+	g->limit = g->stamp + min_of(g->plan->timeout, ticks(g, GRACE_MS * US_PER_MS));
+	if (load_mode_requests(g->plan->o->mode))
+		count_backlog(g);
+	enter(g, GEN_FINISHING);
+}
+
+static void done(struct gen *g)
+{
+	if (load_mode_requests(g->plan->o->mode))
+		count_unfinished(g);
+	engine_unlisten(g->e, g->version);
+	enter(g, GEN_DONE);
+}
+
+static bool nothing_under_way(const struct gen *g)
+{
+	return !load_mode_requests(g->plan->o->mode) ||
+	       (!g->in_flight && (!is_short(g) || !g->n_connecting));
+}
+
+static void advance(struct gen *g, uint64_t now)
+{
+	const enum gen_phase order = __atomic_load_n(&g->order, __ATOMIC_ACQUIRE);
+
+	if (unlikely(g->phase == GEN_WAITING)) {
+		if (order == GEN_OPENING)
+			prime(g, now);
+		else if (order >= GEN_FINISHING)
+			enter(g, GEN_DONE);
+		return;
+	}
+	if (g->phase == GEN_PRIMING && primed(g))
+		begin(g);
+	if (g->phase == GEN_OPENING && all_open(g))
+		settle(g);
+	if (g->phase == GEN_SETTLING && g->stamp >= g->from)
+		measure(g);
+	if (gen_going(g) && (order >= GEN_FINISHING || g->stamp >= g->end))
+		finish(g);
+	if (g->phase == GEN_FINISHING && (nothing_under_way(g) || g->stamp >= g->limit))
+		done(g);
+}
+
+/* ---- the turn ---- */
+
+/* The time since the last turn belongs to that turn: to sending and to receiving this burst. */
+static void account(struct gen *g, unsigned int received)
+{
+	const uint64_t last = g->last;
+
+	g->last = g->stamp;
+	g->c.turns++;
+	g->c.ticks += last ? g->stamp - last : 0;
+	if (!received && !g->worked)
+		return;
+	g->c.busy_turns++;
+	g->c.received += received;
+	g->c.busy_ticks += last ? g->stamp - last : 0;
+}
+
+static bool is_blocked(const struct gen *g)
+{
+	if (g->asks.interval > 0 && g->asks.next <= g->stamp - g->settled && !g->ready.n)
+		return true;
+	return g->opens.interval > 0 && is_short(g) && !g->n_free;
+}
+
+unsigned int gen_turn(void *arg, struct engine *e, uint64_t now, unsigned int received)
+{
+	struct gen *g = arg;
+	unsigned int n = 0;
+
+	g->e = e;
+	g->stamp = rte_rdtsc();
+	if (unlikely(g->phase == GEN_DONE))
+		return 0;
+	advance(g, now);
+	if (g->phase == GEN_WAITING)
+		return 0;
+	account(g, received);
+	if (gen_going(g)) {
+		if (g->phase >= GEN_OPENING)
+			n = open_due(g, now);
+		if (g->phase >= GEN_SETTLING)
+			n += ask_due(g, now);
+		g->blocked = is_blocked(g);
+	}
+	scan(g, now);
+	if (g->asked_outside)
+		engine_settle(e, now);
+	g->asked_outside = g->fresh = false;
+	g->worked = n;
+	return n;
+}
+
+/* For a loop that sleeps: at the next start, and often enough to see what is late. */
+uint64_t gen_next(void *arg, uint64_t now)
+{
+	const struct gen *g = arg;
+	const uint64_t stamp = rte_rdtsc(), us = g->plan->hz / US_PER_SEC;
+	uint64_t next = stamp + ticks(g, 5 * US_PER_MS);
+
+	if (g->phase == GEN_DONE)
+		return UINT64_MAX;
+	if (g->asks.interval > 0 && g->ready.n)
+		next = min_of(next, g->settled + g->asks.next);
+	if (g->opens.interval > 0 && g->n_free)
+		next = min_of(next, g->begun + g->opens.next);
+	return next <= stamp ? now : now + (next - stamp) / us + 1;
+}
