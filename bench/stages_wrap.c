@@ -30,10 +30,10 @@ struct rte_mbuf *__real_pkt_build(struct pkt_pool *pool, const struct pkt_port *
 struct rte_mbuf *__wrap_pkt_build(struct pkt_pool *pool, const struct pkt_port *pp,
 				  const struct slice *slices, unsigned int n, uint32_t skip,
 				  uint32_t len, uint16_t *sum);
-void __real_pkt_tcp_finish(struct rte_mbuf *m, const struct pkt_port *pp, unsigned int l2_len,
-			   unsigned int l4_len, uint16_t payload_sum);
-void __wrap_pkt_tcp_finish(struct rte_mbuf *m, const struct pkt_port *pp, unsigned int l2_len,
-			   unsigned int l4_len, uint16_t payload_sum);
+void __real_tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple,
+			   uint32_t path, const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum);
+void __wrap_tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple,
+			   uint32_t path, const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum);
 /* NOLINTEND */
 
 void __wrap_tcp_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
@@ -61,8 +61,8 @@ struct rte_mbuf *__wrap_pkt_build(struct pkt_pool *pool, const struct pkt_port *
 	return m;
 }
 
-void __wrap_pkt_tcp_finish(struct rte_mbuf *m, const struct pkt_port *pp, unsigned int l2_len,
-			   unsigned int l4_len, uint16_t payload_sum)
+void __wrap_tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple,
+			   uint32_t path, const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum)
 {
-	MARKED(STAGE_BUILD, __real_pkt_tcp_finish(m, pp, l2_len, l4_len, payload_sum));
+	MARKED(STAGE_BUILD, __real_tcp_seg_finish(t, m, tuple, path, seg, ttl, payload_sum));
 }

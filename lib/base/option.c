@@ -364,7 +364,7 @@ void option_defaults(const struct option_table *t, void *base)
 		[OPTION_COUNT] = sizeof(uint64_t),
 		[OPTION_STRING] = sizeof(char *),     [OPTION_LIST] = sizeof(char *),
 	};
-	char err[512];
+	char err[528]; /* "expected" and what option_expect says */
 
 	for (size_t i = 0; i < t->n; i++) {
 		const struct option *o = &t->options[i];

@@ -1,7 +1,8 @@
 /*
  * HTTP/1.1 server (RFC 9110, RFC 9112): one response, made at setup, for every GET and HEAD.
  *
- * A request is parsed as it comes, never stored (handlers/http_parse.h). The response is a prepared
+ * A request is parsed as it comes, never stored (handlers/http_parse.h), or recognised as the last one
+ * again (http_memo.h). The response is a prepared
  * head, with the date put in, and a body sent by reference; both go into the send queue in one
  * callback, so they leave together. At most one response per connection is not yet accepted: while
  * it waits for room nothing more is read, and the rest of a pipeline stays in pier.
@@ -21,6 +22,7 @@
 #include "date.h"
 #include "handlers/handlers.h"
 #include "handlers/http_parse.h"
+#include "http_memo.h"
 #include "http_reply.h"
 
 #define LINGER_BYTES (256u << 10)
@@ -133,11 +135,26 @@ static bool flush(struct pier_conn *c, struct http_conn *h)
 	return true;
 }
 
+/* A short response goes as one piece, as far as it is accepted. */
+static void send_short(struct pier_conn *c, struct http_conn *h, const struct http_reply *r)
+{
+	const char *text = NULL;
+	size_t len;
+
+	if (!h->head_only && h->sec == date.sec)
+		text = http_rendered(c->settings, r, h->sec, date.text, &len);
+	if (text)
+		h->sent = pier_send(c, text, len);
+}
+
 static void reply(struct pier_conn *c, struct http_conn *h, uint8_t id)
 {
+	const struct http_settings *set = c->settings;
+
 	h->reply = id;
 	h->sent = 0;
 	h->sec = date_sec(c->now);
+	send_short(c, h, &set->reply[id]);
 	flush(c, h);
 }
 
@@ -226,8 +243,8 @@ static size_t read_slice(struct pier_conn *c, struct http_conn *h, const struct 
 	size_t at = 0;
 
 	while (at < s->len && h->phase == SERVING && !h->reply && *batch) {
-		at += http_parse(&h->parser, data + at, s->len - at, (uint32_t)set->max_head,
-				 &event);
+		at += http_parse_again(&h->parser, data + at, s->len - at, (uint32_t)set->max_head,
+				       &event);
 		if (event == HTTP_MORE)
 			break;
 		h->more = behind || at < s->len;

@@ -570,6 +570,11 @@ static uint16_t too_long(const struct http_parser *p)
 	return p->state >= S_FIELD && p->state <= S_END_LF ? 431 : 400;
 }
 
+bool http_parse_begins(const struct http_parser *p)
+{
+	return p->state == S_DONE || (p->state == S_START && !p->line);
+}
+
 size_t http_parse(struct http_parser *p, const void *data, size_t len, uint32_t max_head,
 		  enum http_event *event)
 {

@@ -242,9 +242,11 @@ static bool is_field_value(const char *text)
 
 bool http_setup(void *settings, char *err, size_t errlen)
 {
+	static uint64_t serial; /* the control thread's */
 	struct http_settings *s = settings;
 	bool ok = true;
 
+	s->serial = ++serial;
 	s->body = NULL;
 	s->body_len = 0;
 	if (s->content_type && !is_field_value(s->content_type)) {

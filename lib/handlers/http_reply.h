@@ -45,6 +45,7 @@ struct http_settings {
 	bool server;
 
 	/* From here on made by http_setup. */
+	uint64_t serial; /* no other settings of this process have it */
 	char *body;
 	uint64_t body_len;
 	struct http_reply reply[REPLY_N];

@@ -7,10 +7,8 @@
 #include <string.h>
 
 #include "pkt/build.h"
-#include "wire/eth.h"
 #include "wire/ip4.h"
 #include "wire/sum.h"
-#include "wire/tcp.h"
 
 struct builder {
 	struct pkt_pool *pool;
@@ -144,51 +142,4 @@ void pkt_ip_finish(struct rte_mbuf *m, unsigned ip_off)
 
 	ip->cksum = 0;
 	ip->cksum = sum_finish(sum_header(ip, ip4_hdr_len(ip)));
-}
-
-void pkt_tcp_finish(struct rte_mbuf *m, const struct pkt_port *pp, unsigned l2_len,
-		    unsigned l4_len, uint16_t payload_sum)
-{
-	struct ip4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct ip4_hdr *, l2_len);
-	struct tcp_hdr *th = (struct tcp_hdr *)(ip + 1);
-	uint16_t tcp_len = (uint16_t)(m->pkt_len - l2_len - IP4_HDR_LEN);
-	uint32_t pseudo = sum_pseudo4(ip->saddr, ip->daddr, IP_PROTO_TCP, tcp_len);
-	uint64_t flags = 0;
-
-	th->cksum = 0;
-	if (pp->flags & PKT_TX_TCP_CSUM) {
-		flags |= RTE_MBUF_F_TX_TCP_CKSUM;
-		th->cksum = sum_fold(pseudo);
-	} else {
-		th->cksum = sum_finish(
-			sum_add(sum_add(pseudo, payload_sum), sum_header(th, l4_len)));
-	}
-	if (pp->flags & PKT_TX_IP_CSUM) {
-		flags |= RTE_MBUF_F_TX_IP_CKSUM;
-		ip->cksum = 0;
-	} else {
-		ip->cksum = 0;
-		ip->cksum = sum_finish(sum_header(ip, IP4_HDR_LEN));
-	}
-	if (flags) {
-		m->ol_flags |= flags | RTE_MBUF_F_TX_IPV4;
-		m->l2_len = l2_len;
-		m->l3_len = IP4_HDR_LEN;
-		m->l4_len = l4_len;
-	}
-}
-
-bool pkt_pad(struct rte_mbuf *m)
-{
-	uint32_t pad;
-	char *p;
-
-	if (likely(m->pkt_len >= ETH_MIN_FRAME))
-		return true;
-	pad = ETH_MIN_FRAME - m->pkt_len;
-	p = rte_pktmbuf_append(m, (uint16_t)pad);
-	if (unlikely(!p))
-		return false;
-	memset(p, 0, pad);
-	return true;
 }

@@ -8,58 +8,52 @@
 #include "wire/tcp_opt.h"
 
 /* Options as tcp_seg says; returns their length, a multiple of 4. */
-static unsigned int write_options(uint8_t *p, const struct tcp_seg *seg)
+static inline unsigned int write_options(uint32_t *to, const struct tcp_seg *seg)
 {
+	uint8_t *p = (uint8_t *)to;
 	unsigned int n = 0;
 
-	if (seg->syn)
+	if (unlikely(seg->syn))
 		return tcp_opt_emit_syn(p, seg->syn);
 	if (seg->agreed & TCP_AGREED_TS)
 		n = tcp_opt_emit_ts(p, seg->tsval, seg->tsecr);
-	if (seg->sack_n)
+	if (unlikely(seg->sack_n))
 		n += tcp_opt_emit_sack(p + n, seg->sack, seg->sack_n);
 	return n;
 }
 
-/* Prepend the TCP header with its options; returns its length. The checksum field is zero. */
-static unsigned int push_tcp(struct rte_mbuf *m, uint16_t sport, uint16_t dport,
-			     const struct tcp_seg *seg)
+/* Prepend the TCP header with its options; returns its length. h: addresses, ports and payload sum. */
+static inline unsigned int push_tcp(struct rte_mbuf *m, const struct pkt_port *pp,
+				    struct pkt_tcp *h, const struct tcp_seg *seg)
 {
-	uint8_t opt[TCP_OPT_LEN_MAX];
-	unsigned int n = write_options(opt, seg), len = TCP_HDR_LEN + n;
-	struct tcp_hdr *th;
-
-	m->data_off -= len;
-	m->data_len += len;
-	m->pkt_len += len;
-	th = rte_pktmbuf_mtod(m, struct tcp_hdr *);
-	*th = (struct tcp_hdr){
-		.sport = sport,
-		.dport = dport,
-		.seq = be32(seg->seq),
-		.ack = be32(seg->ack),
-		.doff = tcp_doff(len),
-		.flags = seg->flags,
-		.window = be16(seg->window),
-		.urg = be16(seg->urg),
-	};
-	memcpy(th + 1, opt, n);
-	return len;
+	h->seq = seg->seq;
+	h->ack = seg->ack;
+	h->window = seg->window;
+	h->urg = seg->urg;
+	h->flags = seg->flags;
+	h->opt_words = (uint8_t)(write_options(h->opt, seg) / 4);
+	return pkt_push_tcp(m, pp, h);
 }
 
 void tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple,
 		    uint32_t path, const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum)
 {
 	const struct pkt_port *pp = net_path_port(t->net, path);
-	unsigned int l4_len = push_tcp(m, tuple->local_port, tuple->remote_port, seg);
+	struct pkt_tcp h = {.saddr = t->net->addrs[tuple->local].addr,
+			    .daddr = net_v4_of(tuple->remote),
+			    .sport = tuple->local_port,
+			    .dport = tuple->remote_port,
+			    .payload_sum = payload_sum};
+	unsigned int l4_len = push_tcp(m, pp, &h, seg), l2_len = t->net->paths[path].l2_len;
 	uint16_t total = m->pkt_len;
 
-	net_push(t->net, path, m, tuple->local, tuple->remote, IP_PROTO_TCP, seg->dscp << 2 | seg->ecn,
-		 ttl,
-		 total);
-	if (unlikely(seg->fragment) && total + IP4_HDR_LEN > IP4_MTU_MIN)
+	net_push(t->net, path, m, tuple->local, tuple->remote, IP_PROTO_TCP,
+		 seg->dscp << 2 | seg->ecn, ttl, total);
+	if (unlikely(seg->fragment) && total + IP4_HDR_LEN > IP4_MTU_MIN) {
 		net_allow_fragments(t->net, m, path, tuple->local, tuple->remote, t->now);
-	pkt_tcp_finish(m, pp, t->net->paths[path].l2_len, l4_len, payload_sum);
+		pkt_ip_finish(m, l2_len);
+	}
+	pkt_offload(m, pp, l2_len, l4_len);
 	pkt_pad(m);
 }
 
@@ -96,6 +90,8 @@ bool tcp_seg_answer(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f
 		    const struct tcp_seg *seg, uint8_t ttl)
 {
 	const struct pkt_port *pp = t->port[f->port];
+	struct pkt_tcp h = {.saddr = net_v4_of(f->daddr), .daddr = net_v4_of(f->saddr),
+			    .sport = f->dport, .dport = f->sport};
 	struct eth_hdr *eth;
 	unsigned int l4_len;
 	uint8_t peer[6];
@@ -105,7 +101,7 @@ bool tcp_seg_answer(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f
 	m = tcp_reuse(t, m);
 	if (!m)
 		return false;
-	l4_len = push_tcp(m, f->dport, f->sport, seg);
+	l4_len = push_tcp(m, pp, &h, seg);
 	ip = (uint8_t *)rte_pktmbuf_prepend(m, IP4_HDR_LEN);
 	net_ip4_write(ip, net_v4_of(f->daddr), net_v4_of(f->saddr), IP4_HDR_LEN + l4_len,
 		       IP_PROTO_TCP, seg->dscp << 2, ttl);
@@ -113,7 +109,7 @@ bool tcp_seg_answer(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f
 	memcpy(eth->dst, peer, 6);
 	memcpy(eth->src, pp->mac, 6);
 	eth->type = BE16(ETH_TYPE_IP4);
-	pkt_tcp_finish(m, pp, sizeof(*eth), l4_len, 0);
+	pkt_offload(m, pp, sizeof(*eth), l4_len);
 	pkt_pad(m);
 	t->emit(t->emit_arg, f->port, m);
 	return true;

@@ -26,7 +26,7 @@ static void test_get(void **state)
 	assert_true(http_has(&r, "Server: pier"));
 	assert_null(http_value(&r, "Connection"));
 	assert_int_equal(r.body[63], '\n');
-	assert_int_equal(f->sends, 2); /* head and body in one callback */
+	assert_int_equal(f->sends, 1); /* head and body as one piece */
 	assert_int_equal(f->datas, 1);
 	assert_int_equal(f->closes, 0);
 	fake_free(f);
@@ -61,6 +61,57 @@ static void test_date(void **state)
 	expect_date(2000000, "Thu, 29 Feb 2024 23:59:59 GMT");
 	fake_clock = was;
 	expect_date(3000000, "Sun, 06 Nov 1994 08:49:37 GMT");
+}
+
+/*
+ * What was asked or answered before, of this listener or another, must not show: the same request again
+ * is recognised, one that differs in a byte, is cut short or too long for its listener is not.
+ */
+static void test_memory(void **state)
+{
+	static const struct {
+		const char *config, *request;
+		int status;
+		size_t body;
+	} asks[] = {
+		{ NULL, GET, 200, 64 },
+		{ NULL, GET, 200, 64 },
+		{ "body-size=10", GET, 200, 10 },
+		{ "status=404", GET, 404, 64 },
+		{ NULL, "GET / HTTP/1.1\r\nHost:\x01 a\r\n\r\n", 400, 16 },
+		{ NULL, "GET / HTTP/1.2\r\nHost: a\r\n\r\n", 200, 64 },
+		{ "max-head=64", "GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\nHost: a\r\n\r\n", 431, 36 },
+		{ NULL, "GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\nHost: a\r\n\r\n", 200, 64 },
+		{ "max-head=64", "GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\nHost: a\r\n\r\n", 431, 36 },
+		{ NULL, "PUT / HTTP/1.1\r\nHost: a\r\n\r\n", 405, 23 },
+		{ NULL, GET, 200, 64 },
+	};
+
+	for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+		struct fake_host *f;
+		struct response r = http_ask(&f, asks[i].config, asks[i].request);
+
+		assert_int_equal(r.status, asks[i].status);
+		assert_int_equal(r.body_len, asks[i].body);
+		fake_free(f);
+	}
+}
+
+/* Recognised as a whole only: the second half is another one's. */
+static void test_memory_split(void **state)
+{
+	struct fake_host *f = fake_new(&handler_http, NULL);
+	const char *at = NULL;
+
+	http_say(f, GET);
+	http_say(f, "GET / HTTP/1.1\r\nHost: a\r\n");
+	assert_int_equal(f->datas, 2);
+	at = f->out;
+	http_next(&at, false);
+	assert_int_equal(*at, 0);
+	http_say(f, GET); /* a field without a colon */
+	assert_int_equal(http_next(&at, false).status, 400);
+	fake_free(f);
 }
 
 /* The head of a HEAD is that of the GET. */
@@ -382,6 +433,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_get),
 		cmocka_unit_test(test_date),
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_memory_split),
 		cmocka_unit_test(test_head),
 		cmocka_unit_test(test_body_size),
 		cmocka_unit_test(test_settings),

@@ -358,21 +358,32 @@ static void test_shortage(void **state)
 }
 
 /* Put Ethernet, IPv4 and TCP headers before the payload, checksums as garbage. */
-static void push_headers(struct rte_mbuf *m, unsigned l4_len)
+/* As output does it: TCP header, IPv4 and Ethernet header, offload fields. */
+static void push_headers(struct rte_mbuf *m, unsigned l4_len, uint16_t payload_sum)
 {
 	uint32_t payload = m->pkt_len;
-	uint8_t *p = (uint8_t *)rte_pktmbuf_prepend(m, (uint16_t)(14 + 20 + l4_len));
-	struct ip4_hdr *ip = (struct ip4_hdr *)(p + 14);
-	struct tcp_hdr *th = (struct tcp_hdr *)(ip + 1);
+	struct pkt_tcp h = {.saddr = BE32(0xc6120002), .daddr = BE32(0xfeff01f3 + payload),
+			    .sport = BE16(80), .dport = BE16(0xfffe), .seq = 0xffff0000u + payload,
+			    .ack = 0x80000000u, .window = 0xfedc, .urg = (uint16_t)(payload * 3),
+			    .flags = TCP_ACK | TCP_PSH, .opt_words = (uint8_t)((l4_len - 20) / 4),
+			    .payload_sum = payload_sum};
+	struct ip4_hdr *ip;
+	uint8_t *p;
 
-	for (unsigned i = 0; i < 34 + l4_len; i++)
+	for (unsigned i = 0; i < sizeof(h.opt); i++)
+		((uint8_t *)h.opt)[i] = (uint8_t)(i * 37 + payload);
+	assert_int_equal(pkt_push_tcp(m, &port, &h), l4_len);
+	p = (uint8_t *)rte_pktmbuf_prepend(m, 14 + 20);
+	for (unsigned i = 0; i < 34; i++)
 		p[i] = (uint8_t)(i * 37 + payload);
+	ip = (struct ip4_hdr *)(p + 14);
 	ip->ver_ihl = IP4_VER_IHL;
 	ip->total_len = be16((uint16_t)(20 + l4_len + payload));
 	ip->proto = IP_PROTO_TCP;
-	th->doff = tcp_doff(l4_len);
-	ip->cksum = 0x5a5a;
-	th->cksum = 0xa5a5;
+	ip->saddr = h.saddr;
+	ip->daddr = h.daddr;
+	pkt_ip_finish(m, 14);
+	pkt_offload(m, &port, 14, l4_len);
 }
 
 static uint32_t flatten(const struct rte_mbuf *m, uint8_t *to)
@@ -420,8 +431,7 @@ static void test_finish(void **state) /* HDR-01 */
 				     (off & 2 ? PKT_TX_TCP_CSUM : 0);
 			m = pkt_build(&pool, &port, q.s, q.n, 0, len,
 				      pkt_needs_sum(&port) ? &sum : NULL);
-			push_headers(m, l4_len);
-			pkt_tcp_finish(m, &port, 14, l4_len, sum);
+			push_headers(m, l4_len, sum);
 			assert_int_equal(!!(m->ol_flags & RTE_MBUF_F_TX_IPV4), off != 0);
 			assert_int_equal(!!(m->ol_flags & RTE_MBUF_F_TX_IP_CKSUM), off & 1);
 			assert_int_equal((m->ol_flags & RTE_MBUF_F_TX_L4_MASK) ==
@@ -493,7 +503,7 @@ static void test_pad_never_shared(void **state)
 		q = (struct queue){0};
 		queue_add(&q, SLICE_MBUF, len, false);
 		m = pkt_build(&pool, &port, q.s, 1, 0, len, NULL);
-		push_headers(m, 20);
+		push_headers(m, 20, 0);
 		assert_true(pkt_pad(m));
 		assert_int_equal(m->nb_segs, 1);
 		assert_int_equal(m->pkt_len, 60);

@@ -56,6 +56,9 @@ static_assert(sizeof(struct http_parser) == 24, "leaves room in the handler's co
 size_t http_parse(struct http_parser *p, const void *data, size_t len, uint32_t max_head,
 		  enum http_event *event);
 
+/* Whether the next byte is the first of a request, whatever was before it. */
+bool http_parse_begins(const struct http_parser *p);
+
 /* Whether the request allows the connection to be kept (RFC 9112 section 9.3). */
 static inline bool http_keeps(const struct http_parser *p)
 {

@@ -24,6 +24,7 @@
 #include "pkt/facts.h"
 #include "pkt/pool.h"
 #include "wire/ip4.h"
+#include "wire/sum.h"
 
 #define NET_PORTS_MAX 16
 
@@ -318,7 +319,7 @@ static inline void net_confirm(struct net *n, uint32_t path, uint64_t now)
 }
 
 /*
- * Write an IPv4 header of 20 bytes, the checksum field 0. DF is set, so the ID need not tell packets
+ * Write an IPv4 header of 20 bytes, checksum included. DF is set, so the ID need not tell packets
  * apart and is 0: it tells nobody how many were sent (RFC 6864 section 4.1).
  */
 static inline void net_ip4_write(uint8_t *p, uint32_t saddr, uint32_t daddr, uint16_t total_len,
@@ -332,14 +333,15 @@ static inline void net_ip4_write(uint8_t *p, uint32_t saddr, uint32_t daddr, uin
 		daddr,
 	};
 
+	w[2] |= (uint32_t)sum_finish(sum_fold64((uint64_t)w[0] + w[1] + w[2] + saddr + daddr)) << 16;
 	memcpy(p, w, sizeof(w));
 }
 
 /*
  * Prepend the IPv4 and the Ethernet header to m, whose first byte is that of the transport header
  * and whose headroom has IP4_HDR_LEN + NET_L2_MAX bytes. l4_len is the transport header with its
- * payload, dscp_ecn the former TOS octet. Both checksums and the offload fields are left to
- * pkt_tcp_finish, which comes next with net_path_port. Worker thread; O(1).
+ * payload, dscp_ecn the former TOS octet. The IPv4 checksum is complete; pkt_offload, with
+ * net_path_port, takes it out again where the port fills it in. Worker thread; O(1).
  */
 static inline void net_push(const struct net *n, uint32_t path, struct rte_mbuf *m, uint32_t local,
 			    const uint8_t remote[16], uint8_t proto, uint8_t dscp_ecn, uint8_t ttl,
@@ -370,7 +372,7 @@ void net_allow_fragments(struct net *n, struct rte_mbuf *m, uint32_t path, uint3
 /* The ID that net_allow_fragments would give; false: none left. */
 bool net_ip_id(struct net *n, uint32_t local, const uint8_t remote[16], uint64_t now, uint16_t *id);
 
-/* The port of a path, for pkt_build and pkt_tcp_finish. */
+/* The port of a path, for pkt_build, pkt_push_tcp and pkt_offload. */
 static inline const struct pkt_port *net_path_port(const struct net *n, uint32_t path)
 {
 	return n->paths[path].pp;

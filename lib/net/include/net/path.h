@@ -28,7 +28,7 @@ enum net_path_state {
 
 struct net_path {
 	alignas(CACHE_LINE) uint8_t l2[NET_L2_MAX]; /* l2_len bytes: destination, source, type */
-	const struct pkt_port *pp; /* for pkt_build and pkt_tcp_finish */
+	const struct pkt_port *pp; /* for pkt_build, pkt_push_tcp and pkt_offload */
 	uint8_t l2_len;
 	uint8_t state;      /* enum net_path_state */
 	uint8_t used;       /* set by output, cleared by ageing */

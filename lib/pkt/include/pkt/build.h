@@ -1,8 +1,8 @@
 /*
  * Building packets: payload from slices into an mbuf (chain), then checksums and padding.
  *
- * The order for a segment: pkt_build; push TCP, IPv4 and Ethernet header with rte_pktmbuf_prepend
- * (the first segment has RTE_PKTMBUF_HEADROOM for them); fill them; pkt_tcp_finish; pkt_pad.
+ * The order for a segment: pkt_build; pkt_push_tcp; IPv4 and Ethernet header (the first segment has
+ * RTE_PKTMBUF_HEADROOM for them); pkt_offload; pkt_pad.
  *
  * Payload is copied or referenced, whichever costs less: a part shorter than the port's copy_below
  * is copied, a longer one that lies in an mbuf is attached as an indirect mbuf. Static bytes are
@@ -17,11 +17,17 @@
 #ifndef PIER_PKT_BUILD_H
 #define PIER_PKT_BUILD_H
 
+#include <string.h>
+
 #include <rte_mbuf.h>
 
 #include "pkt/cap.h"
 #include "pkt/pool.h"
 #include "pkt/slice.h"
+#include "wire/eth.h"
+#include "wire/ip4.h"
+#include "wire/sum.h"
+#include "wire/tcp.h"
 
 /* Whatever copy_below says, less than this is copied: pkt_pad never has to pad what is shared. */
 #define PKT_COPY_ALWAYS 64
@@ -39,19 +45,79 @@ struct rte_mbuf *pkt_build(struct pkt_pool *pool, const struct pkt_port *pp,
 			   const struct slice *slices, unsigned n, uint32_t skip, uint32_t len,
 			   uint16_t *sum);
 
-/* Whether pkt_tcp_finish will want the payload's sum for this port. */
+/* Whether pkt_push_tcp will want the payload's sum for this port. */
 static inline bool pkt_needs_sum(const struct pkt_port *pp)
 {
 	return !(pp->flags & PKT_TX_TCP_CSUM);
 }
 
+/* What a TCP header says: addresses of the pseudo-header and ports as on the wire, the rest in host order. */
+struct pkt_tcp {
+	uint32_t saddr, daddr;
+	uint16_t sport, dport;
+	uint32_t seq, ack;
+	uint16_t window, urg;
+	uint8_t flags;
+	uint8_t opt_words; /* at most 10 */
+	uint16_t payload_sum; /* pkt_build's; read only if pkt_needs_sum */
+	uint32_t opt[10];     /* as on the wire */
+};
+
 /*
- * Fill both checksum fields of an otherwise complete segment, or the offload fields where the port
- * computes them. m starts with l2_len bytes of link header, 20 of IPv4, l4_len of TCP header, all in
- * the first segment. payload_sum is pkt_build's and read only if pkt_needs_sum. RFC 9293 section 3.1.
+ * Prepend the header to m, which holds the payload; its checksum is complete, or that of the
+ * pseudo-header where the port does the rest (pkt_offload then). Each word is summed as it is written.
+ * Returns the header's length. RFC 9293 section 3.1.
  */
-void pkt_tcp_finish(struct rte_mbuf *m, const struct pkt_port *pp, unsigned l2_len,
-		    unsigned l4_len, uint16_t payload_sum);
+static inline unsigned pkt_push_tcp(struct rte_mbuf *m, const struct pkt_port *pp,
+				    const struct pkt_tcp *h)
+{
+	const unsigned len = TCP_HDR_LEN + 4u * h->opt_words;
+	const uint32_t w[5] = {
+		(uint32_t)h->dport << 16 | h->sport, be32(h->seq), be32(h->ack),
+		be32((uint32_t)tcp_doff(len) << 24 | (uint32_t)h->flags << 16 | h->window),
+		(uint32_t)be16(h->urg) << 16,
+	};
+	const uint64_t pseudo = (uint64_t)h->saddr + h->daddr + BE16(IP_PROTO_TCP) +
+				be16((uint16_t)(m->pkt_len + len));
+	uint64_t sum = pseudo + w[0] + w[1] + w[2] + w[3] + w[4] + h->payload_sum;
+	uint8_t *p;
+
+	m->data_off -= len;
+	m->data_len += len;
+	m->pkt_len += len;
+	p = rte_pktmbuf_mtod(m, uint8_t *);
+	memcpy(p, w, 16);
+	for (unsigned i = 0; i < h->opt_words; i++) {
+		sum += h->opt[i];
+		memcpy(p + TCP_HDR_LEN + 4 * i, &h->opt[i], 4);
+	}
+	if (likely(pkt_needs_sum(pp)))
+		store32(p + 16, w[4] | sum_finish(sum_fold64(sum)));
+	else
+		store32(p + 16, w[4] | sum_fold(sum_fold64(pseudo)));
+	return len;
+}
+
+/*
+ * Tell the port what it has to fill in, if anything; m is a complete frame of l2_len bytes of link
+ * header, 20 of IPv4, l4_len of TCP header.
+ */
+static inline void pkt_offload(struct rte_mbuf *m, const struct pkt_port *pp, unsigned l2_len,
+			       unsigned l4_len)
+{
+	if (likely(!(pp->flags & (PKT_TX_TCP_CSUM | PKT_TX_IP_CSUM))))
+		return;
+	m->ol_flags |= RTE_MBUF_F_TX_IPV4;
+	if (pp->flags & PKT_TX_TCP_CSUM)
+		m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
+	if (pp->flags & PKT_TX_IP_CSUM) {
+		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
+		rte_pktmbuf_mtod_offset(m, struct ip4_hdr *, l2_len)->cksum = 0;
+	}
+	m->l2_len = l2_len;
+	m->l3_len = IP4_HDR_LEN;
+	m->l4_len = l4_len;
+}
 
 /*
  * Fill the IPv4 header checksum only, in software: for ICMP and what else is rare. ip_off is the
@@ -63,6 +129,19 @@ void pkt_ip_finish(struct rte_mbuf *m, unsigned ip_off);
  * Pad a frame with zeros to 60 bytes (RFC 894). The last segment must be our own; false, and m as it
  * was, when it has no room.
  */
-bool pkt_pad(struct rte_mbuf *m);
+static inline bool pkt_pad(struct rte_mbuf *m)
+{
+	uint32_t pad;
+	char *p;
+
+	if (likely(m->pkt_len >= ETH_MIN_FRAME))
+		return true;
+	pad = ETH_MIN_FRAME - m->pkt_len;
+	p = rte_pktmbuf_append(m, (uint16_t)pad);
+	if (unlikely(!p))
+		return false;
+	memset(p, 0, pad);
+	return true;
+}
 
 #endif

@@ -54,6 +54,11 @@ static inline uint64_t load64(const void *p)
 	return v;
 }
 
+static inline void store32(void *p, uint32_t v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
 /* A number in network order at any alignment. */
 static inline uint16_t load_be16(const void *p)
 {
