@@ -19,6 +19,8 @@
 
 #define MBUFS	       16384
 #define MBUFS_TOLERANT 65536
+#define EAL_MIB	       128
+#define EAL_MIB_TOLERANT 320
 #define LINK_UP_S      10
 #define SETTLE_US      300000 /* until the other end has seen that the link is up */
 
@@ -32,7 +34,7 @@ static void __attribute__((noreturn)) usage(void)
 {
 	fprintf(stderr, "usage: bench_link (--ring | --memif SOCKET [--client]) [--kind KIND] "
 		"[--serve WHAT] [--connections N] [--flight N] [--window N] [--body BYTES] "
-		"[--message BYTES] [--plain] [--tolerant] [--seconds S] [--warm S] [--rate R]\n"
+		"[--message BYTES] [--plain] [--tolerant] [--linger] [--seconds S] [--warm S] [--rate R]\n"
 		"KIND: echo request short push pull forward\n"
 		"WHAT: echo http short discard chargen macswap 5tswap\n");
 	exit(2);
@@ -68,7 +70,7 @@ static void defaults(struct link_options *o, bool served)
 		usage();
 }
 
-enum { RING, MEMIF, CLIENT, KIND, SERVE, PLAIN, TOLERANT, NUMBERS };
+enum { RING, MEMIF, CLIENT, KIND, SERVE, PLAIN, TOLERANT, LINGER, NUMBERS };
 
 static const struct {
 	const char *name;
@@ -83,6 +85,7 @@ static const struct {
 	{"--serve", SERVE, 0, false},
 	{"--plain", PLAIN, 0, false},
 	{"--tolerant", TOLERANT, 0, false},
+	{"--linger", LINGER, 0, false},
 	{"--connections", NUMBERS, offsetof(struct link_options, connections), false},
 	{"--flight", NUMBERS, offsetof(struct link_options, flight), false},
 	{"--window", NUMBERS, offsetof(struct link_options, window), false},
@@ -132,6 +135,7 @@ static void options(struct link_options *o, int argc, char **argv)
 		case CLIENT: o->client = true; break;
 		case PLAIN: o->plain = true; break;
 		case TOLERANT: o->tolerant = true; break;
+		case LINGER: o->linger = true; break;
 		case KIND: o->kind = (enum peer_kind)choose(value, kinds, ARRAY_SIZE(kinds)); break;
 		case SERVE:
 			o->serve = (enum serve)choose(value, serves, ARRAY_SIZE(serves));
@@ -200,6 +204,16 @@ static void ring(const struct link_options *o, const struct port_pools *pools)
 	port_close(&near);
 }
 
+/* Keep the link up until standard input ends: some servers forget what they counted when it goes. */
+static void linger(const struct link_options *o)
+{
+	if (!o->linger)
+		return;
+	fprintf(stderr, "measured\n");
+	while (getchar() != EOF)
+		;
+}
+
 static void memif(const struct link_options *o, const struct port_pools *pools)
 {
 	static struct port port;
@@ -214,6 +228,7 @@ static void memif(const struct link_options *o, const struct port_pools *pools)
 	if (o->client) {
 		wait_for_link(&port);
 		link_client(o, &port, pools);
+		linger(o);
 	} else {
 		server = (struct link_server){.opt = o, .pools = pools, .port = &port};
 		link_server_init(&server);
@@ -234,7 +249,7 @@ int main(int argc, char **argv)
 
 	options(&o, argc, argv);
 	eal.cores = o.ring ? 2 : 1;
-	huge = bench_eal(&eal, o.tolerant ? 256 : 64);
+	huge = bench_eal(&eal, o.tolerant ? EAL_MIB_TOLERANT : EAL_MIB);
 	bench_pools(&pools, o.tolerant ? MBUFS_TOLERANT : MBUFS);
 	printf("{\n");
 	if (o.ring)

@@ -23,6 +23,7 @@ struct link_options {
 	unsigned int connections, flight, window;
 	unsigned int body, message;
 	bool plain, tolerant;
+	bool linger;             /* the client stays until its standard input ends */
 	double seconds, warm;
 	double rate;             /* units a second, open loop; 0: closed loop */
 };

@@ -1,0 +1,276 @@
+"""Over a link: a pair of rings in one process, a memif between two; pier, and testpmd as the limit."""
+
+import re
+import subprocess
+import time
+
+from . import common
+
+ETH, HEADERS = 14, 66
+
+# What is measured: key, what the client does, more arguments, what a figure counts.
+TRAFFIC = {
+    "short": ("short", [], "connections/s"),
+    "short_plain": ("short", ["--plain"], "connections/s"),
+    "request": ("request", [], "requests/s"),
+    "request_plain": ("request", ["--plain"], "requests/s"),
+    "echo": ("echo", [], "packets/s"),
+    "bulk_echo": ("echo", ["--message", "1448"], "bit/s"),
+    "bulk_answers": ("request", ["--body", "1268"], "bit/s"),
+    "bulk_send": ("pull", ["--message", "1448"], "bit/s"),
+    "bulk_receive": ("push", ["--message", "1448"], "bit/s"),
+    "swap": ("forward", [], "packets/s"),
+    "macswap": ("forward", ["--serve", "macswap"], "packets/s"),
+    "bulk_swap": ("forward", ["--message", "1448"], "bit/s"),
+}
+RING = ["short", "short_plain", "request", "request_plain", "echo", "swap", "bulk_echo", "bulk_send",
+        "bulk_receive", "bulk_swap"]
+MEMIF = ["short", "short_plain", "request", "request_plain", "echo", "testpmd_macswap", "testpmd_5tswap"]
+BULK = ["bulk_echo", "bulk_answers", "bulk_send", "bulk_receive", "testpmd_bulk"]
+TESTPMD = {"testpmd_macswap": ("macswap", []), "testpmd_5tswap": ("5tswap", []),
+           "testpmd_bulk": ("5tswap", ["--message", "1448"])}
+BUSY = 0.9 # of its time, and a CPU counts as what limits the rate
+
+
+def at(samples, t, column):
+    """A server's counter at time t, between its samples."""
+    before = samples[0]
+    for s in samples:
+        if s[0] >= t:
+            span = s[0] - before[0]
+            part = (t - before[0]) / span if span > 0 else 1
+            return before[column] + part * (s[column] - before[column])
+        before = s
+    return before[column]
+
+
+def server_side(value, samples):
+    """What the server's CPU did between the client's from and to."""
+    busy, rx, tx = (at(samples, value["to"], k) - at(samples, value["from"], k) for k in (1, 2, 3))
+    value["server_busy"] = round(busy / value["tsc_hz"] / value["span"], 4)
+    value["server_rx"], value["server_tx"] = round(rx), round(tx)
+    value["server_cycles_per_packet"] = busy / rx if rx else None
+    value["server_cycles_per_unit"] = busy / value["units"] if value["units"] else None
+    value["server_cycles_per_kilobyte"] = busy * 1000 / value["bytes"] if value["bytes"] else None
+
+
+def bound(value):
+    server, client = value.get("server_busy"), value["client_busy"]
+    if server is None:
+        return "client" if client > BUSY else "server"
+    if max(server, client) < BUSY:
+        return "neither"
+    return "server" if server >= client else "client"
+
+
+def evaluate(key, value):
+    """Rates of what the client counted; bytes are of payload, one way."""
+    counts = TRAFFIC[key][2] if key in TRAFFIC else "packets/s"
+    value["span"] = span = value["to"] - value["from"]
+    payload = value["reply"] or value["payload"]
+    value["bytes"] = value["stream_bytes"] or value["units"] * payload
+    value["rate"] = value["units"] / span
+    if counts == "bit/s" or key == "testpmd_bulk":
+        value["rate"] = value["bytes"] * 8 / span
+    value["hidden"] = value["unexpected"] + value["failed"] + value["link_full"]
+
+
+def finish(key, value, samples):
+    evaluate(key, value)
+    if samples:
+        server_side(value, samples)
+    value["bound"] = bound(value)
+    counters = value.pop("counters", {})
+    value["server_drops"] = {k: v for k, v in counters.items()
+                             if k in ("rx_no_mbuf", "tx_refused", "tx_no_mbuf", "tx_link_down",
+                                      "rx_syn_pressure", "rx_syn_backlog")}
+    value["retransmissions"] = sum(counters.get(k, 0) for k in ("tx_retransmits",
+                                                               "synack_retransmits"))
+    return value
+
+
+def arguments(ctx, key, more=()):
+    kind, extra, _ = TRAFFIC[key]
+    return ["--kind", kind, *extra, "--seconds", str(ctx.seconds), *more]
+
+
+def over_ring(ctx, key, more=()):
+    cpus = [ctx.server_cpu, ctx.client_cpu]
+    value, watch = common.run_watched(
+        ["taskset", "-c", ",".join(map(str, cpus)), ctx.program("bench_link"), "--ring",
+         *arguments(ctx, key, more)], cpus)
+    return finish(key, value, value.pop("samples")), watch
+
+
+def client(ctx, server, args, before_end=None):
+    """Run the client on its CPU against what serves, and watch both. before_end is called when all is
+    measured, while the link is still up."""
+    cpus = [ctx.server_cpu, ctx.client_cpu]
+    command = ["taskset", "-c", str(ctx.client_cpu), ctx.program("bench_link"), "--memif",
+               ctx.socket(), "--client", "--linger", *args]
+    process = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    with common.Watch([process.pid, server.pid], cpus) as watch:
+        said = process.stderr.readline()
+    if before_end and said.strip() == "measured":
+        before_end()
+    out, err = process.communicate(timeout=120)
+    if process.returncode:
+        raise common.NotRun(f"the client: {(said + err).strip()[-200:]}")
+    return common.json.loads(out), watch
+
+
+def wait_for_socket(ctx, process, seconds=15):
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        if common.os.path.exists(ctx.socket()):
+            return
+        if process.poll() is not None:
+            raise common.NotRun(f"{process.args[0]}: {process.communicate()[1].strip()[-300:]}")
+        time.sleep(0.02)
+    raise common.NotRun(f"{process.args[0]} made no memif within {seconds} s")
+
+
+def serve(ctx, command, **more):
+    try:
+        common.os.unlink(ctx.socket())
+    except FileNotFoundError:
+        pass
+    process = subprocess.Popen(["taskset", "-c", str(ctx.server_cpu), *command], text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+    wait_for_socket(ctx, process)
+    return process
+
+
+def over_memif(ctx, key, more=()):
+    args = arguments(ctx, key, more)
+    server = serve(ctx, [ctx.program("bench_link"), "--memif", ctx.socket(), *args])
+    try:
+        value, watch = client(ctx, server, args)
+    finally:
+        out, err = common.stop(server)
+    if server.returncode:
+        raise common.NotRun(f"the server: {err.strip()[-200:]}")
+    own = common.json.loads(out)
+    value["counters"] = own["counters"]
+    value["mbufs_lost"] += own["mbufs_lost"]
+    return finish(key, value, own["samples"]), watch
+
+
+def vdev(ctx):
+    return f"--vdev=net_memif0,role=server,id=0,socket={ctx.socket()},socket-abstract=no,rsize=10,bsize=2048"
+
+
+def testpmd_command(ctx, mode):
+    cpu = ctx.server_cpu
+    pages = ["--in-memory"] if free_huge_mib() >= 256 else ["--no-huge"]
+    return [common.which("dpdk-testpmd"), f"--lcores=0@{cpu},1@{cpu}", "--no-pci", "--no-shconf",
+            "--no-telemetry", *pages, "-m", "128", "--iova-mode=va", "--log-level=error", vdev(ctx),
+            "--", "-i", f"--forward-mode={mode}", "--total-num-mbufs=16384", "--nb-cores=1",
+            "--rxd=1024", "--txd=1024", "--burst=32"]
+
+
+def free_huge_mib():
+    try:
+        with open("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", encoding="ascii") as f:
+            return int(f.read()) * 2
+    except OSError:
+        return 0
+
+
+def testpmd(ctx, key, more=()):
+    """Its own count of cycles: those of bursts that were not empty, for each packet received."""
+    mode, extra = TESTPMD[key]
+    server = serve(ctx, testpmd_command(ctx, mode), stdin=subprocess.PIPE)
+
+    def tell(*commands):
+        server.stdin.write("".join(c + "\n" for c in commands))
+        server.stdin.flush()
+    try:
+        tell("set record-core-cycles on", "start")
+        value, watch = client(ctx, server, ["--kind", "forward", *extra, "--seconds",
+                                            str(ctx.seconds), *more],
+                              before_end=lambda: (tell("stop"), time.sleep(0.3)))
+        tell("quit")
+        out, _ = server.communicate(timeout=20)
+    finally:
+        common.stop(server)
+    finish(key, value, None)
+    cycles = re.search(r"CPU cycles/packet=([\d.]+)", out)
+    packets = re.search(r"RX-packets: (\d+)\s+RX-dropped: (\d+)\s+RX-total: \d+\s+"
+                        r"TX-packets: (\d+)\s+TX-dropped: (\d+)", out)
+    if cycles:
+        per_packet = float(cycles.group(1))
+        value["server_cycles_per_packet"] = value["server_cycles_per_unit"] = per_packet
+        value["server_busy"] = round(per_packet * value["units"] / value["span"] / value["tsc_hz"], 4)
+        value["bound"] = bound(value)
+    if packets:
+        value["server_drops"] = {"tx_dropped": int(packets.group(4))}
+    return value, watch
+
+
+def rounds(ctx, keys, one, more=()):
+    """Take turns: every key once a round, so that all meet the same machine."""
+    samples, failed = {k: [] for k in keys}, set()
+    for turn in range(ctx.rounds):
+        for key in keys:
+            if key in failed:
+                continue
+            common.say(f"round {turn + 1}: {key}")
+            try:
+                value = common.undisturbed(ctx, key, lambda k=key: one(ctx, k, more))
+            except common.NotRun as why:
+                ctx.skip(key, str(why))
+                failed.add(key)
+                continue
+            if value:
+                samples[key].append(value)
+    return {k: summary(k, v) for k, v in samples.items() if v}
+
+
+def summary(key, samples):
+    """Medians, and the worst of what should not be."""
+    names = ["rate", "client_busy", "server_busy", "server_cycles_per_packet",
+             "server_cycles_per_unit", "server_cycles_per_kilobyte"]
+    result = {name: common.collect(samples, name) for name in names}
+    bounds = [s["bound"] for s in samples]
+    last = samples[-1]
+    result.update({
+        "counts": TRAFFIC[key][2] if key in TRAFFIC else "bit/s" if key == "testpmd_bulk" else "packets/s",
+        "bound": max(set(bounds), key=bounds.count),
+        "payload": last["payload"], "reply": last["reply"], "connections": last["connections"],
+        "packets_in_huge_pages": last["packets_in_huge_pages"], "tsc_hz": last["tsc_hz"],
+        "packets_per_unit": last["client_rx"] / last["units"] if last["units"] else None,
+        "hidden": max(s["hidden"] for s in samples),
+        "retransmissions": max(s.get("retransmissions", 0) for s in samples),
+        "server_drops": last["server_drops"], "mbufs_lost": max(s["mbufs_lost"] for s in samples),
+        "disturbance": [s["disturbance"] for s in samples],
+        "latency_ns": {p: common.series([s["latency_ns"][p] for s in samples])
+                       for p in ("p50", "p99", "p999")},
+    })
+    return result
+
+
+def need_two(ctx):
+    if not ctx.two_cpus:
+        raise common.NotRun("two CPUs are needed")
+    ctx.build("bench/bench_link")
+
+
+def ring(ctx):
+    need_two(ctx)
+    return rounds(ctx, ctx.options.names or RING, over_ring)
+
+
+def pick(ctx, key, more=()):
+    return testpmd(ctx, key, more) if key in TESTPMD else over_memif(ctx, key, more)
+
+
+def memif(ctx):
+    need_two(ctx)
+    return rounds(ctx, ctx.options.names or MEMIF, pick)
+
+
+def bulk(ctx):
+    need_two(ctx)
+    return rounds(ctx, ctx.options.names or BULK, pick)

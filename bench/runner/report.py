@@ -1,0 +1,332 @@
+"""Tables and plots out of bench/results."""
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from . import common, link
+
+BEGIN, END = "<!-- figures: begin (bench/run --readme) -->", "<!-- figures: end -->"
+PARTS = ["noport", "stages", "instructions", "ring", "memif", "bulk", "latency", "overload", "kernel",
+         "load", "others"]
+
+# What bench_noport's names mean.
+NOPORT = {
+    "parse": "Parse and verify a segment, 64 bytes of payload", "lookup": "Hash and find a connection",
+    "echo": "Echo of 64 bytes, the next message acknowledges",
+    "echo_rest": "Echo of 64 bytes, connections at rest",
+    "request": "HTTP request, kept alive, the next acknowledges",
+    "request_rest": "HTTP request, connections at rest",
+    "request_plain": "HTTP request, client without timestamps and SACK",
+    "short": "Short HTTP connection, 3 packets each way",
+    "short_plain": "Short HTTP connection, client without timestamps and SACK",
+}
+LINES = {
+    "short": "Short HTTP connections", "short_plain": "the same, client without timestamps and SACK",
+    "request": "HTTP requests, kept alive", "request_plain": "the same, without timestamps and SACK",
+    "echo": "Echo, 64 bytes", "swap": "5tswap (our loop), 64 bytes", "macswap": "macswap (our loop)",
+    "testpmd_macswap": "testpmd macswap, 64 bytes", "testpmd_5tswap": "testpmd 5tswap, 64 bytes",
+    "bulk_echo": "Bulk echo, 1,448-byte segments", "bulk_answers": "HTTP answers of one full segment",
+    "bulk_send": "Bulk send (chargen)", "bulk_receive": "Bulk receive (discard)",
+    "testpmd_bulk": "testpmd 5tswap, the same packets", "bulk_swap": "5tswap (our loop), the same packets",
+}
+# The design's estimates (cycles of a 2.0 GHz TSC): short connection, request.
+DESIGN = [("link I/O (memif)", 710, 235), ("parse, verify sums, hash, lookup", 105, 40),
+          ("SYN: listener, ISN, reuse, record, SYN-ACK", 130, None),
+          ("data: promote or guard, RTT and CC, in-flight, handler, build", 140, 105),
+          ("FIN: free, TIME-WAIT, ACK", 110, None), ("ready list, counters, deadline", 20, 15),
+          ("total", 1215, 395)]
+
+
+def number(value, unit=1.0, digits=0):
+    return "-" if value is None else f"{value / unit:,.{digits}f}"
+
+
+def spread(s, unit=1.0, digits=0):
+    if not s:
+        return "-"
+    return f"{number(s['median'], unit, digits)} ({number(s['min'], unit, digits)} - {number(s['max'], unit, digits)})"
+
+
+def rate(s, counts):
+    if not s:
+        return "-"
+    if counts == "bit/s":
+        return spread(s, 1e9, 2) + " Gbit/s"
+    return spread(s, 1e6, 3) + " M" + counts.replace("packets", "p")
+
+
+def count_name(name):
+    digits = name.rsplit("_", 1)[-1]
+    if not digits[:1].isdigit():
+        return name, ""
+    words = digits.replace("k", " thousand").replace("m", " million")
+    return name.rsplit("_", 1)[0], f", {words}"
+
+
+def noport_table(figures, counted):
+    lines = ["| Without a port | Cycles | Instructions |", "|---|---:|---:|"]
+    for name, value in figures.items():
+        if not isinstance(value, dict) or name.startswith("short_phases"):
+            continue
+        kind, size = count_name(name)
+        total = value.get("total", value)
+        parts = " + ".join(f"{k} {value[k]['median']:.0f}" for k in ("parse", "input", "output", "tick")
+                           if k in value)
+        parts += f"; ACK {value['ack']['total']['median']:.0f}" if "ack" in value else ""
+        title = NOPORT.get(kind, kind) + size + (f": {parts}" if parts else "")
+        lines.append(f"| {title} | {spread(total)} | {number(counted.get(name, {}).get('total'))} |")
+    return lines
+
+
+def stage_table(figures):
+    names = ["parse", "steer", "lookup", "input", "ready", "handler", "output", "build", "tick"]
+    found = [k for k, v in figures.items() if isinstance(v, dict)]
+    lines = ["| Stage, cycles | " + " | ".join(LINES.get(count_name(k)[0], k) for k in found) + " |",
+             "|---|" + "---:|" * len(found)]
+    for name in names:
+        cells = [spread(figures[k].get(name)) for k in found]
+        if any(c != "-" for c in cells):
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def median(tree, *path):
+    for key in path:
+        tree = (tree or {}).get(key)
+    return tree["median"] if isinstance(tree, dict) and "median" in tree else None
+
+
+def design_rows(r):
+    """The design's rows, measured: without a port by phase, and the link as what is left of a memif's."""
+    noport, stages, memif = (r.get(k, {}).get("figures", {}) for k in ("noport", "stages", "memif"))
+    wire = [median(memif, k, "server_cycles_per_unit") for k in ("short", "request")]
+    bare = [median(noport, k, "total") for k in ("short_1k", "request_1k")]
+    find = [sum(median(stages, k, s) or 0 for s in ("parse", "steer", "lookup")) or None
+            for k in ("short_1k", "request_1k")]
+    steer = (median(stages, "short_1k", "steer") or 0) / 3
+
+    def phase(name):
+        parts = [median(noport, "short_phases_1k", name, c) for c in ("input", "output")]
+        return None if None in parts else sum(parts) - steer
+    data = None
+    if bare[1] and find[1]:
+        data = bare[1] - find[1] - (median(noport, "request_1k", "tick") or 0)
+    return [[w - b if w and b else None for w, b in zip(wire, bare)], find, [phase("syn"), None],
+            [phase("request"), data], [phase("fin"), None],
+            [median(noport, k, "tick") for k in ("short_1k", "request_1k")], wire]
+
+
+def design_table(r):
+    lines = ["| Where the cycles go | Short connection, design | measured | Request, design | measured |",
+             "|---|---:|---:|---:|---:|"]
+    for (name, short, request), (a, b) in zip(DESIGN, design_rows(r)):
+        lines.append(f"| {name} | {number(short)} | {number(a)} | {number(request)} | {number(b)} |")
+    return lines
+
+
+def link_table(title, figures):
+    lines = [f"| {title} | Rate | Limited by | Server's cycles a unit | a packet | Server, client busy | "
+             "Sent again, lost |", "|---|---:|---|---:|---:|---:|---:|"]
+    for key, v in figures.items():
+        busy = ", ".join("-" if not v[k] else f"{v[k]['median']:.0%}" for k in ("server_busy", "client_busy"))
+        lost = v["hidden"] + v["mbufs_lost"] + sum(v["server_drops"].values())
+        lines.append(f"| {LINES[key]} | {rate(v['rate'], v['counts'])} | {v['bound']} | "
+                     f"{spread(v['server_cycles_per_unit'])} | {spread(v['server_cycles_per_packet'])} | "
+                     f"{busy} | {v['retransmissions']}, {lost} |")
+    return lines
+
+
+def ratio(a, b, key="rate"):
+    x, y = median(a or {}, key), median(b or {}, key)
+    return x / y if x and y else None
+
+
+def bar_table(r):
+    """What issue and design ask for, as ratios within a run."""
+    memif, bulk, kernel, latency = (r.get(k, {}).get("figures", {}) for k in
+                                    ("memif", "bulk", "kernel", "latency"))
+    rows = [("Echo : testpmd macswap, packets a second", ratio(memif.get("echo"), memif.get("testpmd_macswap")), 0.6),
+            ("Bulk echo : testpmd 5tswap, bytes", ratio(bulk.get("bulk_echo"), bulk.get("testpmd_bulk")), 0.85),
+            ("Bulk send : testpmd 5tswap, bytes", ratio(bulk.get("bulk_send"), bulk.get("testpmd_bulk")), 0.85)]
+    for key, title, want in (("short", "connections", 15), ("request", "requests", 10)):
+        ours, theirs = median(memif.get(key, {}), "rate"), median(kernel.get(key, {}), "rate_per_core")
+        rows.append((f"pier : nginx on the kernel, {title} a second and core",
+                     ours / theirs if ours and theirs else None, want))
+    half = latency.get("ring_echo", {}).get("loads", {}).get("0.5")
+    lines = ["| Bar | Measured | Wanted |", "|---|---:|---:|"]
+    lines += [f"| {t} | {number(v, 1, 2)} | at least {w} |" for t, v, w in rows]
+    if half:
+        lines.append("| Latency added at half load over rings, p99, microseconds | "
+                     f"{spread(half['added']['p99'], 1000, 1)} | below 5 |")
+    return lines
+
+
+def latency_table(figures):
+    lines = ["| Latency added, microseconds | Load | p50 | p99 | p99.9 | The link's own p50, p99 |",
+             "|---|---:|---:|---:|---:|---:|"]
+    for name, v in figures.items():
+        for load, x in v["loads"].items():
+            own = ", ".join(number(x["link"][p]["median"], 1000, 1) for p in ("p50", "p99"))
+            cells = " | ".join(spread(x["added"][p], 1000, 1) for p in ("p50", "p99", "p999"))
+            lines.append(f"| {name.replace('_', ', ')} | {float(load):.0%} of {x['rate'] / float(load) / 1e6:.2f} M/s "
+                         f"| {cells} | {own} |")
+    return lines
+
+
+def overload_table(figures):
+    lines = ["| Offered, of what pier carries | Goodput, M/s | Latency p50, p99, ms | Limited by | Failed, sent "
+             "again, not taken by the link, not offered |", "|---|---:|---:|---|---:|"]
+    for key, v in figures.items():
+        for p in v["points"]:
+            ms = ", ".join(number(p["latency_ns"][q]["median"], 1e6, 3) for q in ("p50", "p99"))
+            lines.append(f"| {LINES[key]}, {p['offered']} of {v['full_rate'] / 1e6:.3f} M/s | "
+                         f"{spread(p['goodput'], 1e6, 3)} | {ms} | {p['bound']} | {p['failed']}, {p['resent']}, "
+                         f"{p['link_full']}, {p['unsent']} |")
+    return lines
+
+
+def kernel_table(figures):
+    names = {"echo": "epoll echo, 64 bytes", "request": "nginx, requests, kept alive",
+             "short": "nginx, short connections"}
+    lines = ["| Kernel | Rate | A full core | CPU, microseconds a unit | Limited by |", "|---|---:|---:|---:|---|"]
+    for key, v in figures.items():
+        lines.append(f"| {names[key]} | {spread(v['rate'], 1e3, 1)} k{v['counts']} | "
+                     f"{spread(v['rate_per_core'], 1e3, 1)} k/s | {spread(v['cpu_us'], 1, 2)} | {v['bound']} |")
+    return lines
+
+
+def generic_table(title, figures):
+    lines = [f"| {title} | Rate | Limited by | Notes |", "|---|---:|---|---|"]
+    for key, v in figures.items():
+        lines.append(f"| {v.get('title', key)} | {rate(v.get('rate'), v.get('counts', '/s'))} | "
+                     f"{v.get('bound', '-')} | {v.get('notes', '')} |")
+    return lines
+
+
+def head(r):
+    m = r["machine"]
+    return (f"{r['date']}, {m['cpu']} ({m['cpus']} CPUs, virtual: {m['virtual']}), kernel {m['kernel']}, DPDK "
+            f"{m['dpdk']}, {m['compiler']}, commit {m['commit']}")
+
+
+def text(results):
+    out, counted = [], results.get("instructions", {}).get("figures", {})
+    tables = {
+        "noport": lambda f: noport_table(f, counted), "stages": stage_table,
+        "ring": lambda f: link_table("Rings, one process", f),
+        "memif": lambda f: link_table("memif, two processes", f),
+        "bulk": lambda f: link_table("memif, bytes", f), "latency": latency_table,
+        "overload": overload_table, "kernel": kernel_table,
+        "load": lambda f: generic_table("pier-load", f), "others": lambda f: generic_table("Others", f)}
+    heads = {head(r) for r in results.values()}
+    if len(heads) == 1:
+        out += [heads.pop() + ".", ""]
+    for part in PARTS:
+        if part not in results:
+            continue
+        figures = results[part]["figures"]
+        if heads:
+            out += [f"{part}: {head(results[part])}.", ""]
+        if figures and part in tables:
+            out += tables[part](figures) + [""]
+    if "memif" in results and "noport" in results:
+        out += design_table(results) + [""]
+    if "memif" in results:
+        out += bar_table(results) + [""]
+    missing = [f"{n['what']} ({n['why']})" for r in results.values() for n in r["not_run"]]
+    thrown = sum(r["thrown_out"] for r in results.values())
+    out.append(f"Samples thrown out because the CPUs were disturbed, and repeated: {thrown}. "
+               f"Not run: {'; '.join(missing) if missing else 'nothing'}.")
+    return "\n".join(out)
+
+
+def load(quick=False):
+    results = {}
+    for part in PARTS:
+        path = common.RESULTS / (f"{part}-quick.json" if quick else f"{part}.json")
+        if path.exists():
+            results[part] = json.loads(path.read_text())
+    return results
+
+
+def readme():
+    results = load()
+    if not results:
+        sys.exit("bench/results has no full run: run bench/run first")
+    path = common.ROOT / "README.md"
+    before, begin, rest = path.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        sys.exit(f"README.md lacks the markers {BEGIN} and {END}")
+    path.write_text(f"{before}{begin}\n{text(results)}\n{end}{after}")
+    return 0
+
+
+def plot(name, data, quick):
+    """bench/plots/NAME.gp, with `data` a file of its columns and `out` the SVG to write."""
+    out = common.RESULTS / f"{name}{'-quick' if quick else ''}.svg"
+    with tempfile.NamedTemporaryFile("w", suffix=".dat") as f:
+        f.write("\n".join("\t".join(str(x) for x in row) for row in data) + "\n")
+        f.flush()
+        subprocess.run(["gnuplot", "-e", f"data='{f.name}'; out='{out}'",
+                        str(common.BENCH / "plots" / f"{name}.gp")], check=True)
+    common.say(f"written: {out.relative_to(common.ROOT)}")
+
+
+def stage_data(figures):
+    names = ["parse", "steer", "lookup", "input", "ready", "handler", "output", "build", "tick"]
+    yield ["what", *names]
+    for k, v in figures.items():
+        if isinstance(v, dict):
+            yield [f'"{LINES.get(count_name(k)[0], k)}"', *(median(v, n) or 0 for n in names)]
+
+
+def scale_data(figures):
+    """Cycles against the number of connections, one block a kind."""
+    for kind in ("lookup", "echo_rest", "request", "request_rest", "short"):
+        rows = []
+        for digits, n in (("1k", 1e3), ("100k", 1e5), ("1m", 1e6), ("10m", 1e7)):
+            v = figures.get(f"{kind}_{digits}")
+            if v:
+                s = v.get("total", v)
+                rows.append([n, s["median"], s["min"], s["max"]])
+        if len(rows) > 1:
+            yield [f'"{NOPORT[kind]}"']
+            yield from rows
+            yield [""]
+            yield [""]
+
+
+def overload_data(figures):
+    for key, v in figures.items():
+        yield [f'"{LINES[key]}"']
+        for p in v["points"]:
+            yield [p["offered"], p["goodput"]["median"] / v["full_rate"], p["goodput"]["min"] / v["full_rate"],
+                   p["goodput"]["max"] / v["full_rate"], p["latency_ns"]["p50"]["median"] / 1e3,
+                   p["latency_ns"]["p99"]["median"] / 1e3]
+        yield [""]
+        yield [""]
+
+
+def latency_data(figures):
+    yield ["what", "p50", "p99", "p99.9"]
+    for name, v in figures.items():
+        for at, x in v["loads"].items():
+            yield [f'"{name.replace("_", ", ")} {float(at):.0%}"',
+                   *(max(x["added"][p]["median"] / 1000, 0.01) for p in ("p50", "p99", "p999"))]
+
+
+def plots(quick=False):
+    if not shutil.which("gnuplot"):
+        common.say("no plots: install gnuplot-nox")
+        return 0
+    results = load(quick)
+    for name, part, data in (("stages", "stages", stage_data), ("scale", "noport", scale_data),
+                             ("overload", "overload", overload_data), ("latency", "latency", latency_data)):
+        rows = list(data(results[part]["figures"])) if part in results and results[part]["figures"] else []
+        if len(rows) > 1:
+            plot(name, rows, quick)
+    return 0
