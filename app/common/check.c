@@ -105,17 +105,9 @@ static bool check_eal_memory(const struct pier_config *c, const struct server_pl
 	if (!eal->made || need <= c->eal.memory)
 		return true;
 	fprintf(err,
-		"[eal]: memory: %llu MiB are too few for %u mbufs: memory = %llum, or a smaller "
+		"[eal]: memory: %llu MiB are too few for %u mbufs for each of %u workers: memory = %llum, or a smaller "
 		"mbufs in [server]\n",
-		mib(c->eal.memory), plan->pools.n_data, mib(need));
-	return false;
-}
-
-static bool check_workers(const struct pier_config *c, FILE *err)
-{
-	if (c->server.workers <= 1)
-		return true;
-	fprintf(err, "[server]: workers: expected 0 or 1: one lcore serves\n");
+		mib(c->eal.memory), plan->pools.n_data, plan->workers, mib(need));
 	return false;
 }
 
@@ -129,23 +121,40 @@ static bool check_memory(const struct pier_config *c, const struct server_plan *
 		eal_bytes = plan->eal_bytes;
 	if (available)
 		available = available > eal_bytes ? available - eal_bytes : 1;
-	if (worker_contract_fits(&plan->engine, 1, available, why, sizeof(why)))
+	if (worker_contract_fits(&plan->engine, plan->workers, available, why, sizeof(why)))
 		return true;
 	fprintf(err, "[server]: max-connections: %s\n", why);
 	return false;
 }
 
-bool server_check(const struct pier_config *c, const struct server_plan *plan,
-		  const struct pier_eal_argv *eal, FILE *out, FILE *err)
+/* Where EAL has its own options the places are not known yet. */
+static void print_contract(const struct server *s, FILE *out)
 {
-	bool ok = check_workers(c, err);
+	struct engine_config engine = s->plan.engine;
+
+	for (unsigned int w = 0; w < s->plan.workers; w++) {
+		engine.worker = (uint16_t)w;
+		worker_contract_print(out, &engine, &s->plan.pools,
+				      s->eal->made ? s->place.worker[w].node : -1);
+	}
+	if (!s->eal->made)
+		return;
+	place_print(&s->place, out);
+	place_warn(&s->machine, &s->place, out);
+}
+
+bool server_check(const struct server *s, FILE *out, FILE *err)
+{
+	const struct pier_config *c = s->config;
+	const struct server_plan *plan = &s->plan;
+	bool ok = true;
 
 	for (unsigned int i = 0; i < c->n_ports; i++)
 		ok &= check_port(&c->ports[i], err);
 	ok &= check_huge(c, err);
-	ok &= check_eal_memory(c, plan, eal, err);
-	ok &= check_memory(c, plan, eal, err);
+	ok &= check_eal_memory(c, plan, s->eal, err);
+	ok &= check_memory(c, plan, s->eal, err);
 	if (ok && out)
-		worker_contract_print(out, &plan->engine, &plan->pools, -1);
+		print_contract(s, out);
 	return ok;
 }

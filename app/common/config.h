@@ -26,6 +26,11 @@ enum pier_idle {
 	PIER_IDLE_SLEEP, /* wait for packets and timers when there is nothing to do */
 };
 
+enum pier_placement {
+	PIER_PLACEMENT_AUTO, /* by the nodes of CPUs and ports */
+	PIER_PLACEMENT_LIST, /* worker i on the ith CPU of [eal] lcores */
+};
+
 enum pier_neighbor {
 	PIER_NEIGHBOR_RESOLVE,
 	PIER_NEIGHBOR_REFLECT,
@@ -41,6 +46,7 @@ enum pier_huge {
 struct server_options {
 	uint32_t idle;    /* enum pier_idle */
 	uint32_t workers; /* 0: one for each lcore */
+	uint32_t placement; /* enum pier_placement */
 	uint64_t drain;   /* us */
 	bool stats_at_exit;
 	uint32_t max_connections, max_half_open, max_time_wait, max_orphans;

@@ -8,6 +8,7 @@
 #include "pier/registry.h"
 
 static const char *const idle_words[] = {"poll", "sleep", NULL};
+static const char *const placement_words[] = {"auto", "list", NULL};
 static const char *const huge_words[] = {"auto", "yes", "no", NULL};
 static const char *const announce_words[] = {"no", "yes", "probe", NULL};
 static const char *const neighbor_words[] = {"resolve", "reflect", NULL};
@@ -17,7 +18,11 @@ static const struct option server_options[] = {
 	{"idle", OPTION_ENUM, AT(idle), .names = idle_words, .def = "poll",
 	 .help = "what a worker with nothing to do does; poll takes the whole core"},
 	{"workers", OPTION_U32, AT(workers), 0, 64, .def = "0",
-	 .help = "lcores that serve; 0 is all that EAL has"},
+	 .help = "CPUs that serve, a worker each; 0 is one for each of [eal] lcores, or of EAL's own; "
+		 "the limits below are for all of them together"},
+	{"placement", OPTION_ENUM, AT(placement), .names = placement_words, .def = "auto",
+	 .help = "which CPU each worker has: auto chooses by the NUMA nodes of CPUs and ports, one "
+		 "hyperthread a core first; list takes [eal] lcores in their order"},
 	{"drain", OPTION_DURATION, AT(drain), 0, 3600 * US_PER_SEC, .def = "5s",
 	 .help = "when stopping, time for open connections to end before they are reset"},
 	{"stats-at-exit", OPTION_BOOL, AT(stats_at_exit), .def = "no",
@@ -32,7 +37,7 @@ static const struct option server_options[] = {
 	 .help = "closed connections whose last data the peer has not acknowledged, at a time; beyond it "
 		 "the oldest is reset; 0: no limit"},
 	{"max-next-hops", OPTION_U32, AT(max_next_hops), 1, 1000000, .def = "4096",
-	 .help = "neighbours and paths known at a time"},
+	 .help = "neighbours and paths known at a time; each worker knows them all"},
 	{"memory", OPTION_SIZE, AT(memory), MIB, UINT64_MAX, .def = "64m",
 	 .help = "for connections at work: queues, data out of order, sent and not acknowledged"},
 	{"reassembly-memory", OPTION_SIZE, AT(reassembly_memory), 64 * KIB, GIB, .def = "1m",
@@ -57,7 +62,8 @@ const struct option_table server_option_table = {
 #define AT(field) offsetof(struct eal_options, field)
 static const struct option eal_options[] = {
 	{"lcores", OPTION_STRING, AT(lcores),
-	 .help = "CPUs to run on, such as 0-3,8; without it, the first one allowed"},
+	 .help = "CPUs to run on, such as 0-3,8; without it, as many as there are workers, of those "
+		 "allowed"},
 	{"memory", OPTION_SIZE, AT(memory), 16 * MIB, 1024 * GIB, .def = "256m",
 	 .help = "memory that EAL takes at start, for packet buffers and devices"},
 	{"huge", OPTION_ENUM, AT(huge), .names = huge_words, .def = "auto",

@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <mntent.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,18 +73,6 @@ static bool hugetlbfs_mounted(void)
 	return found;
 }
 
-static int first_allowed_cpu(void)
-{
-	cpu_set_t set;
-
-	if (sched_getaffinity(0, sizeof(set), &set) < 0)
-		return 0;
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &set))
-			return cpu;
-	return 0;
-}
-
 /* [domain:]bus:device.function */
 static bool is_pci_address(const char *device)
 {
@@ -117,16 +104,47 @@ static void add_devices(struct pier_eal_argv *v, const struct pier_config *c)
 		add(v, "--no-pci");
 }
 
-static void add_memory(struct pier_eal_argv *v, const struct eal_options *eal)
+/* Huge pages of each node in proportion to the workers whose memory it has. */
+static void add_node_memory(struct pier_eal_argv *v, uint64_t mib, const struct place_plan *place)
 {
+	unsigned int on[PLACE_NODES_MAX] = {0}, nodes = 0, used = 0;
+	char text[PLACE_NODES_MAX * 12] = "";
+	size_t len = 0;
+
+	for (unsigned int w = 0; w < place->n; w++) {
+		const unsigned int node = (unsigned int)max_of(place->worker[w].node, 0);
+
+		used += on[node]++ == 0;
+		nodes = max_of(nodes, node + 1);
+	}
+	if (used < 2) {
+		add(v, "-m");
+		add(v, "%llu", (unsigned long long)mib);
+		return;
+	}
+	for (unsigned int i = 0; i < nodes; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%llu", i ? "," : "",
+					(unsigned long long)(mib * on[i] / place->n));
+	add(v, "--socket-mem=%s", text);
+}
+
+static void add_memory(struct pier_eal_argv *v, const struct eal_options *eal,
+		       const struct place_plan *place)
+{
+	const uint64_t mib = (eal->memory + MIB - 1) / MIB;
+
 	v->huge = eal->huge == PIER_HUGE_YES ||
 		  (eal->huge == PIER_HUGE_AUTO && free_huge_bytes() >= eal->memory);
 	if (!v->huge)
 		add(v, "--no-huge");
 	else if (!hugetlbfs_mounted())
 		add(v, "--in-memory");
+	if (v->huge) {
+		add_node_memory(v, mib, place);
+		return;
+	}
 	add(v, "-m");
-	add(v, "%llu", (unsigned long long)((eal->memory + MIB - 1) / MIB));
+	add(v, "%llu", (unsigned long long)mib);
 }
 
 /* The words of [eal] extra. */
@@ -142,16 +160,25 @@ static void add_extra(struct pier_eal_argv *v, const char *text)
 	}
 }
 
-static void make_from_config(struct pier_eal_argv *v, const struct pier_config *c)
+static void add_cpus(struct pier_eal_argv *v, const struct place_plan *place)
+{
+	char text[WORKERS_MAX * 6] = "";
+	size_t len = 0;
+
+	for (unsigned int w = 0; w < place->n; w++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%u", w ? "," : "",
+					place->worker[w].cpu);
+	add(v, "-l");
+	add(v, "%s", text);
+}
+
+static void make_from_config(struct pier_eal_argv *v, const struct pier_config *c,
+			     const struct place_plan *place)
 {
 	const struct eal_options *eal = &c->eal;
 
-	add(v, "-l");
-	if (eal->lcores)
-		add(v, "%s", eal->lcores);
-	else
-		add(v, "%d", first_allowed_cpu());
-	add_memory(v, eal);
+	add_cpus(v, place);
+	add_memory(v, eal, place);
 	if (eal->file_prefix)
 		add(v, "--file-prefix=%s", eal->file_prefix);
 	if (eal->log_level)
@@ -162,13 +189,13 @@ static void make_from_config(struct pier_eal_argv *v, const struct pier_config *
 }
 
 void pier_eal_argv_make(struct pier_eal_argv *out, int argc, char **argv,
-			const struct pier_config *c)
+			const struct pier_config *c, const struct place_plan *place)
 {
 	*out = (struct pier_eal_argv){.made = argc == 1};
 	for (int i = 0; i < argc; i++)
 		add(out, "%s", argv[i]);
 	if (out->made)
-		make_from_config(out, c);
+		make_from_config(out, c, place);
 	out->argv = calloc((size_t)out->argc + 1, sizeof(*out->argv));
 	if (!out->argv)
 		abort();

@@ -17,14 +17,17 @@ static uint32_t largest_mtu(const struct pier_config *c)
 	return mtu;
 }
 
-/* mbufs that the ports' descriptors take; a ring pair's rings hold them in both directions. */
-static uint32_t port_mbufs(const struct pier_config *c)
+/*
+ * mbufs that the descriptors of a worker's queues take, one queue a port, and more where a port has
+ * more queues than workers; a ring pair's rings hold them in both directions.
+ */
+static uint32_t port_mbufs(const struct pier_config *c, unsigned int workers)
 {
 	uint32_t n = 0;
 
 	for (unsigned int i = 0; i < c->n_ports; i++) {
 		const struct port_config *p = &c->ports[i].device;
-		const uint32_t queues = p->queues ? p->queues : 1;
+		const uint32_t queues = (max_of(p->queues, workers) + workers - 1) / workers;
 
 		n += queues * (min_of(p->rx_desc, (uint32_t)DESC_MAX) +
 			       min_of(p->tx_desc, (uint32_t)DESC_MAX));
@@ -32,44 +35,50 @@ static uint32_t port_mbufs(const struct pier_config *c)
 	return n;
 }
 
+/* A worker's share of what is for all of them: nothing of it is lost by rounding. */
+static uint64_t share(uint64_t all, unsigned int workers)
+{
+	return (all + workers - 1) / workers;
+}
+
 static void plan_pools(struct server_plan *plan, const struct pier_config *c)
 {
-	const uint32_t devices = port_mbufs(c), mtu = largest_mtu(c);
-	const uint32_t frags = (uint32_t)(c->server.reassembly_memory / port_mbuf_bytes(mtu));
-	uint32_t n = c->server.mbufs, spare;
+	const uint32_t devices = port_mbufs(c, plan->workers), mtu = largest_mtu(c);
+	const uint32_t frags = (uint32_t)(plan->engine.reassembly_bytes / port_mbuf_bytes(mtu));
+	uint32_t n = (uint32_t)share(c->server.mbufs, plan->workers), spare;
 
 	if (!n)
-		n = devices + frags + MBUFS_BUILT + MBUFS_HELD;
+		n = devices + frags + MBUFS_BUILT + (uint32_t)share(MBUFS_HELD, plan->workers);
 	spare = n > devices + frags ? n - devices - frags : 0;
 	plan->pools = (struct port_pools_config){
-		.name = "pier",
 		.n_data = n,
 		.n_indirect = max_of(spare / 2, 1024u),
 		.mtu = mtu,
 		.socket = SOCKET_ID_ANY,
 	};
 	plan->engine.mbuf_share = max_of(spare * 3 / 4, 1u);
-	plan->eal_bytes = (uint64_t)plan->pools.n_data * port_mbuf_bytes(mtu) +
-			  (uint64_t)plan->pools.n_indirect * port_ref_bytes();
+	plan->eal_bytes = ((uint64_t)plan->pools.n_data * port_mbuf_bytes(mtu) +
+			   (uint64_t)plan->pools.n_indirect * port_ref_bytes()) * plan->workers;
 }
 
-void server_plan_make(struct server_plan *plan, const struct pier_config *c)
+void server_plan_make(struct server_plan *plan, const struct pier_config *c, unsigned int workers)
 {
 	const struct server_options *o = &c->server;
 
 	*plan = (struct server_plan){
+		.workers = workers,
 		.engine = {
-			.max_connections = o->max_connections,
-			.max_half_open = o->max_half_open,
-			.max_time_wait = o->max_time_wait,
-			.max_orphans = o->max_orphans,
+			.max_connections = (uint32_t)share(o->max_connections, workers),
+			.max_half_open = (uint32_t)share(o->max_half_open, workers),
+			.max_time_wait = (uint32_t)share(o->max_time_wait, workers),
+			.max_orphans = (uint32_t)share(o->max_orphans, workers),
 			.time_wait_us = 2 * c->tcp.msl,
-			.block_bytes = o->memory,
+			.block_bytes = max_of(share(o->memory, workers), (uint64_t)MIB),
 			.max_paths = o->max_next_hops,
 			.max_neighbors = o->max_next_hops,
-			.reassembly_bytes = o->reassembly_memory,
-			.rst_rate = o->rst_rate,
-			.icmp_rate = o->icmp_rate,
+			.reassembly_bytes = max_of(share(o->reassembly_memory, workers), 64 * KIB),
+			.rst_rate = (uint32_t)share(o->rst_rate, workers),
+			.icmp_rate = (uint32_t)share(o->icmp_rate, workers),
 		},
 	};
 	plan_pools(plan, c);

@@ -1,5 +1,6 @@
 /*
- * Serving: the main lcore is the worker, the control thread waits for the signal that ends it.
+ * Serving: each worker on its lcore, the main one among them; the control thread waits for the signal
+ * that ends it.
  *
  * The end: refuse the new, let the open connections end for as long as [server] drain says, reset
  * the rest, take the books. A second signal ends the waiting.
@@ -9,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <rte_launch.h>
 #include <rte_lcore.h>
 
 #include "base/units.h"
@@ -31,27 +33,49 @@ static uint64_t now_us(void)
 	return (uint64_t)ts.tv_sec * US_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
 }
 
-static bool ask(struct server *s, struct worker_msg *m)
+static bool ask(struct server *s, unsigned int w, struct worker_msg *m)
 {
-	if (!s->deaf && !worker_request(s->worker, m))
+	if (!s->deaf && !worker_request(s->workers[w], m))
 		s->deaf = true;
 	return !s->deaf;
 }
 
 static bool order(struct server *s, enum worker_op op)
 {
-	struct worker_msg m = {.op = op};
+	for (unsigned int w = 0; w < s->n_workers; w++) {
+		struct worker_msg m = {.op = op};
 
-	return ask(s, &m);
+		ask(s, w, &m);
+	}
+	return !s->deaf;
+}
+
+static void add_usage(struct engine_usage *sum, const struct engine_usage *one)
+{
+	sum->connections += one->connections;
+	sum->half_open += one->half_open;
+	sum->time_wait += one->time_wait;
+	sum->opening += one->opening;
+	sum->block_bytes += one->block_bytes;
+	sum->timers += one->timers;
+	sum->mbufs_held += one->mbufs_held;
+	sum->stalled += one->stalled;
+	sum->orphans += one->orphans;
+	sum->listeners += one->listeners;
 }
 
 static bool take_usage(struct server *s)
 {
-	struct worker_msg m = {.op = WORKER_OP_USAGE};
+	struct engine_usage sum = {0};
 
-	if (!ask(s, &m))
-		return false;
-	s->usage = m.usage;
+	for (unsigned int w = 0; w < s->n_workers; w++) {
+		struct worker_msg m = {.op = WORKER_OP_USAGE};
+
+		if (!ask(s, w, &m))
+			return false;
+		add_usage(&sum, &m.usage);
+	}
+	s->usage = sum;
 	return true;
 }
 
@@ -80,21 +104,31 @@ static void drain(struct server *s)
 	}
 }
 
-/* With every connection gone, each listener is nobody's and the engine's books are zero. */
-static void take_books(struct server *s)
+static void take_listeners(struct server *s, unsigned int w)
 {
 	struct worker_msg m;
 
 	for (unsigned int i = 0; i < s->n_listeners; i++) {
-		m = (struct worker_msg){.op = WORKER_OP_UNLISTEN, .version = s->versions[i]};
-		ask(s, &m);
-		m = (struct worker_msg){.op = WORKER_OP_USERS, .version = s->versions[i]};
-		if (ask(s, &m))
+		const int version = s->versions[i * s->plan.workers + w];
+
+		m = (struct worker_msg){.op = WORKER_OP_UNLISTEN, .version = version};
+		ask(s, w, &m);
+		m = (struct worker_msg){.op = WORKER_OP_USERS, .version = version};
+		if (ask(s, w, &m))
 			s->users += m.users;
 	}
-	m = (struct worker_msg){.op = WORKER_OP_AUDIT};
-	if (ask(s, &m))
-		s->audit = m.audit;
+}
+
+/* With every connection gone, each listener is nobody's and the engines' books are zero. */
+static void take_books(struct server *s)
+{
+	for (unsigned int w = 0; w < s->n_workers; w++) {
+		struct worker_msg m = {.op = WORKER_OP_AUDIT};
+
+		take_listeners(s, w);
+		if (ask(s, w, &m) && m.audit)
+			s->audit = m.audit;
+	}
 	take_usage(s);
 }
 
@@ -121,7 +155,7 @@ static void *control(void *arg)
 	take_books(s);
 	order(s, WORKER_OP_STOP);
 	if (s->deaf) {
-		fprintf(stderr, "pier: the worker does not answer; giving up\n");
+		fprintf(stderr, "pier: a worker does not answer; giving up\n");
 		_exit(PIER_LEAKED);
 	}
 	return NULL;
@@ -138,19 +172,44 @@ static void unblock_port_signals(void)
 	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
+static int work(void *arg)
+{
+	unblock_port_signals();
+	worker_run(arg);
+	port_block_signals();
+	return 0;
+}
+
+/* The worker of the main lcore is the caller's, if there is one. */
+static struct worker *launch(struct server *s)
+{
+	struct worker *own = NULL;
+
+	for (unsigned int w = 0; w < s->n_workers; w++) {
+		if (s->lcores[w] == rte_get_main_lcore())
+			own = s->workers[w];
+		else
+			rte_eal_remote_launch(work, s->workers[w], s->lcores[w]);
+	}
+	return own;
+}
+
 bool server_serve(struct server *s)
 {
+	struct worker *own;
 	int rc = rte_ctrl_thread_create(&s->control, "pier-control", NULL, control, s);
 
 	if (rc) {
 		fprintf(stderr, "pier: cannot create the control thread (error %d)\n", -rc);
 		return false;
 	}
-	printf("pier: serving on %u port%s\n", s->n_ports, s->n_ports == 1 ? "" : "s");
+	printf("pier: %u worker%s serving on %u port%s\n", s->n_workers,
+	       s->n_workers == 1 ? "" : "s", s->n_ports, s->n_ports == 1 ? "" : "s");
 	fflush(stdout);
-	unblock_port_signals();
-	worker_run(s->worker);
-	port_block_signals();
+	own = launch(s);
+	if (own)
+		work(own);
 	pthread_join(s->control, NULL);
+	rte_eal_mp_wait_lcore();
 	return true;
 }

@@ -1,8 +1,9 @@
 /*
  * The running server: what was started, in the order it was started in, so that it can be undone.
  *
- * EAL's main lcore is the worker: one CPU is enough, and the lcores that the user names are those
- * that serve. A control thread waits for signals and talks to the worker by messages.
+ * The lcores that the user names, or placement chose, are those that serve, EAL's main lcore among
+ * them: one CPU is enough for one worker. A control thread waits for signals and talks to the workers
+ * by messages. All that a worker has is its own: an engine, packet pools, a share of the limits.
  */
 #ifndef PIER_APP_SERVER_H
 #define PIER_APP_SERVER_H
@@ -11,6 +12,7 @@
 
 #include "config.h"
 #include "eal_argv.h"
+#include "worker/place.h"
 #include "worker/worker.h"
 
 enum pier_exit {
@@ -22,27 +24,33 @@ enum pier_exit {
 
 /* What the configuration comes to, before there are devices. */
 struct server_plan {
-	struct engine_config engine; /* without ports, secret and pools */
-	struct port_pools_config pools;
-	uint64_t eal_bytes; /* what the pools take of EAL's memory */
+	unsigned int workers;
+	struct engine_config engine; /* each worker's; without ports, secret and pools */
+	struct port_pools_config pools; /* each worker's; without name and node */
+	uint64_t eal_bytes; /* what all pools take of EAL's memory */
 };
 
 struct server {
 	struct pier_config *config;
 	struct pier_eal_argv *eal;
 	struct server_plan plan;
+	struct place_machine machine;
+	struct place_plan place;
 	bool stats_at_exit;
 	bool lasting; /* timestamps and ISNs go on from one run to the next, see secret.c */
 	bool eal_up;
 
-	struct port_pools pools;
+	struct port_pools pools[WORKERS_MAX];
 	struct port ports[PIER_PORTS_MAX];
 	struct engine_port engine_ports[PIER_PORTS_MAX];
 	struct engine_address *addresses;
 	unsigned int n_ports, n_addresses;
-	struct worker *worker;
+	struct worker_team *team; /* NULL: one worker */
+	struct worker *workers[WORKERS_MAX];
+	unsigned int lcores[WORKERS_MAX];
+	unsigned int n_workers; /* that were created */
 	struct listener *listeners; /* as many as the configuration has */
-	int *versions;		    /* of those that the worker has */
+	int *versions; /* of listener i and worker w, in place i * plan.workers + w */
 	unsigned int n_listeners;
 
 	/*
@@ -53,15 +61,26 @@ struct server {
 	void *program; /* supervise's own */
 
 	pthread_t control;
-	struct engine_usage usage; /* the last, when the server stops */
+	struct engine_usage usage; /* of all workers: the last, when the server stops */
 	const char *audit;
 	uint64_t users; /* connections that still name a listener */
-	bool deaf;	/* the worker did not answer */
+	bool deaf;	/* a worker did not answer */
 };
+
+/* ---- place.c ---- */
+
+/*
+ * Before EAL, s->config being there: how many workers there will be and where they run, EAL's
+ * arguments (argc and argv are the program's name and what the command line has for it), and how large
+ * everything becomes. False after saying on err what does not do; eal is to be freed in both cases.
+ * With EAL options of the user's own, places are known only when EAL runs: then server_place_lcores.
+ */
+bool server_prepare(struct server *s, struct pier_eal_argv *eal, int argc, char **argv, FILE *err);
+bool server_place_lcores(struct server *s, FILE *err);
 
 /* ---- plan.c: pure ---- */
 
-void server_plan_make(struct server_plan *plan, const struct pier_config *c);
+void server_plan_make(struct server_plan *plan, const struct pier_config *c, unsigned int workers);
 
 /* ---- check.c: control thread, before EAL ---- */
 
@@ -70,8 +89,7 @@ void server_plan_make(struct server_plan *plan, const struct pier_config *c);
  * pages. Prints each mistake with its fix to err, and the memory contract to out if that is given.
  * Returns whether there was none.
  */
-bool server_check(const struct pier_config *c, const struct server_plan *plan,
-		  const struct pier_eal_argv *eal, FILE *out, FILE *err);
+bool server_check(const struct server *s, FILE *out, FILE *err);
 
 /* ---- start.c: main thread ---- */
 
@@ -80,6 +98,10 @@ bool server_check(const struct pier_config *c, const struct server_plan *plan,
  * failed; server_stop undoes what was started in both cases.
  */
 bool server_start(struct server *s);
+
+/* ---- listen.c: the same ---- */
+
+bool server_listen(struct server *s);
 
 /* ---- serve.c: main thread ---- */
 

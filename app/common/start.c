@@ -31,9 +31,52 @@ static bool start_eal(struct server *s)
 	s->eal_up = true;
 	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
 		return fail("expected to be EAL's primary process: leave out --proc-type");
-	if (rte_lcore_count() > 1)
-		printf("pier: lcore %u serves, the other %u do nothing\n", rte_get_main_lcore(),
-		       rte_lcore_count() - 1);
+	return true;
+}
+
+/* EAL given on the command line: how many lcores there are is known only now. */
+static bool place(struct server *s)
+{
+	if (!s->eal->made) {
+		if (!server_place_lcores(s, stderr))
+			return false;
+		server_plan_make(&s->plan, s->config, s->place.n);
+		place_print(&s->place, stdout);
+		place_warn(&s->machine, &s->place, stdout);
+	}
+	for (unsigned int w = 0; w < s->place.n; w++)
+		s->lcores[w] = s->place.worker[w].cpu;
+	if (rte_lcore_count() > s->place.n)
+		printf("pier: %u of the %u lcores do nothing\n", rte_lcore_count() - s->place.n,
+		       rte_lcore_count());
+	return true;
+}
+
+/* EAL puts its memory outside of huge pages anywhere: it is moved. */
+static void place_chunk(struct rte_mempool *mp, void *arg, struct rte_mempool_memhdr *hdr,
+			unsigned int i)
+{
+	place_memory(hdr->addr, hdr->len, *(const int *)arg);
+}
+
+static bool create_pools(struct server *s)
+{
+	struct port_pools_config cfg = s->plan.pools;
+	char name[32], err[ERR_LEN];
+
+	cfg.name = name;
+	for (unsigned int w = 0; w < s->plan.workers; w++) {
+		int node = s->place.worker[w].node;
+
+		snprintf(name, sizeof(name), "pier_%u", w);
+		cfg.socket = rte_eal_has_hugepages() && node >= 0 ? node : SOCKET_ID_ANY;
+		if (!port_pools_create(&cfg, &s->pools[w], err, sizeof(err)))
+			return fail(err);
+		if (rte_eal_has_hugepages())
+			continue;
+		rte_mempool_mem_iter(s->pools[w].data, place_chunk, &node);
+		rte_mempool_mem_iter(s->pools[w].indirect, place_chunk, &node);
+	}
 	return true;
 }
 
@@ -51,10 +94,14 @@ static void fill_addresses(struct server *s, const struct pier_port *p, uint16_t
 static bool open_port(struct server *s, const struct pier_port *p)
 {
 	struct port *port = &s->ports[s->n_ports];
+	const struct port_pools *pools[WORKERS_MAX];
+	const unsigned int n = s->plan.workers;
 	char err[ERR_LEN];
 
-	if (!port_open(&p->device, 1, s->config->server.idle == PIER_IDLE_SLEEP, &s->pools, port,
-		       err, sizeof(err))) {
+	for (unsigned int q = 0; q < n; q++)
+		pools[q] = &s->pools[s->place.owner[s->n_ports][q]];
+	if (!port_open_pools(&p->device, n, s->config->server.idle == PIER_IDLE_SLEEP, pools, n, port,
+			     err, sizeof(err))) {
 		fprintf(stderr, "pier: [port %u]: %s\n", p->number, err);
 		return false;
 	}
@@ -67,7 +114,6 @@ static bool open_port(struct server *s, const struct pier_port *p)
 		.announce = p->options.announce,
 	};
 	fill_addresses(s, p, port->id);
-	port_plan_print(port, stdout);
 	if (port->id < ENGINE_PORTS_MAX)
 		return true;
 	return fail("EAL has too many ports: give it only those that pier is to use (-a)");
@@ -89,88 +135,86 @@ static bool open_ports(struct server *s)
 	return true;
 }
 
-static bool create_worker(struct server *s)
+static bool create_team(struct server *s)
 {
-	struct worker_port ports[PIER_PORTS_MAX];
-	struct worker_config cfg = {
-		.node = (int)rte_socket_id(),
-		.idle = s->config->server.idle == PIER_IDLE_SLEEP ? WORKER_SLEEP : WORKER_POLL,
+	const uint16_t *owners[PIER_PORTS_MAX];
+	struct port *ports[PIER_PORTS_MAX];
+	int nodes[WORKERS_MAX];
+	struct worker_team_config cfg = {
+		.n = s->plan.workers,
+		.sleepy = s->config->server.idle == PIER_IDLE_SLEEP,
 		.ports = ports,
 		.n_ports = s->n_ports,
+		.nodes = nodes,
+		.owners = owners,
+	};
+	char err[ERR_LEN];
+
+	for (unsigned int i = 0; i < s->n_ports; i++) {
+		ports[i] = &s->ports[i];
+		owners[i] = s->place.owner[i];
+	}
+	for (unsigned int w = 0; w < cfg.n; w++)
+		nodes[w] = s->place.worker[w].node;
+	s->team = worker_team_create(&cfg, err, sizeof(err));
+	return s->team || fail(err);
+}
+
+/* A worker alone polls all there is. */
+static unsigned int own_ports(struct server *s, struct worker_port *out)
+{
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < s->n_ports; i++)
+		for (uint16_t q = 0; q < s->ports[i].plan.queues; q++)
+			out[n++] = (struct worker_port){&s->ports[i], q, q ? WORKER_NO_QUEUE : 0};
+	return n;
+}
+
+static bool create_worker(struct server *s, unsigned int w)
+{
+	static struct worker_port ports[PIER_PORTS_MAX * PORT_QUEUES_MAX];
+	struct worker_config cfg = {
+		.id = (uint16_t)w,
+		.node = s->place.worker[w].node,
+		.idle = s->config->server.idle == PIER_IDLE_SLEEP ? WORKER_SLEEP : WORKER_POLL,
+		.team = s->team,
+		.ports = ports,
 		.since_boot = s->lasting,
 	};
 	char err[ERR_LEN];
 
-	for (unsigned int i = 0; i < s->n_ports; i++)
-		ports[i] = (struct worker_port){.port = &s->ports[i]};
+	if (!s->team)
+		cfg.n_ports = own_ports(s, ports);
 	cfg.engine = s->plan.engine;
 	cfg.engine.ports = s->engine_ports;
 	cfg.engine.n_ports = s->n_ports;
 	cfg.engine.addresses = s->addresses;
 	cfg.engine.n_addresses = s->n_addresses;
-	cfg.engine.pool = s->pools.data;
-	cfg.engine.indirect = s->pools.indirect;
+	cfg.engine.pool = s->pools[w].data;
+	cfg.engine.indirect = s->pools[w].indirect;
 	if (!server_secret(s->lasting, cfg.engine.secret))
 		return fail("the system has no random numbers");
-	s->worker = worker_create(&cfg, err, sizeof(err));
+	s->workers[w] = worker_create(&cfg, err, sizeof(err));
 	explicit_bzero(cfg.engine.secret, sizeof(cfg.engine.secret));
-	return s->worker || fail(err);
+	s->n_workers += s->workers[w] != NULL;
+	return s->workers[w] || fail(err);
 }
 
-/* The place of an address among those of the engine. */
-static uint32_t local_index(const struct server *s, uint32_t addr)
+static bool create_workers(struct server *s)
 {
-	for (unsigned int i = 0; addr && i < s->n_addresses; i++)
-		if (!memcmp(s->addresses[i].addr + 12, &addr, 4))
-			return i;
-	return LISTENER_ANY;
-}
-
-static bool listen_on(struct server *s, const struct pier_listener *from, struct listener *l)
-{
-	struct worker_msg m = {.op = WORKER_OP_LISTEN, .listener = l};
-	char text[LISTEN_SPEC_LEN];
-
-	*l = (struct listener){
-		.handler = from->handler,
-		.settings = from->settings,
-		.tcp = from->tcp,
-		.local = local_index(s, from->spec.addr),
-		.port_lo = from->spec.first,
-		.port_hi = from->spec.last,
-		.backlog = from->options.backlog,
-	};
-	listener_prepare(l);
-	if (!worker_request(s->worker, &m) || m.version < 0)
-		return fail("too many listeners");
-	s->versions[s->n_listeners++] = m.version;
-	printf("listen %s: %s\n", listen_spec_format(&from->spec, text, sizeof(text)),
-	       from->handler->name);
-	return true;
-}
-
-static bool install_listeners(struct server *s)
-{
-	const struct pier_config *c = s->config;
-
-	s->listeners = calloc(c->n_listeners + 1, sizeof(*s->listeners));
-	s->versions = calloc(c->n_listeners + 1, sizeof(*s->versions));
-	if (!s->listeners || !s->versions)
-		abort();
-	for (unsigned int i = 0; i < c->n_listeners; i++)
-		if (!listen_on(s, &c->listeners[i], &s->listeners[i]))
+	if (s->plan.workers > 1 && !create_team(s))
+		return false;
+	for (unsigned int i = 0; i < s->n_ports; i++)
+		port_plan_print(&s->ports[i], stdout); /* the team may have changed the steering */
+	for (unsigned int w = 0; w < s->plan.workers; w++)
+		if (!create_worker(s, w))
 			return false;
 	return true;
 }
 
 bool server_start(struct server *s)
 {
-	char err[ERR_LEN];
-
-	if (!start_eal(s))
-		return false;
-	if (!port_pools_create(&s->plan.pools, &s->pools, err, sizeof(err)))
-		return fail(err);
-	return open_ports(s) && create_worker(s) && install_listeners(s) &&
-	       server_telemetry_start(s);
+	return start_eal(s) && place(s) && create_pools(s) && open_ports(s) && create_workers(s) &&
+	       server_listen(s) && server_telemetry_start(s);
 }

@@ -12,9 +12,13 @@
 
 static void print_stats(const struct server *s)
 {
-	struct counters c;
+	struct counters c = {0}, one;
 
-	worker_snapshot(s->worker, &c);
+	for (unsigned int w = 0; w < s->n_workers; w++) {
+		worker_snapshot(s->workers[w], &one);
+		for (unsigned int i = 0; i < CTR_MAX; i++)
+			c.v[i] += one.v[i];
+	}
 	for (unsigned int i = 0; i < CTR_MAX; i++)
 		if (c.v[i])
 			printf("%-24s %12" PRIu64 "  %s\n", counter_info[i].name, c.v[i],
@@ -46,12 +50,15 @@ static unsigned int give_back(struct server *s)
 {
 	unsigned int left = 0;
 
-	if (s->worker)
-		worker_destroy(s->worker);
+	for (unsigned int w = 0; w < s->n_workers; w++)
+		worker_destroy(s->workers[w]);
+	if (s->team)
+		worker_team_destroy(s->team);
 	while (s->n_ports)
 		port_close(&s->ports[--s->n_ports]);
-	if (s->pools.data)
-		left = port_pools_destroy(&s->pools);
+	for (unsigned int w = 0; w < s->plan.workers; w++)
+		if (s->pools[w].data)
+			left += port_pools_destroy(&s->pools[w]);
 	free(s->addresses);
 	free(s->listeners);
 	free(s->versions);
@@ -74,7 +81,7 @@ enum pier_exit server_stop(struct server *s)
 	bool ok;
 
 	server_telemetry_stop();
-	if (s->worker && s->stats_at_exit)
+	if (s->n_workers && s->stats_at_exit)
 		print_stats(s);
 	mbufs = give_back(s);
 	ok = balanced(s, mbufs);

@@ -5,6 +5,7 @@
 
 #include <rte_lcore.h>
 
+#include "base/compiler.h"
 #include "ctl/telemetry.h"
 #include "server.h"
 
@@ -12,7 +13,7 @@ static void stats(void *arg, unsigned int worker, struct counters *out)
 {
 	const struct server *s = arg;
 
-	worker_snapshot(s->worker, out);
+	worker_snapshot(s->workers[worker], out);
 }
 
 static void info(void *arg, struct rte_tel_data *dict)
@@ -21,35 +22,51 @@ static void info(void *arg, struct rte_tel_data *dict)
 	char name[32];
 
 	ctl_dict_string(dict, "version", PIER_VERSION);
-	ctl_dict_u64(dict, "workers", 1);
+	ctl_dict_u64(dict, "workers", s->n_workers);
 	ctl_dict_u64(dict, "main_lcore", rte_get_main_lcore());
 	ctl_dict_string(dict, "idle",
 			s->config->server.idle == PIER_IDLE_SLEEP ? "sleep" : "poll");
 	for (unsigned int i = 0; i < s->n_ports; i++) {
 		snprintf(name, sizeof(name), "port_%u", s->ports[i].id);
 		ctl_dict_string(dict, name, s->ports[i].name);
+		snprintf(name, sizeof(name), "port_%u_steering", s->ports[i].id);
+		ctl_dict_string(dict, name, port_steering_name(s->ports[i].plan.steering));
+	}
+	for (unsigned int w = 0; w < s->n_workers; w++) {
+		snprintf(name, sizeof(name), "worker_%u_lcore", w);
+		ctl_dict_u64(dict, name, s->lcores[w]);
+		snprintf(name, sizeof(name), "worker_%u_node", w);
+		ctl_dict_u64(dict, name, (uint64_t)max_of(s->place.worker[w].node, 0));
 	}
 }
 
+/* Of all workers together; what a connection costs is the same for each. */
 static void contract(void *arg, struct rte_tel_data *dict)
 {
 	const struct server *s = arg;
-	const struct worker_memory *m = worker_memory(s->worker);
+	uint64_t mapped = 0, huge = 0, in_use = 0;
 	struct engine_contract c;
 
+	for (unsigned int w = 0; w < s->n_workers; w++) {
+		mapped += worker_memory(s->workers[w])->bytes;
+		huge += worker_memory(s->workers[w])->huge;
+		in_use += port_pools_in_use(&s->pools[w]);
+	}
 	engine_size(&s->plan.engine, &c);
-	ctl_dict_u64(dict, "max_connections", s->plan.engine.max_connections);
-	ctl_dict_u64(dict, "max_half_open", s->plan.engine.max_half_open);
-	ctl_dict_u64(dict, "max_time_wait", s->plan.engine.max_time_wait);
+	ctl_dict_u64(dict, "workers", s->n_workers);
+	ctl_dict_u64(dict, "max_connections", (uint64_t)s->plan.engine.max_connections * s->n_workers);
+	ctl_dict_u64(dict, "max_half_open", (uint64_t)s->plan.engine.max_half_open * s->n_workers);
+	ctl_dict_u64(dict, "max_time_wait", (uint64_t)s->plan.engine.max_time_wait * s->n_workers);
 	ctl_dict_u64(dict, "idle_connection_bytes", (uint64_t)(c.per_idle_connection + 0.999));
 	ctl_dict_u64(dict, "time_wait_bytes", (uint64_t)(c.per_time_wait + 0.999));
 	ctl_dict_u64(dict, "block_bytes", c.block);
-	ctl_dict_u64(dict, "max_blocks", c.max_blocks);
-	ctl_dict_u64(dict, "total_bytes", c.total);
-	ctl_dict_u64(dict, "mapped_bytes", m->bytes);
-	ctl_dict_u64(dict, "huge_page_bytes", m->huge);
-	ctl_dict_u64(dict, "mbufs", s->plan.pools.n_data);
-	ctl_dict_u64(dict, "mbufs_in_use", port_pools_in_use(&s->pools));
+	ctl_dict_u64(dict, "max_blocks", (uint64_t)c.max_blocks * s->n_workers);
+	ctl_dict_u64(dict, "total_bytes", c.total * s->n_workers);
+	ctl_dict_u64(dict, "mapped_bytes", mapped);
+	ctl_dict_u64(dict, "huge_page_bytes", huge);
+	ctl_dict_u64(dict, "ring_bytes", s->team ? worker_team_bytes(s->team) : 0);
+	ctl_dict_u64(dict, "mbufs", (uint64_t)s->plan.pools.n_data * s->n_workers);
+	ctl_dict_u64(dict, "mbufs_in_use", in_use);
 }
 
 static bool listener(void *arg, unsigned int i, struct rte_tel_data *dict)
@@ -63,14 +80,13 @@ static bool listener(void *arg, unsigned int i, struct rte_tel_data *dict)
 	l = &s->config->listeners[i];
 	ctl_dict_string(dict, "listen", listen_spec_format(&l->spec, text, sizeof(text)));
 	ctl_dict_string(dict, "handler", l->handler->name);
-	ctl_dict_u64(dict, "version", (uint64_t)s->versions[i]);
+	ctl_dict_u64(dict, "version", (uint64_t)s->versions[i * s->plan.workers]);
 	return true;
 }
 
 bool server_telemetry_start(struct server *s)
 {
 	static struct ctl_provider provider = {
-		.workers = 1,
 		.stats = stats,
 		.info = info,
 		.contract = contract,
@@ -78,6 +94,7 @@ bool server_telemetry_start(struct server *s)
 	};
 
 	provider.arg = s;
+	provider.workers = s->n_workers;
 	if (ctl_telemetry_start(&provider) == 0)
 		return true;
 	fprintf(stderr, "pier: cannot register telemetry commands\n");

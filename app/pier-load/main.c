@@ -77,19 +77,20 @@ static enum pier_exit check_and_run(const struct load_args *args, struct pier_co
 				    struct load_plan *p)
 {
 	struct load_run r = {.plan = p, .out = stdout};
-	struct server s = {.config = c,
-			   .stats_at_exit = c->server.stats_at_exit,
-			   .lasting = true};
+	static struct server s;
 	enum pier_exit result = PIER_REFUSED;
 	struct pier_eal_argv eal;
 	FILE *json = NULL;
 
 	if (!args->check && p->o.json && !(json = open_json(p->o.json)))
 		return PIER_REFUSED;
-	pier_eal_argv_make(&eal, args->eal_argc, args->eal_argv, c);
-	s.eal = &eal;
-	server_plan_make(&s.plan, c);
-	if (server_check(c, &s.plan, &eal, args->check ? stdout : NULL, stderr))
+	s.config = c;
+	s.stats_at_exit = c->server.stats_at_exit;
+	s.lasting = true;
+	for (unsigned int i = 0; i < c->n_ports; i++)
+		c->ports[i].device.opens = true;
+	if (server_prepare(&s, &eal, args->eal_argc, args->eal_argv, stderr) &&
+	    server_check(&s, args->check ? stdout : NULL, stderr))
 		result = args->check ? PIER_OK : run(&s, &r, json);
 	if (args->check && result == PIER_OK)
 		puts("pier-load: the configuration is good");

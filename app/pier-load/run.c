@@ -17,12 +17,12 @@
 
 static unsigned int workers_of(const struct server *s)
 {
-	return 1;
+	return s->n_workers;
 }
 
 static struct worker *worker_of(const struct server *s, unsigned int i)
 {
-	return s->worker;
+	return s->workers[i];
 }
 
 bool load_run_prepare(struct load_run *r, struct server *s)

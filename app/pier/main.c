@@ -34,15 +34,14 @@ static enum pier_exit run(struct server *s)
 /* The configuration is good: check the machine, then serve unless only the check was asked for. */
 static enum pier_exit check_and_run(const struct pier_args *args, struct pier_config *c)
 {
-	struct server s = {.config = c,
-			   .stats_at_exit = args->stats_at_exit || c->server.stats_at_exit};
+	static struct server s;
 	enum pier_exit result = PIER_REFUSED;
 	struct pier_eal_argv eal;
 
-	pier_eal_argv_make(&eal, args->eal_argc, args->eal_argv, c);
-	s.eal = &eal;
-	server_plan_make(&s.plan, c);
-	if (server_check(c, &s.plan, &eal, stdout, stderr))
+	s.config = c;
+	s.stats_at_exit = args->stats_at_exit || c->server.stats_at_exit;
+	if (server_prepare(&s, &eal, args->eal_argc, args->eal_argv, stderr) &&
+	    server_check(&s, stdout, stderr))
 		result = args->check ? PIER_OK : run(&s);
 	if (args->check && result == PIER_OK)
 		puts("pier: the configuration is good");

@@ -13,6 +13,7 @@
 /* A tuple to be completed by a port, and what stands under it in TIME-WAIT. */
 struct choice {
 	struct tcp *t;
+	const struct engine *e;
 	struct flow_tuple tuple;
 	struct tcp_time_wait *old; /* NULL: nothing */
 	bool timestamps;           /* the new connection will offer them */
@@ -41,13 +42,28 @@ static bool tuple_free(struct choice *ch)
 	return may_reuse(ch, ch->old);
 }
 
+/* Where several workers share the addresses, the answers have to come to this one. */
+static bool comes_home(const struct choice *ch)
+{
+	const struct engine_peers *p = ch->e->peers;
+	const struct net_addr *own = &ch->e->net.addrs[ch->tuple.local];
+	uint8_t local[16];
+
+	if (likely(!p))
+		return true;
+	flow_addr_v4(local, own->addr);
+	return p->comes_home(p->arg, own->port, ch->tuple.remote, local, ch->tuple.remote_port,
+			     ch->tuple.local_port);
+}
+
 /* A port that listens is left to its listener. */
 static bool port_usable(void *arg, uint16_t port)
 {
 	struct choice *ch = arg;
 
 	ch->tuple.local_port = be16(port);
-	return tcp_listener_find(ch->t, ch->tuple.local, port) < 0 && tuple_free(ch);
+	return comes_home(ch) && tcp_listener_find(ch->t, ch->tuple.local, port) < 0 &&
+	       tuple_free(ch);
 }
 
 static int choose_port(struct choice *ch, const struct engine_connect *req,
@@ -57,6 +73,8 @@ static int choose_port(struct choice *ch, const struct engine_connect *req,
 
 	if (req->local_port) {
 		ch->tuple.local_port = be16(req->local_port);
+		if (!comes_home(ch))
+			return -EADDRNOTAVAIL;
 		return tuple_free(ch) ? 0 : -EADDRINUSE;
 	}
 	ch->tuple.local_port = 0;
@@ -115,7 +133,7 @@ static int connect_by(struct engine *e, const struct tcp_version *v,
 		      const struct engine_connect *req, uint64_t *id)
 {
 	const struct tcp_options *o = &v->listener->tcp;
-	struct choice ch = {.t = &e->tcp, .timestamps = o->timestamps};
+	struct choice ch = {.t = &e->tcp, .e = e, .timestamps = o->timestamps};
 	int err;
 
 	if (e->tcp.draining)

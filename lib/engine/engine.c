@@ -39,7 +39,8 @@ static uint64_t block_region(const struct engine_config *cfg)
 
 static_assert((int)ENGINE_ANNOUNCE_OFF == (int)NET_ANNOUNCE_OFF &&
 	      (int)ENGINE_ANNOUNCE == (int)NET_ANNOUNCE &&
-	      (int)ENGINE_ANNOUNCE_PROBE == (int)NET_ANNOUNCE_PROBE, "handed on as it is");
+	      (int)ENGINE_ANNOUNCE_PROBE == (int)NET_ANNOUNCE_PROBE &&
+	      (int)ENGINE_ANNOUNCE_AWAIT == (int)NET_ANNOUNCE_AWAIT, "handed on as it is");
 
 static void net_config(const struct engine_config *cfg, struct net_conf *conf,
 		       struct net_port_conf *ports, struct net_addr_conf *addrs)
@@ -147,7 +148,17 @@ static void engine_emit(void *arg, uint16_t port, struct rte_mbuf *m)
 
 static void engine_icmp_error(void *arg, const struct net_icmp_error *err)
 {
-	tcp_icmp_error(&((struct engine *)arg)->tcp, err);
+	struct engine *e = arg;
+
+	if (!e->peers || !e->peers->pass_error(e->peers->arg, err))
+		tcp_icmp_error(&e->tcp, err);
+}
+
+static void engine_tell(void *arg, const struct net_news *news)
+{
+	struct engine *e = arg;
+
+	e->peers->tell(e->peers->arg, news);
 }
 
 static bool check(const struct engine_config *cfg, char *err, size_t errlen)
@@ -292,6 +303,7 @@ static bool init_net(struct engine *e, const struct engine_config *cfg, uint64_t
 	conf.pool = &e->pool;
 	conf.emit = engine_emit;
 	conf.icmp_error = engine_icmp_error;
+	conf.tell = cfg->peers ? engine_tell : NULL;
 	conf.arg = e;
 	if (!net_bytes(&conf))
 		return fail(err, errlen, "network limits out of range");
@@ -315,6 +327,7 @@ struct engine *engine_create(const struct engine_config *cfg, uint64_t now, char
 	e = take(cfg, sizeof(*e), "engine", &ok, err, errlen);
 	if (!ok)
 		return NULL;
+	e->peers = cfg->peers;
 	pkt_pool_init(&e->pool, cfg->pool, cfg->indirect);
 	init_tcp(e, cfg, now);
 	if (!init_tables(e, cfg, now, err, errlen) || !init_net(e, cfg, now, err, errlen))

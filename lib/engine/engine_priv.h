@@ -26,6 +26,7 @@ struct engine {
 	const struct slice *shown;
 	unsigned int n_shown;
 	uint32_t frag_port; /* of the datagram in reassembly */
+	const struct engine_peers *peers; /* NULL: no other workers */
 };
 
 /* api.c: what handlers call. */

@@ -23,6 +23,8 @@ static bool other_input(struct engine *e, struct rte_mbuf **m, struct pkt_facts 
 		pkt_parse_one(*m, f, port, t->port[port]);
 		if (f->kind != PKT_DROP && !net_accept(&e->net, f))
 			f->kind = PKT_DROP;
+		if (e->peers && f->kind == PKT_TCP && e->peers->pass_segment(e->peers->arg, *m, f))
+			return false;
 	}
 	if (f->kind == PKT_TCP)
 		return true;

@@ -104,9 +104,9 @@ void addr_init(struct net *n, uint64_t now)
 		};
 		n->slots[slot] = (struct net_slot){
 			a->addr, a->port,
-			announce == NET_ANNOUNCE_PROBE ? NET_SLOT_TENTATIVE : NET_SLOT_LOCAL, i,
+			announce >= NET_ANNOUNCE_PROBE ? NET_SLOT_TENTATIVE : NET_SLOT_LOCAL, i,
 		};
-		any |= announce != NET_ANNOUNCE_OFF;
+		any |= announce == NET_ANNOUNCE || announce == NET_ANNOUNCE_PROBE;
 	}
 	for (uint32_t i = 0; i < n->n_addrs; i++)
 		subnet_add(n, n->addrs[i].port, n->addrs[i].addr, n->conf.addrs[i].prefix);
@@ -129,6 +129,12 @@ void addr_give_up(struct net *n, uint32_t index)
 {
 	n->slots[n->addrs[index].slot].kind = NET_SLOT_GONE;
 	n->slots[n->addrs[index].slot].addr = 0;
+}
+
+void addr_use(struct net *n, uint32_t index)
+{
+	if (addr_tentative(n, index))
+		n->slots[n->addrs[index].slot].kind = NET_SLOT_LOCAL;
 }
 
 bool addr_on_link(const struct net *n, uint16_t port, uint32_t addr)
@@ -173,6 +179,7 @@ static void round_step(struct net *n, uint32_t i, uint32_t round)
 		return;
 	}
 	s->kind = NET_SLOT_LOCAL;
+	net_tell(n, &(struct net_news){ .kind = NET_NEWS_ADDR_USED, .local = i });
 	arp_send(n, i, n->addrs[i].addr, NULL, ARP_ANNOUNCE);
 }
 

@@ -65,6 +65,7 @@ static void arp_conflict(struct net *n, uint32_t i, uint64_t now)
 	count(n->counters, CTR_ARP_CONFLICTS);
 	if (addr_tentative(n, i)) {
 		addr_give_up(n, i);
+		net_tell(n, &(struct net_news){ .kind = NET_NEWS_ADDR_GONE, .local = i });
 		return;
 	}
 	if (own->defended && now - own->defended < DEFEND_US)
@@ -74,18 +75,39 @@ static void arp_conflict(struct net *n, uint32_t i, uint64_t now)
 }
 
 /* RFC 826: an existing entry first, whatever the operation; a new one only if we are the target. */
+static bool merge(struct net *n, const struct net_port_conf *port, uint32_t spa,
+		  const uint8_t *sha, int32_t target, uint64_t now)
+{
+	int32_t i = neighbor_find(n, port->id, spa, NULL);
+
+	if (i < 0 && target >= 0 && port->neighbor == NET_RESOLVE && addr_on_link(n, port->id, spa))
+		i = neighbor_add(n, port, spa, NULL, (uint32_t)target);
+	if (i < 0)
+		return false;
+	neighbor_resolved(n, (uint32_t)i, sha, now);
+	return true;
+}
+
+/* Any worker may be the one that asked, or have connections there: all are told. */
 static bool arp_merge(struct net *n, const struct net_port_conf *port, const struct arp_pkt *a,
 		      int32_t target, uint64_t now)
 {
-	int32_t i = neighbor_find(n, port->id, a->spa, NULL);
+	struct net_news news = {
+		.kind = NET_NEWS_NEIGHBOR, .port = port->id, .next_hop = a->spa,
+		.local = target < 0 ? NONE : (uint32_t)target,
+	};
 
-	if (i < 0 && target >= 0 && port->neighbor == NET_RESOLVE &&
-	    addr_on_link(n, port->id, a->spa))
-		i = neighbor_add(n, port, a->spa, NULL, (uint32_t)target);
-	if (i < 0)
-		return false;
-	neighbor_resolved(n, (uint32_t)i, a->sha, now);
-	return true;
+	eth_copy(news.mac, a->sha);
+	net_tell(n, &news);
+	return merge(n, port, a->spa, a->sha, target, now);
+}
+
+void arp_hear(struct net *n, const struct net_news *news, uint64_t now)
+{
+	const struct net_port_conf *port = net_port(n, news->port);
+
+	if (port)
+		merge(n, port, news->next_hop, news->mac, (int32_t)news->local, now);
 }
 
 static void arp_reply(struct net *n, struct rte_mbuf *m, const struct net_port_conf *port,

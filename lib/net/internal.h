@@ -86,6 +86,12 @@ const struct net_port_conf *net_port(const struct net *n, uint16_t id);
 void net_drop(struct net *n, struct rte_mbuf *m, enum counter reason);
 /* Pad m and give it to the owner's queue. */
 void net_emit(struct net *n, uint16_t port, struct rte_mbuf *m);
+/* Tell the other workers, if there are any. */
+static inline void net_tell(struct net *n, const struct net_news *news)
+{
+	if (n->conf.tell)
+		n->conf.tell(n->conf.arg, news);
+}
 /*
  * Make m, a received packet whose content was read, an empty one of len bytes; or exchange it if it
  * is shared or too small. NULL: no mbuf left, counted; m is gone either way.
@@ -105,8 +111,9 @@ void addr_init(struct net *n, uint64_t now);
 /* Index of port's address, tentative ones included; -1. */
 int32_t addr_find(const struct net *n, uint16_t port, uint32_t addr);
 bool addr_tentative(const struct net *n, uint32_t index);
-/* The probed address has another owner. */
+/* The probed address has another owner, or none. */
 void addr_give_up(struct net *n, uint32_t index);
+void addr_use(struct net *n, uint32_t index);
 /* Whether addr is in a subnet of port. */
 bool addr_on_link(const struct net *n, uint16_t port, uint32_t addr);
 bool addr_broadcast(const struct net *n, uint32_t addr);
@@ -120,6 +127,7 @@ enum arp_purpose {
 	ARP_ANNOUNCE, /* we are addr */
 };
 void arp_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint64_t now);
+void arp_hear(struct net *n, const struct net_news *news, uint64_t now);
 /* Send a request from local address index local about addr, to the MAC dst or, if NULL, to all. */
 void arp_send(struct net *n, uint32_t local, uint32_t addr, const uint8_t *dst,
 	      enum arp_purpose why);
@@ -152,6 +160,7 @@ void icmp_refuse(struct net *n, struct rte_mbuf *m, uint16_t l3_off, uint16_t po
 
 /* pmtu.c */
 void pmtu_layout(struct net *n, struct layout *l);
+void pmtu_hear(struct net *n, const struct net_news *news, uint64_t now);
 
 /* ip_id.c */
 void ip_id_layout(struct net *n, struct layout *l);

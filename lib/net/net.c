@@ -126,6 +126,26 @@ void net_input(struct net *n, struct rte_mbuf *m, struct pkt_facts *f, uint64_t 
 	}
 }
 
+void net_hear(struct net *n, const struct net_news *news, uint64_t now)
+{
+	switch ((enum net_news_kind)news->kind) {
+	case NET_NEWS_NEIGHBOR:
+		arp_hear(n, news, now);
+		break;
+	case NET_NEWS_PMTU:
+		pmtu_hear(n, news, now);
+		break;
+	case NET_NEWS_ADDR_USED:
+		addr_use(n, news->local);
+		break;
+	case NET_NEWS_ADDR_GONE:
+		addr_give_up(n, news->local);
+		break;
+	case NET_NEWS_ERROR:
+		break;
+	}
+}
+
 void net_tick(struct net *n, uint64_t now)
 {
 	addr_tick(n, now);

@@ -92,19 +92,37 @@ static struct pmtu_entry *entry_free(struct net *n, struct pmtu_entry *set)
 	return oldest;
 }
 
-void net_pmtu_learn(struct net *n, uint32_t local, const uint8_t remote[16],
-		    const struct net_pmtu *pmtu, uint64_t now, uint64_t age)
+/* False if it is no news. */
+static bool learn(struct net *n, uint32_t local, const uint8_t remote[16],
+		  const struct net_pmtu *pmtu, uint64_t now, uint64_t age)
 {
 	struct pmtu_entry *set = set_of(n, local, remote), *e = entry_find(set, local, remote);
 
 	if (e && fresh(e, now, age) &&
 	    (e->mtu < pmtu->mtu || (e->mtu == pmtu->mtu && e->fragment > pmtu->fragment)))
-		return;
+		return false;
 	if (!e)
 		e = entry_free(n, set);
 	*e = (struct pmtu_entry){ .local = local, .learnt = seconds(now), .mtu = pmtu->mtu,
 				  .fragment = pmtu->fragment };
 	memcpy(e->remote, remote, 16);
+	return true;
+}
+
+void net_pmtu_learn(struct net *n, uint32_t local, const uint8_t remote[16],
+		    const struct net_pmtu *pmtu, uint64_t now, uint64_t age)
+{
+	struct net_news news = { .kind = NET_NEWS_PMTU, .local = local, .pmtu = *pmtu, .age = age };
+
+	if (!learn(n, local, remote, pmtu, now, age))
+		return;
+	memcpy(news.remote, remote, sizeof(news.remote));
+	net_tell(n, &news);
+}
+
+void pmtu_hear(struct net *n, const struct net_news *news, uint64_t now)
+{
+	learn(n, news->local, news->remote, &news->pmtu, now, news->age);
 }
 
 bool net_pmtu_find(const struct net *n, uint32_t local, const uint8_t remote[16], uint64_t now,

@@ -10,6 +10,8 @@
 
 static const char *const offload[] = {"auto", "off", NULL};
 
+static const char *const steering[] = {"auto", "rss", "arrival", "software", NULL};
+
 static const struct option options[] = {
 	O("device", STRING, device, 0, 0, NULL, NULL,
 	  "DPDK port id, device name or PCI address; or a virtual device to be created, with its "
@@ -22,6 +24,11 @@ static const struct option options[] = {
 	O("tx-desc", U32, tx_desc, 32, 32768, NULL, "1024", "transmit descriptors a queue"),
 	O("queues", U32, queues, 0, PORT_QUEUES_MAX, NULL, "0",
 	  "queues in each direction; 0 is one for each worker"),
+	O("steering", ENUM, steering, 0, 0, steering, "auto",
+	  "how packets come to the worker that owns their flow: hashed by the port, owned by the "
+	  "queue they arrive on, or computed here; auto takes what the port does reliably"),
+	O("opens", BOOL, opens, 0, 0, NULL, "no",
+	  "handlers open connections from here: the queue of arrival does not own them"),
 	O("checksum-offload", ENUM, checksum, 0, 0, offload, "auto",
 	  "let the port verify and fill in checksums where it has hardware for it"),
 	O("tso", ENUM, tso, 0, 0, offload, "auto",

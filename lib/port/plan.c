@@ -13,6 +13,7 @@
 	(RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM |                            \
 	 RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
 #define TX_CSUM (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
+#define RSS_KEY_MIN 40 /* what the addresses and ports of IPv6 take */
 #define RSS_TCP (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP)
 
 /* What is known of drivers beyond what they say of themselves. */
@@ -23,8 +24,9 @@ static const struct driver {
 	bool csum_unmarked; /* received packets may carry an unfinished checksum without a flag */
 	bool shared_mac;    /* its MAC address is that of the kernel's end */
 	bool mtu_fixed;
+	bool pinned; /* a flow comes on the queue that its packets are sent from */
 } drivers[] = {
-	{"net_tap", PKT_TX_COPIES, .csum_emulated = true, .shared_mac = true},
+	{"net_tap", PKT_TX_COPIES, .csum_emulated = true, .shared_mac = true, .pinned = true},
 	{"net_memif", PKT_TX_COPIES, .mtu_fixed = true},
 	{"net_af_packet", PKT_TX_COPIES, .csum_unmarked = true},
 	{"net_pcap", PKT_TX_COPIES},
@@ -112,6 +114,58 @@ static void plan_queues(const struct rte_eth_dev_info *info, const struct port_c
 		p->rss_hf = info->flow_type_rss_offloads & RSS_TCP;
 }
 
+static bool can_rss(const struct rte_eth_dev_info *info, unsigned int workers, struct port_plan *p)
+{
+	if (!p->rss_hf)
+		return false;
+	if (p->queues < workers)
+		note(p, PORT_NOTE_RSS_FEW);
+	else if (info->hash_key_size < RSS_KEY_MIN || info->reta_size > PORT_RETA_MAX ||
+		 info->reta_size & (info->reta_size - 1))
+		note(p, PORT_NOTE_RSS_UNKNOWN);
+	else
+		return true;
+	return false;
+}
+
+static bool can_arrival(const struct driver *d, const struct port_config *cfg,
+			unsigned int workers, struct port_plan *p)
+{
+	if (!d->pinned)
+		return false;
+	if (p->queues < workers)
+		note(p, PORT_NOTE_PINNED_FEW);
+	else if (cfg->opens)
+		note(p, PORT_NOTE_PINNED_OPENS);
+	else
+		return true;
+	return false;
+}
+
+/* The way that costs least among those that are sure. */
+static void plan_steering(const struct rte_eth_dev_info *info, const struct driver *d,
+			  const struct port_config *cfg, unsigned int workers, struct port_plan *p)
+{
+	bool rss, arrival;
+
+	p->steering = PORT_STEER_NONE;
+	if (workers < 2)
+		return;
+	rss = can_rss(info, workers, p);
+	arrival = can_arrival(d, cfg, workers, p);
+	p->steering = rss ? PORT_STEER_RSS : arrival ? PORT_STEER_ARRIVAL : PORT_STEER_SOFTWARE;
+	if (cfg->steering != PORT_STEER_AUTO) {
+		note(p, PORT_NOTE_STEER_CONFIG);
+		if ((cfg->steering == PORT_STEER_RSS && !rss) ||
+		    (cfg->steering == PORT_STEER_ARRIVAL && !arrival))
+			note(p, PORT_NOTE_STEER_REFUSED);
+		else
+			p->steering = cfg->steering;
+	}
+	if (p->steering == PORT_STEER_ARRIVAL)
+		note(p, PORT_NOTE_PINNED);
+}
+
 bool port_plan(const struct rte_eth_dev_info *info, const char *driver,
 	       const struct port_config *cfg, unsigned int workers, struct port_plan *out,
 	       char *err, size_t errlen)
@@ -130,6 +184,7 @@ bool port_plan(const struct rte_eth_dev_info *info, const char *driver,
 	out->mtu = cfg->mtu;
 	plan_offloads(info, d, cfg, out);
 	plan_queues(info, cfg, workers, out);
+	plan_steering(info, d, cfg, workers, out);
 	out->rx_desc = plan_desc(cfg->rx_desc, &info->rx_desc_lim, out);
 	out->tx_desc = plan_desc(cfg->tx_desc, &info->tx_desc_lim, out);
 	if (d->shared_mac)
@@ -145,12 +200,33 @@ static const char *const note_text[PORT_NOTES] = {
 	[PORT_NOTE_CSUM_UNMARKED] = "unfinished checksums are dropped: see rx_csum_partial",
 	[PORT_NOTE_TSO_UNUSED] = "TSO is there, not used",
 	[PORT_NOTE_RSS_UNBELIEVED] = "claims RSS without an indirection table: not believed",
+	[PORT_NOTE_RSS_UNKNOWN] = "its RSS key or table is of no known size: not relied on",
+	[PORT_NOTE_RSS_FEW] = "RSS over fewer queues than workers: not relied on",
+	[PORT_NOTE_STEER_CONFIG] = "steering as configured",
+	[PORT_NOTE_STEER_REFUSED] = "the steering configured is not to be had here",
+	[PORT_NOTE_PINNED] = "the driver keeps a flow on the queue that answers it, so that queue owns "
+			     "it; what strays is looked for",
+	[PORT_NOTE_PINNED_OPENS] = "the driver keeps flows on queues, but for an idle one that was "
+				   "opened here not on ours",
+	[PORT_NOTE_PINNED_FEW] = "the driver keeps flows on queues, which are fewer than workers",
 	[PORT_NOTE_QUEUES_CUT] = "fewer queues than asked for",
 	[PORT_NOTE_DESC_CUT] = "descriptors adjusted to the device's limits",
 	[PORT_NOTE_MAC_SHARED] = "the MAC address is not the device's, which the kernel's end has",
 	[PORT_NOTE_MAC_MADE_UP] = "the device has no MAC address: made up",
 	[PORT_NOTE_MTU_FIXED] = "the device does not set an MTU: the peer's buffers must hold it",
 };
+
+const char *port_steering_name(enum port_steering s)
+{
+	static const char *const steerings[] = {
+		[PORT_STEER_RSS] = "by RSS, checked against what arrives",
+		[PORT_STEER_ARRIVAL] = "by the queue of arrival",
+		[PORT_STEER_SOFTWARE] = "in software",
+		[PORT_STEER_NONE] = "not needed",
+	};
+
+	return steerings[s];
+}
 
 void port_plan_print(const struct port *p, FILE *f)
 {
@@ -164,9 +240,7 @@ void port_plan_print(const struct port *p, FILE *f)
 		p->driver, m[0], m[1], m[2], m[3], m[4], m[5], p->cap.mtu);
 	fprintf(f, "%u queue%s, steering %s, checksums rx %s tx ip %s tcp %s, %s, tx %s buffers%s",
 		pl->queues, pl->queues == 1 ? "" : "s",
-		pl->rss_hf	 ? "RSS"
-		: pl->queues > 1 ? "in software"
-				 : "not needed",
+		port_steering_name(pl->steering),
 		pl->rx_csum ? "port" : "software", pl->tx_ip_csum ? "port" : "software",
 		pl->tx_tcp_csum ? "port" : "software",
 		pl->multi_seg ? "chained packets" : "linear packets", modes[pl->tx_mode],

@@ -61,20 +61,6 @@ static bool choose_mac(struct port *p, const struct port_config *cfg, char *err,
 	return true;
 }
 
-bool port_rss(const struct rte_eth_dev_info *info, uint64_t rss_hf, uint8_t key[PORT_RSS_KEY_MAX],
-	      struct rte_eth_rss_conf *conf)
-{
-	*conf = (struct rte_eth_rss_conf){.rss_hf = rss_hf};
-	if (!info->hash_key_size)
-		return true;
-	/* Not interrupted and never short: that few octets come at once. */
-	if (getrandom(key, info->hash_key_size, 0) != info->hash_key_size)
-		return false;
-	conf->rss_key = key;
-	conf->rss_key_len = info->hash_key_size;
-	return true;
-}
-
 static bool configure(struct port *p, const struct rte_eth_dev_info *info, bool intr, char *err,
 		      size_t errlen)
 {
@@ -84,14 +70,17 @@ static bool configure(struct port *p, const struct rte_eth_dev_info *info, bool 
 		.txmode.offloads = pl->tx_offloads,
 		.intr_conf.rxq = intr,
 	};
-	uint8_t key[PORT_RSS_KEY_MAX];
 	uint16_t mtu = 0;
 	int rc;
 
+	/* Where the port does not hash, the worker does, with a key of the same kind. */
+	if (getrandom(p->rss_key, sizeof(p->rss_key), 0) != sizeof(p->rss_key))
+		return port_fail(err, errlen, "%s: no random key for RSS", p->name);
 	if (pl->rss_hf) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
-		if (!port_rss(info, pl->rss_hf, key, &conf.rx_adv_conf.rss_conf))
+		if (!port_rss(info, pl->rss_hf, p->rss_key, &conf.rx_adv_conf.rss_conf))
 			return port_fail(err, errlen, "%s: no random key for RSS", p->name);
+		p->reta_size = info->reta_size;
 	}
 	/* Left at 0, configuring would set 1500 whatever the device has. */
 	rte_eth_dev_get_mtu(p->id, &mtu);
@@ -109,8 +98,14 @@ static bool configure(struct port *p, const struct rte_eth_dev_info *info, bool 
 	return true;
 }
 
+/* A port's queues, and whose mbufs each receives into. */
+struct queue_pools {
+	const struct port_pools *const *of;
+	unsigned int n;
+};
+
 static bool setup_queues(struct port *p, const struct rte_eth_dev_info *info,
-			 const struct port_pools *pools, char *err, size_t errlen)
+			 const struct queue_pools *pools, char *err, size_t errlen)
 {
 	struct rte_eth_rxconf rx = info->default_rxconf;
 	struct rte_eth_txconf tx = info->default_txconf;
@@ -119,7 +114,8 @@ static bool setup_queues(struct port *p, const struct rte_eth_dev_info *info,
 	rx.offloads = p->plan.rx_offloads;
 	tx.offloads = p->plan.tx_offloads;
 	for (uint16_t q = 0; q < p->plan.queues && rc == 0; q++)
-		rc = rte_eth_rx_queue_setup(p->id, q, p->plan.rx_desc, p->node, &rx, pools->data);
+		rc = rte_eth_rx_queue_setup(p->id, q, p->plan.rx_desc, p->node, &rx,
+					    pools->of[q % pools->n]->data);
 	for (uint16_t q = 0; q < p->plan.queues && rc == 0; q++)
 		rc = rte_eth_tx_queue_setup(p->id, q, p->plan.tx_desc, p->node, &tx);
 	return rc == 0 || port_fail(err, errlen,
@@ -129,7 +125,7 @@ static bool setup_queues(struct port *p, const struct rte_eth_dev_info *info,
 }
 
 static bool start(struct port *p, const struct rte_eth_dev_info *info, bool intr,
-		  const struct port_pools *pools, char *err, size_t errlen)
+		  const struct queue_pools *pools, char *err, size_t errlen)
 {
 	int rc;
 
@@ -142,7 +138,7 @@ static bool start(struct port *p, const struct rte_eth_dev_info *info, bool intr
 
 /* Interrupts are a wish: a device that does not start with them starts without. */
 static bool start_either_way(struct port *p, const struct rte_eth_dev_info *info, bool want_intr,
-			     const struct port_pools *pools, char *err, size_t errlen)
+			     const struct queue_pools *pools, char *err, size_t errlen)
 {
 	if (want_intr && start(p, info, true, pools, err, errlen)) {
 		p->rx_intr = true;
@@ -154,11 +150,11 @@ static bool start_either_way(struct port *p, const struct rte_eth_dev_info *info
 }
 
 /* Without scattering into several mbufs, a frame has to fit into one. */
-static bool check_room(struct port *p, const struct port_pools *pools, char *err,
+static bool check_room(struct port *p, const struct queue_pools *pools, char *err,
 		       size_t errlen)
 {
 	const uint32_t frame = p->cap.mtu + RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
-	const uint32_t room = rte_pktmbuf_data_room_size(pools->data) - RTE_PKTMBUF_HEADROOM;
+	const uint32_t room = rte_pktmbuf_data_room_size(pools->of[0]->data) - RTE_PKTMBUF_HEADROOM;
 
 	p->mtu_max = (uint16_t)min_of(room - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN,
 				      (uint32_t)UINT16_MAX);
@@ -185,7 +181,7 @@ static void fill_cap(struct port *p)
 }
 
 static bool open_device(struct port *p, const struct port_config *cfg, unsigned int workers,
-			bool want_intr, const struct port_pools *pools, char *err, size_t errlen)
+			bool want_intr, const struct queue_pools *pools, char *err, size_t errlen)
 {
 	struct rte_eth_dev_info info;
 	int rc = rte_eth_dev_info_get(p->id, &info);
@@ -207,16 +203,25 @@ static bool open_device(struct port *p, const struct port_config *cfg, unsigned 
 	return true;
 }
 
-bool port_open(const struct port_config *cfg, unsigned int workers, bool want_intr,
-	       const struct port_pools *pools, struct port *out, char *err, size_t errlen)
+bool port_open_pools(const struct port_config *cfg, unsigned int workers, bool want_intr,
+		     const struct port_pools *const *pools_of, unsigned int n_pools,
+		     struct port *out, char *err, size_t errlen)
 {
+	const struct queue_pools pools = {pools_of, n_pools};
+
 	memset(out, 0, sizeof(*out));
 	if (!device_get(cfg, cfg->queues ? cfg->queues : workers, out, err, errlen))
 		return false;
-	if (open_device(out, cfg, workers, want_intr, pools, err, errlen))
+	if (open_device(out, cfg, workers, want_intr, &pools, err, errlen))
 		return true;
 	device_put(out);
 	return false;
+}
+
+bool port_open(const struct port_config *cfg, unsigned int workers, bool want_intr,
+	       const struct port_pools *pools, struct port *out, char *err, size_t errlen)
+{
+	return port_open_pools(cfg, workers, want_intr, &pools, 1, out, err, errlen);
 }
 
 void port_close(struct port *p)
@@ -229,11 +234,19 @@ void port_link_poll(struct port *p)
 {
 	struct rte_eth_link link;
 	uint16_t mtu;
+	bool up;
 
-	if (rte_eth_link_get_nowait(p->id, &link) == 0)
-		__atomic_store_n(&p->up, link.link_status == RTE_ETH_LINK_UP, __ATOMIC_RELAXED);
-	if (rte_eth_dev_get_mtu(p->id, &mtu) == 0)
-		__atomic_store_n(&p->cap.mtu, min_of(mtu, p->mtu_max), __ATOMIC_RELAXED);
+	/* The line is read by all workers: it is written when there is something new. */
+	if (rte_eth_link_get_nowait(p->id, &link) == 0) {
+		up = link.link_status == RTE_ETH_LINK_UP;
+		if (up != port_link_up(p))
+			__atomic_store_n(&p->up, up, __ATOMIC_RELAXED);
+	}
+	if (rte_eth_dev_get_mtu(p->id, &mtu) == 0) {
+		mtu = min_of(mtu, p->mtu_max);
+		if (mtu != port_mtu(p))
+			__atomic_store_n(&p->cap.mtu, mtu, __ATOMIC_RELAXED);
+	}
 }
 
 int port_rx_fd(const struct port *p, uint16_t queue)

@@ -14,6 +14,7 @@
 #define LINK_US	      (100 * US_PER_MS)
 #define DROP_TIMES    4 /* times pressure_turns, until SYNs are dropped */
 #define FLUSH_TURNS   256 /* to send the last resets with */
+#define FLUSH_WAIT    US_PER_SEC /* for the other workers */
 
 /*
  * A port that has more for us each time we ask is not being kept up with: first SYNs cost a cookie
@@ -46,17 +47,20 @@ static uint64_t length(struct rte_mbuf *const *pkts, unsigned int n)
 }
 
 /* One burst from port to engine. With more workers, steering stands between parsing and input. */
-static unsigned int receive(struct worker *w, struct worker_queue *q)
+static unsigned int receive(struct worker *w, struct worker_rx *q)
 {
 	struct rte_mbuf *pkts[WORKER_BURST];
 	const unsigned int n = rte_eth_rx_burst(q->port->id, q->rxq, pkts, WORKER_BURST);
+	unsigned int ours = n;
 
 	if (n == 0)
 		return 0;
 	pkt_parse_burst(pkts, w->facts, n, q->port->id, &q->port->cap);
 	count_add(&w->counters, CTR_RX_PACKETS, n);
 	count_add(&w->counters, CTR_RX_BYTES, length(pkts, n));
-	engine_input(w->engine, pkts, w->facts, n, w->now);
+	if (q->steer != STEER_NOT)
+		ours = worker_steer(w, q, pkts, n);
+	engine_input(w->engine, pkts, w->facts, ours, w->now);
 	return n;
 }
 
@@ -75,14 +79,57 @@ static void drop(struct worker *w, struct worker_queue *q, unsigned int n, enum 
 	forget(q, n);
 }
 
+/* What others send by our queue: up to max of it, each ring in turn first. */
+static unsigned int relayed(struct worker *w, struct worker_queue *q, unsigned int n,
+			    unsigned int max)
+{
+	const unsigned int before = n, end = n + max;
+
+	for (unsigned int i = 0; i < q->n_relays && n < end; i++)
+		n += rte_ring_sc_dequeue_burst(q->relays[(w->turns + i) % q->n_relays],
+					       (void **)(q->pkts + n), end - n, NULL);
+	return n - before;
+}
+
+/* No queue here: to the worker that has one, as much as its ring has room for. */
+static unsigned int relay(struct worker *w, struct worker_queue *q)
+{
+	struct rte_mbuf *pkts[WORKER_BURST];
+	const unsigned int room = rte_ring_free_count(q->relay);
+	unsigned int n = engine_output(w->engine, q->port->id, pkts,
+				       min_of(room, (unsigned int)WORKER_BURST), w->now);
+
+	if (n == 0)
+		return 0;
+	rte_ring_sp_enqueue_bulk(q->relay, (void **)pkts, n, NULL);
+	count_add(&w->counters, CTR_RELAYED_PACKETS, n);
+	worker_ring_bell(w, q->relay_to);
+	return n;
+}
+
+/* The engine's packets into the queue's room; where others send by it, half of that is theirs. */
+static unsigned int fill(struct worker *w, struct worker_queue *q)
+{
+	unsigned int n = q->n;
+
+	if (unlikely(q->n_relays))
+		n += relayed(w, q, n, (WORKER_BURST - n + 1) / 2);
+	n += engine_output(w->engine, q->port->id, q->pkts + n, WORKER_BURST - n, w->now);
+	if (unlikely(q->n_relays && n < WORKER_BURST))
+		n += relayed(w, q, n, WORKER_BURST - n);
+	return n;
+}
+
 /* Fill the room in the queue from the engine, then offer the queue to the port. Returns what left.
  */
 static unsigned int transmit(struct worker *w, struct worker_queue *q)
 {
-	unsigned int n = q->n, sent;
+	unsigned int n, sent;
 	uint64_t bytes;
 
-	n += engine_output(w->engine, q->port->id, q->pkts + n, WORKER_BURST - n, w->now);
+	if (unlikely(q->relay))
+		return relay(w, q);
+	n = fill(w, q);
 	q->n = n;
 	if (n == 0)
 		return 0;
@@ -102,13 +149,11 @@ static unsigned int transmit(struct worker *w, struct worker_queue *q)
 	return sent;
 }
 
-/* One worker asks the device; each tells its engine what has changed. */
+/* The owner of queue 0 asks the device; each worker tells its engine what has changed. */
 static void look_at_port(struct worker *w, struct worker_queue *q)
 {
 	uint16_t mtu;
 
-	if (q->rxq == 0)
-		port_link_poll(q->port);
 	mtu = port_mtu(q->port);
 	if (unlikely(mtu != q->mtu)) {
 		q->mtu = mtu;
@@ -122,6 +167,9 @@ static void control(struct worker *w)
 	if (w->now < w->link_at)
 		return;
 	w->link_at = w->now + LINK_US;
+	for (unsigned int i = 0; i < w->n_rx; i++)
+		if (w->rx[i].rxq == 0)
+			port_link_poll(w->rx[i].port);
 	for (unsigned int i = 0; i < w->n_queues; i++)
 		look_at_port(w, &w->queues[i]);
 }
@@ -132,11 +180,13 @@ unsigned int worker_turn(struct worker *w)
 	bool full = false;
 
 	w->now = worker_clock_us(&w->clock, rte_rdtsc());
-	for (unsigned int i = 0; i < w->n_queues; i++) {
-		n = receive(w, &w->queues[i]);
+	for (unsigned int i = 0; i < w->n_rx; i++) {
+		n = receive(w, &w->rx[i]);
 		full |= n == WORKER_BURST;
 		moved += n;
 	}
+	if (unlikely(w->team))
+		moved += worker_hear(w, &full);
 	pressure(w, full);
 	if (w->hook.turn)
 		moved += w->hook.turn(w->hook.arg, w->engine, w->now, moved);
@@ -148,11 +198,30 @@ unsigned int worker_turn(struct worker *w)
 	return moved;
 }
 
-static void flush(struct worker *w)
+static void flush_turns(struct worker *w)
 {
 	for (unsigned int t = 0; t < FLUSH_TURNS; t++)
 		for (unsigned int i = 0; i < w->n_queues; i++)
 			transmit(w, &w->queues[i]);
+}
+
+/* What one sends by another's queue the other has to send: nobody leaves before all have flushed. */
+static void flush(struct worker *w)
+{
+	struct worker_team *t = w->team;
+	uint64_t start = w->now;
+	unsigned int all;
+
+	flush_turns(w);
+	if (!t)
+		return;
+	all = __atomic_fetch_add(&t->flushed, 1, __ATOMIC_ACQ_REL) / t->n * t->n + t->n;
+	while (__atomic_load_n(&t->flushed, __ATOMIC_ACQUIRE) < all &&
+	       w->now - start < FLUSH_WAIT) {
+		flush_turns(w);
+		w->now = worker_clock_us(&w->clock, rte_rdtsc());
+	}
+	flush_turns(w);
 }
 
 static void enter(struct worker *w)

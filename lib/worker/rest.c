@@ -15,6 +15,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <rte_atomic.h>
+
 #include "base/units.h"
 #include "room.h"
 
@@ -45,9 +47,11 @@ bool worker_sleep_init(struct worker *w, bool wanted, char *err, size_t errlen)
 		worker_sleep_free(w);
 		return false;
 	}
+	if (w->team)
+		w->team->bell[w->id].fd = s->wake;
 	s->wakeable = true;
-	for (unsigned int i = 0; i < w->n_queues; i++)
-		s->wakeable &= watch(s->epoll, port_rx_fd(w->queues[i].port, w->queues[i].rxq));
+	for (unsigned int i = 0; i < w->n_rx; i++)
+		s->wakeable &= watch(s->epoll, port_rx_fd(w->rx[i].port, w->rx[i].rxq));
 	return true;
 }
 
@@ -63,16 +67,16 @@ void worker_sleep_free(struct worker *w)
 static void arm(struct worker *w, bool on)
 {
 	w->sleep.armed = on;
-	for (unsigned int i = 0; i < w->n_queues; i++)
-		if (port_rx_fd(w->queues[i].port, w->queues[i].rxq) >= 0)
-			port_rx_arm(w->queues[i].port, w->queues[i].rxq, on);
+	for (unsigned int i = 0; i < w->n_rx; i++)
+		if (port_rx_fd(w->rx[i].port, w->rx[i].rxq) >= 0)
+			port_rx_arm(w->rx[i].port, w->rx[i].rxq, on);
 }
 
 /* Wait, at most us; true if a descriptor ended it. A signal ends it too. */
 static bool wait(struct worker_sleep *s, uint64_t us)
 {
 	const struct timespec ts = {us / US_PER_SEC, us % US_PER_SEC * 1000};
-	struct epoll_event ev[ENGINE_PORTS_MAX + 1];
+	struct epoll_event ev[WORKER_PORTS_MAX + 1];
 	struct pollfd p = {.fd = s->epoll, .events = POLLIN};
 
 	return ppoll(&p, 1, &ts, NULL) > 0 && epoll_wait(s->epoll, ev, ARRAY_SIZE(ev), 0) > 0;
@@ -86,10 +90,22 @@ static bool queues_empty(const struct worker *w)
 	return true;
 }
 
+/* Say that we sleep, then look once more: who hands over does it in the other order. */
+static bool others_are_done(struct worker *w, int *asleep)
+{
+	__atomic_store_n(asleep, 1, __ATOMIC_RELAXED);
+	rte_smp_mb();
+	if (!worker_waits(w))
+		return true;
+	__atomic_store_n(asleep, 0, __ATOMIC_RELAXED);
+	return false;
+}
+
 void worker_rest(struct worker *w)
 {
 	struct worker_sleep *s = &w->sleep;
 	uint64_t next, us;
+	bool woken;
 
 	if (!s->wanted || !queues_empty(w))
 		return;
@@ -110,7 +126,12 @@ void worker_rest(struct worker *w)
 	if (next <= w->now)
 		return;
 	us = min_of(s->us, next - w->now);
-	if (wait(s, us)) {
+	if (w->team && !others_are_done(w, &w->team->bell[w->id].asleep))
+		return;
+	woken = wait(s, us);
+	if (w->team)
+		__atomic_store_n(&w->team->bell[w->id].asleep, 0, __ATOMIC_RELAXED);
+	if (woken) {
 		arm(w, false);
 		s->us = SLEEP_MIN;
 	} else {

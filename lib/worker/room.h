@@ -4,6 +4,10 @@
 #ifndef PIER_WORKER_ROOM_H
 #define PIER_WORKER_ROOM_H
 
+#include <rte_ring.h>
+
+#include "flow/steer.h"
+#include "hand.h"
 #include "pkt/parse.h"
 #include "worker/clock.h"
 #include "worker/worker.h"
@@ -14,11 +18,32 @@ enum worker_state {
 	WORKER_RUNNING,
 };
 
-/* A port's queues, and what its port has not taken yet. */
+/* What is done with a queue's packets between parsing and the engine. */
+enum worker_steer {
+	STEER_NOT,     /* all are ours */
+	STEER_SOFT,    /* the owner is computed */
+	STEER_PROVING, /* the port should have computed it: not seen often enough yet */
+	STEER_RSS,     /* it has */
+	STEER_ARRIVAL, /* ours, unless they strayed */
+};
+
+struct worker_rx {
+	struct port *port;
+	uint16_t rxq;
+	uint8_t steer;	  /* enum worker_steer */
+	uint8_t place;	  /* of the port, in the team */
+	uint32_t agreed;  /* STEER_PROVING: packets seen that are ours */
+};
+
+/* Where a port's packets go, and what it has not taken yet. */
 struct worker_queue {
 	struct port *port;
-	uint16_t rxq, txq;
+	uint16_t txq;
 	uint16_t mtu;	  /* the port's, as the engine knows it */
+	uint16_t n_relays;
+	uint16_t relay_to; /* the worker that relay leads to */
+	struct rte_ring *relay;	  /* no queue here: to the worker that has one */
+	struct rte_ring **relays; /* from workers that have none */
 	uint16_t n;	  /* packets waiting in pkts, oldest first */
 	uint32_t refused; /* turns in which the port took nothing */
 	struct rte_mbuf *pkts[WORKER_BURST];
@@ -42,8 +67,11 @@ struct worker {
 	uint32_t refused_turns, pressure_turns;
 	unsigned int pressure;
 	bool stop;
-	unsigned int n_queues;
+	unsigned int n_rx, n_queues;
+	struct worker_team *team; /* NULL: alone */
+	struct worker_rx rx[WORKER_PORTS_MAX];
 	struct worker_queue queues[ENGINE_PORTS_MAX];
+	struct engine_peers peers;
 	struct worker_sleep sleep;
 	struct rte_ring *requests, *replies;
 	uint64_t seq; /* the control thread's */
@@ -54,6 +82,60 @@ struct worker {
 	struct pkt_facts facts[WORKER_BURST];
 	struct counters counters;
 };
+
+/* One port of a team. */
+struct team_port {
+	struct port *port;
+	uint16_t home; /* worker that owns queue 0: ARP is its */
+	uint16_t n_queues;
+	uint16_t owner[PORT_QUEUES_MAX];
+	uint16_t tx[WORKERS_MAX];	      /* the worker whose queue each sends by */
+	struct rte_ring *relay[WORKERS_MAX];  /* from each that has none; NULL */
+	struct rte_ring *relays[WORKERS_MAX]; /* the same by who they lead to */
+	uint16_t first_relay[WORKERS_MAX + 1]; /* into relays */
+	struct steer map;
+};
+
+/* Written where a worker goes to sleep, read where something is handed over to it. */
+struct team_bell {
+	alignas(HAND_APART) int asleep;
+	int fd;
+};
+
+struct worker_team {
+	unsigned int n, n_ports;
+	bool sleepy;
+	uint32_t ring_size;
+	struct hand_ring *ring[WORKERS_MAX][WORKERS_MAX]; /* [to][from] */
+	uint8_t place[RTE_MAX_ETHPORTS];
+	struct worker_memory memory[WORKERS_MAX];
+	struct team_port port[ENGINE_PORTS_MAX];
+	struct team_bell bell[WORKERS_MAX];
+	alignas(HAND_APART) unsigned int flushed; /* workers that have, when all stop */
+};
+
+/* team.c: give w its queues, and its engine the means to reach the others. */
+void team_join(struct worker_team *t, struct worker *w);
+
+/* steer.c */
+
+/*
+ * Keep those of n packets and their facts that are w's, in order, and hand over the others. Returns
+ * how many stay.
+ */
+unsigned int worker_steer(struct worker *w, struct worker_rx *q, struct rte_mbuf **pkts,
+			  unsigned int n);
+
+/* Take what others have handed over. Returns packets and news. */
+unsigned int worker_hear(struct worker *w, bool *full);
+
+/* Whether others have handed something over that was not taken yet. */
+bool worker_waits(const struct worker *w);
+
+/* Something was put into a ring to worker to: wake it if it sleeps. */
+void worker_ring_bell(struct worker *w, unsigned int to);
+
+extern const struct engine_peers worker_peers; /* without arg */
 
 /* Called after a turn that moved nothing; sleeps when they have gone on for long enough. */
 void worker_rest(struct worker *w);

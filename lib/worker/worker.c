@@ -8,29 +8,63 @@
 
 #include "room.h"
 
+static void take_ports(struct worker *w, const struct worker_config *cfg)
+{
+	for (unsigned int i = 0; i < cfg->n_ports; i++) {
+		const struct worker_port *p = &cfg->ports[i];
+
+		if (p->rxq != WORKER_NO_QUEUE)
+			w->rx[w->n_rx++] = (struct worker_rx){.port = p->port, .rxq = p->rxq};
+		if (p->txq != WORKER_NO_QUEUE)
+			w->queues[w->n_queues++] =
+				(struct worker_queue){.port = p->port, .txq = p->txq};
+	}
+}
+
 static void fill(struct worker *w, const struct worker_config *cfg)
 {
 	w->id = cfg->id;
 	w->memory.node = cfg->node;
 	w->refused_turns = cfg->refused_turns ? cfg->refused_turns : WORKER_REFUSED_TURNS;
 	w->pressure_turns = cfg->pressure_turns ? cfg->pressure_turns : WORKER_PRESSURE_TURNS;
-	w->n_queues = cfg->n_ports;
 	w->sleep.epoll = w->sleep.wake = -1;
-	for (unsigned int i = 0; i < cfg->n_ports; i++) {
-		w->queues[i].port = cfg->ports[i].port;
-		w->queues[i].rxq = cfg->ports[i].rxq;
-		w->queues[i].txq = cfg->ports[i].txq;
-		w->queues[i].mtu = port_mtu(cfg->ports[i].port);
-	}
+	if (cfg->team)
+		team_join(cfg->team, w);
+	else
+		take_ports(w, cfg);
+	for (unsigned int i = 0; i < w->n_queues; i++)
+		w->queues[i].mtu = port_mtu(w->queues[i].port);
 	worker_clock_init(&w->clock, rte_get_tsc_hz(), cfg->since_boot ? 0 : rte_rdtsc());
 	w->now = worker_clock_us(&w->clock, rte_rdtsc());
+}
+
+/* Addresses are announced, and asked for, by one worker a port. */
+static void share_ports(const struct worker_config *cfg, struct engine_config *e,
+			struct engine_port ports[ENGINE_PORTS_MAX])
+{
+	const struct worker_team *t = cfg->team;
+
+	for (unsigned int i = 0; i < e->n_ports; i++) {
+		ports[i] = e->ports[i];
+		if (t->port[t->place[ports[i].id]].home == cfg->id)
+			continue;
+		ports[i].announce = ports[i].announce == ENGINE_ANNOUNCE_PROBE ?
+			ENGINE_ANNOUNCE_AWAIT : ENGINE_ANNOUNCE_OFF;
+	}
+	e->ports = ports;
+	e->workers = (uint16_t)t->n;
 }
 
 static bool create_engine(struct worker *w, const struct worker_config *cfg, char *err,
 			  size_t errlen)
 {
 	struct engine_config e = cfg->engine;
+	struct engine_port ports[ENGINE_PORTS_MAX];
 
+	if (cfg->team)
+		share_ports(cfg, &e, ports);
+	if (cfg->team)
+		e.peers = &w->peers;
 	e.worker = cfg->id;
 	e.counters = &w->counters;
 	e.alloc = worker_alloc;
@@ -48,13 +82,24 @@ static void release(struct worker *w)
 	rte_free(w);
 }
 
+static bool ports_fit(const struct worker_config *cfg)
+{
+	unsigned int tx = 0;
+
+	if (cfg->team)
+		return true;
+	for (unsigned int i = 0; i < cfg->n_ports; i++)
+		tx += cfg->ports[i].txq != WORKER_NO_QUEUE;
+	return tx <= ENGINE_PORTS_MAX && cfg->n_ports <= WORKER_PORTS_MAX;
+}
+
 struct worker *worker_create(const struct worker_config *cfg, char *err, size_t errlen)
 {
 	struct worker *w;
 
-	if (cfg->n_ports > ENGINE_PORTS_MAX) {
-		snprintf(err, errlen, "worker %u: %u ports, at most %u are possible", cfg->id,
-			 cfg->n_ports, ENGINE_PORTS_MAX);
+	if (!ports_fit(cfg)) {
+		snprintf(err, errlen, "worker %u: at most %u ports with %u queues are possible",
+			 cfg->id, ENGINE_PORTS_MAX, WORKER_PORTS_MAX);
 		return NULL;
 	}
 	w = rte_zmalloc_socket("worker", sizeof(*w), CACHE_LINE, cfg->node);

@@ -27,6 +27,7 @@ static struct rte_eth_dev_info nic(void)
 				   RTE_ETH_TX_OFFLOAD_MULTI_SEGS | RTE_ETH_TX_OFFLOAD_TCP_TSO |
 				   RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE,
 		.reta_size = 128,
+		.hash_key_size = 40,
 		.flow_type_rss_offloads = RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP,
 		.rx_desc_lim = {.nb_max = 4096, .nb_min = 64, .nb_align = 32},
 		.tx_desc_lim = {.nb_max = 512, .nb_min = 64, .nb_align = 1},
@@ -140,6 +141,62 @@ static void plan_refused(void **state)
 	c.mtu = 0;
 	info.max_rx_queues = 0;
 	assert_false(port_plan(&info, "net_ixgbe", &c, 1, &p, err, sizeof(err)));
+}
+
+/* Which way packets come to their worker, and that the reason is said. */
+static void steering(void **state)
+{
+	struct rte_eth_dev_info info = nic();
+	struct port_config c = defaults();
+	struct port_plan p;
+
+	assert_true(port_plan(&info, "net_ixgbe", &c, 1, &p, err, sizeof(err)));
+	assert_int_equal(p.steering, PORT_STEER_NONE);
+	assert_true(port_plan(&info, "net_ixgbe", &c, 2, &p, err, sizeof(err)));
+	assert_int_equal(p.steering, PORT_STEER_RSS);
+	assert_true(port_plan(&info, "net_ixgbe", &c, 6, &p, err, sizeof(err)));
+	assert_int_equal(p.steering, PORT_STEER_SOFTWARE); /* four queues */
+	assert_true(noted(&p, PORT_NOTE_RSS_FEW));
+	info.hash_key_size = 0;
+	assert_true(port_plan(&info, "net_ixgbe", &c, 2, &p, err, sizeof(err)));
+	assert_int_equal(p.steering, PORT_STEER_SOFTWARE);
+	assert_true(noted(&p, PORT_NOTE_RSS_UNKNOWN));
+	info.hash_key_size = 40;
+	info.reta_size = 96; /* no power of two */
+	assert_true(port_plan(&info, "net_ixgbe", &c, 2, &p, err, sizeof(err)));
+	assert_int_equal(p.steering, PORT_STEER_SOFTWARE);
+	info.reta_size = 128;
+	c.steering = PORT_STEER_SOFTWARE;
+	assert_true(port_plan(&info, "net_ixgbe", &c, 2, &p, err, sizeof(err)));
+	assert_int_equal(p.steering, PORT_STEER_SOFTWARE);
+	assert_true(noted(&p, PORT_NOTE_STEER_CONFIG));
+	c.steering = PORT_STEER_ARRIVAL; /* which this one does not keep */
+	assert_true(port_plan(&info, "net_ixgbe", &c, 2, &p, err, sizeof(err)));
+	assert_int_equal(p.steering, PORT_STEER_RSS);
+	assert_true(noted(&p, PORT_NOTE_STEER_REFUSED));
+}
+
+static void steering_of_a_tap(void **state)
+{
+	struct rte_eth_dev_info info = nic();
+	struct port_config c = defaults();
+	struct port_plan p;
+
+	info.reta_size = 0;
+	assert_true(port_plan(&info, "net_tap", &c, 2, &p, err, sizeof(err)));
+	assert_int_equal(p.steering, PORT_STEER_ARRIVAL);
+	assert_true(noted(&p, PORT_NOTE_PINNED));
+	c.opens = true;
+	assert_true(port_plan(&info, "net_tap", &c, 2, &p, err, sizeof(err)));
+	assert_int_equal(p.steering, PORT_STEER_SOFTWARE);
+	assert_true(noted(&p, PORT_NOTE_PINNED_OPENS));
+	c.opens = false;
+	c.queues = 1;
+	assert_true(port_plan(&info, "net_tap", &c, 2, &p, err, sizeof(err)));
+	assert_int_equal(p.steering, PORT_STEER_SOFTWARE);
+	assert_true(noted(&p, PORT_NOTE_PINNED_FEW));
+	assert_true(port_plan(&info, "net_ring", &c, 2, &p, err, sizeof(err)));
+	assert_int_equal(p.steering, PORT_STEER_SOFTWARE);
 }
 
 static void preflight(void **state)
@@ -340,6 +397,8 @@ int main(void)
 		cmocka_unit_test(plan_without_offloads),
 		cmocka_unit_test(plan_of_drivers_known),
 		cmocka_unit_test(plan_refused),
+		cmocka_unit_test(steering),
+		cmocka_unit_test(steering_of_a_tap),
 		cmocka_unit_test(preflight),
 		cmocka_unit_test(pools_count),
 		cmocka_unit_test(null_port),

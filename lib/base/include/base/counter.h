@@ -161,6 +161,10 @@
 	X(NEIGHBOR_EVICTED, neighbor_evicted, "neighbour entries evicted from a full cache")       \
 	X(BLOCKS_EXHAUSTED, blocks_exhausted, "times no hot block was left")                       \
 	X(HANDOVER_PACKETS, handover_packets, "packets handed to the owning worker")               \
+	X(RELAYED_PACKETS, relayed_packets, "packets sent by another worker's transmit queue")     \
+	X(NEWS_LOST, news_lost, "news for another worker that found its ring full")                \
+	X(RSS_MISPLACED, rss_misplaced,                                                            \
+	  "queues no longer believed: RSS put a packet where its key and table do not")            \
 	X(HANDLER_ERRORS, handler_errors, "connections a handler ended by abort")
 
 enum counter {

@@ -16,6 +16,7 @@
 #include <rte_mbuf.h>
 
 #include "base/counter.h"
+#include "net/net.h"
 #include "pkt/cap.h"
 #include "pkt/facts.h"
 #include "tcp/listener.h"
@@ -37,6 +38,28 @@ enum engine_announce {
 	ENGINE_ANNOUNCE_OFF,
 	ENGINE_ANNOUNCE,       /* two gratuitous ARPs, 2 s apart */
 	ENGINE_ANNOUNCE_PROBE, /* three probes before; an address with an owner is not used */
+	ENGINE_ANNOUNCE_AWAIT, /* another worker probes: not used until its news come */
+};
+
+/*
+ * The other engines, where several share addresses: each flow is one worker's, and each worker has
+ * tables of its own. Called from inside of the engine's calls, none of it on the way of a segment
+ * that arrives whole at its owner.
+ */
+struct engine_peers {
+	void *arg;
+	/* m, a segment completed from fragments: true if it is another worker's, and m is gone. */
+	bool (*pass_segment)(void *arg, struct rte_mbuf *m, struct pkt_facts *f);
+	/* An ICMP error: true if it is about another worker's connection, and was passed on. */
+	bool (*pass_error)(void *arg, const struct net_icmp_error *err);
+	/* News that all others are to hear by engine_hear. */
+	void (*tell)(void *arg, const struct net_news *news);
+	/*
+	 * Whether what the peer answers comes back to this worker: remote, the peer's port and ours,
+	 * in network order; local is our address.
+	 */
+	bool (*comes_home)(void *arg, uint16_t port, const uint8_t remote[16],
+			   const uint8_t local[16], uint16_t remote_port, uint16_t local_port);
 };
 
 /* An address of a port. Its place in engine_config.addresses is its "local index". */
@@ -57,6 +80,7 @@ struct engine_port {
 struct engine_config {
 	uint16_t worker;             /* goes into connection ids */
 	uint16_t workers;            /* how many share the addresses; 0: one */
+	const struct engine_peers *peers; /* the others; outlives the engine. NULL: there are none */
 	struct counters *counters;   /* this worker's block; outlives the engine */
 	const struct engine_port *ports;
 	unsigned int n_ports;
@@ -161,7 +185,8 @@ struct engine_connect {
  *
  * Returns 0, or, with nothing sent and nothing kept:
  *   -EINVAL        remote is not a unicast address of another host, or remote_port or version is bad
- *   -EADDRNOTAVAIL local is no address in use, or every local port of the range is taken
+ *   -EADDRNOTAVAIL local is no address in use, or every local port of the range is taken, or the
+ *                  peer's answers to local_port would come to another worker
  *   -EADDRINUSE    there is a connection of these four already, or one in TIME-WAIT too young
  *   -ENETUNREACH   no route, or all paths are in use
  *   -ENOMEM        no record, block or room in the table
@@ -186,6 +211,19 @@ void engine_settle(struct engine *e, uint64_t now);
 /* Consumes the n mbufs; facts as pkt_parse_burst filled them, changed freely. Bounded by n. */
 void engine_input(struct engine *e, struct rte_mbuf **pkts, struct pkt_facts *facts,
 		  unsigned int n, uint64_t now);
+
+/*
+ * Whether there is a record of f's segment, or of the segment that err is about: for a worker that has
+ * to find out whose it is. f is complete, as pkt_parse_burst filled it. O(1).
+ */
+bool engine_has(const struct engine *e, const struct pkt_facts *f);
+bool engine_has_error(const struct engine *e, const struct net_icmp_error *err);
+
+/* The local address with this index, IPv4 as ::ffff:a.b.c.d. */
+void engine_local_addr(const struct engine *e, uint32_t local, uint8_t out[16]);
+
+/* News of another worker, an ICMP error passed on among them. Bounded. */
+void engine_hear(struct engine *e, const struct net_news *news, uint64_t now);
 
 /*
  * Build at most max packets for the port and give them away in pkts; returns how many. What is not

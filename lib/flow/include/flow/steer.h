@@ -21,7 +21,7 @@
 #include "base/compiler.h"
 
 #define STEER_KEY_LEN  40
-#define STEER_RETA_MAX 512
+#define STEER_RETA_MAX 2048
 #define STEER_WORDS    9 /* 32-bit words of the longest input: two IPv6 addresses and the ports */
 
 struct steer {

@@ -44,6 +44,7 @@ enum net_announce {
 	NET_ANNOUNCE_OFF,
 	NET_ANNOUNCE,       /* two gratuitous ARPs, 2 s apart, at start (RFC 5227 section 2.3) */
 	NET_ANNOUNCE_PROBE, /* three probes first; an address with an owner is not used (2.1) */
+	NET_ANNOUNCE_AWAIT, /* another worker probes: not used until net_hear says that it may be */
 };
 
 /*
@@ -59,6 +60,41 @@ struct net_icmp_error {
 	uint32_t local;     /* index of our address */
 	uint32_t seq;       /* host order */
 	uint8_t remote[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+
+/* The MTU between a local and a remote address, as ICMP reported it. */
+struct net_pmtu {
+	uint16_t mtu;
+	bool fragment;   /* it is smaller even: packets of this size must be let be fragmented */
+	uint32_t learnt; /* s */
+};
+
+enum net_news_kind {
+	NET_NEWS_NEIGHBOR,  /* next_hop of port has the address mac */
+	NET_NEWS_PMTU,      /* pmtu is the path MTU from local to remote, for age */
+	NET_NEWS_ADDR_USED, /* the probed address local has no other owner */
+	NET_NEWS_ADDR_GONE, /* it has one */
+	NET_NEWS_ERROR,     /* an ICMP error about one of the hearer's connections; not told by net */
+};
+
+/*
+ * What one worker has learnt and others that share its addresses are told, since each has tables of
+ * its own. A message by value: no pointers.
+ */
+struct net_news {
+	uint8_t kind; /* enum net_news_kind */
+	uint8_t mac[6];
+	uint16_t port;
+	uint32_t local;    /* index of our address; of NEIGHBOR: the one that asks for it */
+	uint32_t next_hop; /* IPv4, network order */
+	union {
+		struct {
+			uint8_t remote[16];
+			struct net_pmtu pmtu;
+			uint64_t age; /* us */
+		};
+		struct net_icmp_error error;
+	};
 };
 
 struct net_port_conf {
@@ -97,6 +133,8 @@ struct net_conf {
 	 * are counted rx_icmp_ignored.
 	 */
 	void (*icmp_error)(void *arg, const struct net_icmp_error *err);
+	/* Tell the other workers. NULL: there are none. */
+	void (*tell)(void *arg, const struct net_news *news);
 	void *arg;
 };
 
@@ -182,6 +220,9 @@ struct rte_mbuf *net_reassemble(struct net *n, struct rte_mbuf *m, const struct 
  * stays due and net_next says so.
  */
 void net_tick(struct net *n, uint64_t now);
+
+/* Another worker's news, NET_NEWS_ERROR aside. What is told is not told on. Bounded. */
+void net_hear(struct net *n, const struct net_news *news, uint64_t now);
 
 /* When net_tick wants to be called, us; UINT64_MAX: never. */
 uint64_t net_next(const struct net *n);
@@ -282,13 +323,6 @@ int32_t net_source_for(const struct net *n, const uint8_t remote[16]);
 
 /* Whether local is the index of an address in use: not one still being probed, or given up. */
 bool net_local_ok(const struct net *n, uint32_t local);
-
-/* The MTU between a local and a remote address, as ICMP reported it. */
-struct net_pmtu {
-	uint16_t mtu;
-	bool fragment;   /* it is smaller even: packets of this size must be let be fragmented */
-	uint32_t learnt; /* s */
-};
 
 /*
  * Remember the path MTU that was reported now. A lower one that is not older than age stays: a report

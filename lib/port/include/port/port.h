@@ -19,10 +19,20 @@
 
 #define PORT_DATA_ROOM	2176 /* RTE_MBUF_DEFAULT_BUF_SIZE: headroom and a frame of MTU 1500 */
 #define PORT_QUEUES_MAX 64
+#define PORT_RETA_MAX	2048 /* entries of an indirection table, a power of two */
 
 enum port_offload {
 	PORT_OFFLOAD_AUTO, /* use what the device does in hardware */
 	PORT_OFFLOAD_OFF,
+};
+
+/* How the packets of a flow come to the worker that owns it. */
+enum port_steering {
+	PORT_STEER_AUTO,     /* in a configuration only: the port's best, of the others */
+	PORT_STEER_RSS,      /* the port hashes them to the owner's queue */
+	PORT_STEER_ARRIVAL,  /* the port keeps a flow on a queue, and whose queue that is owns it */
+	PORT_STEER_SOFTWARE, /* the owner is computed here, and packets are handed over to it */
+	PORT_STEER_NONE,     /* in a plan only: there is one worker */
 };
 
 /* Section [port N]. Strings are as option.h says: owned by the struct, NULL when not given. */
@@ -32,6 +42,8 @@ struct port_config {
 	uint32_t mtu;	 /* 0: as the device has it */
 	uint32_t rx_desc, tx_desc;
 	uint32_t queues;   /* in each direction; 0: one a worker */
+	uint32_t steering; /* enum port_steering, not NONE */
+	bool opens;        /* connections are opened from here, not only accepted */
 	uint32_t checksum; /* enum port_offload */
 	uint32_t tso;	   /* enum port_offload */
 	char *mac;	   /* NULL: the device's, or one made up where it has none of its own */
@@ -46,6 +58,13 @@ enum port_note {
 	PORT_NOTE_CSUM_UNMARKED,  /* the kernel's unfinished checksums arrive unmarked */
 	PORT_NOTE_TSO_UNUSED,	  /* TSO is there; segments are built one by one */
 	PORT_NOTE_RSS_UNBELIEVED, /* claims RSS without an indirection table */
+	PORT_NOTE_RSS_UNKNOWN,	  /* has RSS, but neither takes nor tells its key */
+	PORT_NOTE_RSS_FEW,	  /* has RSS, but fewer queues than there are workers */
+	PORT_NOTE_STEER_CONFIG,	  /* the configuration says so */
+	PORT_NOTE_STEER_REFUSED,  /* the configuration asks for what the port does not have */
+	PORT_NOTE_PINNED,	  /* the driver sends a flow to the queue that it was answered from */
+	PORT_NOTE_PINNED_OPENS,	  /* it does, but connections are opened from here */
+	PORT_NOTE_PINNED_FEW,	  /* it does, but has fewer queues than there are workers */
 	PORT_NOTE_QUEUES_CUT,	  /* fewer queues than asked for */
 	PORT_NOTE_DESC_CUT,	  /* descriptors moved into the device's limits */
 	PORT_NOTE_MAC_SHARED,	  /* the kernel end has the device address: pier has another */
@@ -58,6 +77,7 @@ enum port_note {
 struct port_plan {
 	uint64_t rx_offloads, tx_offloads; /* RTE_ETH_RX_OFFLOAD_*, RTE_ETH_TX_OFFLOAD_* */
 	uint64_t rss_hf;		   /* RTE_ETH_RSS_*, 0: no RSS */
+	enum port_steering steering;
 	uint16_t queues, rx_desc, tx_desc;
 	uint16_t mtu; /* 0: as it is */
 	bool rx_csum, tx_ip_csum, tx_tcp_csum, multi_seg;
@@ -66,8 +86,8 @@ struct port_plan {
 };
 
 /*
- * Decide. driver is the driver's name ("net_tap"), workers the number of queues wanted where
- * cfg->queues is 0. Returns false with the reason in err if the configuration is impossible there.
+ * Decide. driver is the driver's name ("net_tap"), workers how many there are, and the number of queues
+ * wanted where cfg->queues is 0. Returns false with the reason in err if the configuration is impossible there.
  */
 bool port_plan(const struct rte_eth_dev_info *info, const char *driver,
 	       const struct port_config *cfg, unsigned int workers, struct port_plan *out,
@@ -124,6 +144,8 @@ struct port {
 	struct port_plan plan;
 	bool created; /* by port_open: port_close removes it */
 	bool rx_intr; /* a queue's descriptor to wait on is there, see port_rx_fd */
+	uint8_t rss_key[PORT_RSS_KEY_MAX]; /* what packets are hashed with, by the port or here */
+	uint16_t reta_size; /* entries of the port's indirection table, 0: it has none */
 	uint16_t mtu_max; /* what an mbuf has room for */
 	bool up;      /* as of the last port_link_poll */
 };
@@ -144,8 +166,25 @@ bool port_preflight(const char *device, char *err, size_t errlen);
 bool port_open(const struct port_config *cfg, unsigned int workers, bool want_intr,
 	       const struct port_pools *pools, struct port *out, char *err, size_t errlen);
 
+/*
+ * The same, where workers' mbufs lie apart: queue q receives into pools_of[q % n_pools].
+ */
+bool port_open_pools(const struct port_config *cfg, unsigned int workers, bool want_intr,
+		     const struct port_pools *const *pools_of, unsigned int n_pools,
+		     struct port *out, char *err, size_t errlen);
+
+/*
+ * Program the indirection table of a port with PORT_STEER_RSS: entry i to queue[i], of reta_size
+ * entries, and read it back. False, with the reason in err: the port does not do it, and its plan
+ * says PORT_STEER_SOFTWARE from now on. Control thread, before workers run.
+ */
+bool port_reta_set(struct port *p, const uint16_t *queue, char *err, size_t errlen);
+
 /* Stop and close; what port_open created is removed. No worker may use the port any more. */
 void port_close(struct port *p);
+
+/* "in software", in a sentence about a port. Not AUTO. */
+const char *port_steering_name(enum port_steering s);
 
 /* One line: what was decided, and why. */
 void port_plan_print(const struct port *p, FILE *f);

@@ -16,6 +16,7 @@
 #include "engine/engine.h"
 #include "port/port.h"
 #include "worker/memory.h"
+#include "worker/team.h"
 
 #define WORKER_BURST	      32
 #define WORKER_REFUSED_TURNS  1000 /* default: 1 ms and more of a port that takes nothing */
@@ -28,6 +29,10 @@ enum worker_idle {
 	WORKER_SLEEP, /* wait for packets; up to 1 ms late where a port cannot wake the worker */
 };
 
+#define WORKER_NO_QUEUE UINT16_MAX
+#define WORKER_PORTS_MAX (2 * PORT_QUEUES_MAX)
+
+/* A pair of queues; or one of them, the other being WORKER_NO_QUEUE. One txq a port. */
 struct worker_port {
 	struct port *port; /* outlives the worker; the owner of queue 0 polls its link */
 	uint16_t rxq, txq;
@@ -38,11 +43,12 @@ struct worker_config {
 	int node; /* NUMA node for its memory, or -1 */
 	enum worker_idle idle;
 	bool since_boot; /* time begins at the counter's 0, not at the start */
-	const struct worker_port *ports; /* copied; at most ENGINE_PORTS_MAX */
+	struct worker_team *team; /* NULL: it has its ports for itself. Else id is its place there */
+	const struct worker_port *ports; /* copied; at most WORKER_PORTS_MAX. With a team: not used */
 	unsigned int n_ports;
 	uint32_t refused_turns;	     /* a packet refused so often in a row is dropped; 0: default */
 	uint32_t pressure_turns;     /* full bursts in a row that mean overload (engine_pressure); 0: default */
-	struct engine_config engine; /* worker, counters, alloc and alloc_arg are filled here */
+	struct engine_config engine; /* worker(s), peers, counters, alloc, alloc_arg are filled here */
 };
 
 /* NULL on failure with the reason in err. The worker does not run yet. */

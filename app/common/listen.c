@@ -1,0 +1,60 @@
+/*
+ * Listeners: each is known to every worker, and each worker has a version of its own of it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "server.h"
+
+/* The place of an address among those of the engine. */
+static uint32_t local_index(const struct server *s, uint32_t addr)
+{
+	for (unsigned int i = 0; addr && i < s->n_addresses; i++)
+		if (!memcmp(s->addresses[i].addr + 12, &addr, 4))
+			return i;
+	return LISTENER_ANY;
+}
+
+static bool listen_on(struct server *s, const struct pier_listener *from, struct listener *l)
+{
+	int *versions = &s->versions[s->n_listeners * s->plan.workers];
+	char text[LISTEN_SPEC_LEN];
+
+	*l = (struct listener){
+		.handler = from->handler,
+		.settings = from->settings,
+		.tcp = from->tcp,
+		.local = local_index(s, from->spec.addr),
+		.port_lo = from->spec.first,
+		.port_hi = from->spec.last,
+		.backlog = from->options.backlog,
+	};
+	listener_prepare(l);
+	for (unsigned int w = 0; w < s->n_workers; w++) {
+		struct worker_msg m = {.op = WORKER_OP_LISTEN, .listener = l};
+
+		if (!worker_request(s->workers[w], &m) || m.version < 0) {
+			fprintf(stderr, "pier: too many listeners\n");
+			return false;
+		}
+		versions[w] = m.version;
+	}
+	s->n_listeners++;
+	printf("listen %s: %s\n", listen_spec_format(&from->spec, text, sizeof(text)),
+	       from->handler->name);
+	return true;
+}
+
+bool server_listen(struct server *s)
+{
+	const struct pier_config *c = s->config;
+
+	s->listeners = calloc(c->n_listeners + 1, sizeof(*s->listeners));
+	s->versions = calloc((size_t)c->n_listeners * s->plan.workers + 1, sizeof(*s->versions));
+	if (!s->listeners || !s->versions)
+		abort();
+	for (unsigned int i = 0; i < c->n_listeners; i++)
+		if (!listen_on(s, &c->listeners[i], &s->listeners[i]))
+			return false;
+	return true;
+}

@@ -1,0 +1,78 @@
+/*
+ * The hash and the indirection table of a port that steers by itself.
+ *
+ * What was programmed is read back: a driver that takes a table and keeps another would send flows to
+ * workers that do not own them. Whether packets follow it is for the workers to see.
+ */
+#include <string.h>
+#include <sys/random.h>
+
+#include <rte_errno.h>
+
+#include "room.h"
+
+#define GROUPS (PORT_RETA_MAX / RTE_ETH_RETA_GROUP_SIZE)
+
+bool port_rss(const struct rte_eth_dev_info *info, uint64_t rss_hf, uint8_t key[PORT_RSS_KEY_MAX],
+	      struct rte_eth_rss_conf *conf)
+{
+	*conf = (struct rte_eth_rss_conf){.rss_hf = rss_hf};
+	if (!info->hash_key_size)
+		return true;
+	/* Not interrupted and never short: that few octets come at once. */
+	if (getrandom(key, info->hash_key_size, 0) != info->hash_key_size)
+		return false;
+	conf->rss_key = key;
+	conf->rss_key_len = info->hash_key_size;
+	return true;
+}
+
+static bool refuse(struct port *p, char *err, size_t errlen, const char *what, int rc)
+{
+	p->plan.steering = PORT_STEER_SOFTWARE;
+	return port_fail(err, errlen, "%s %s (%s): steering in software", p->name, what,
+			 rte_strerror(-rc));
+}
+
+/* A driver may have its own opinion of the key; the one in use counts. */
+static bool key_read(struct port *p)
+{
+	uint8_t key[PORT_RSS_KEY_MAX] = {0};
+	struct rte_eth_rss_conf conf = {.rss_key = key, .rss_key_len = sizeof(key)};
+
+	if (rte_eth_dev_rss_hash_conf_get(p->id, &conf) || !conf.rss_key ||
+	    !(conf.rss_hf & RTE_ETH_RSS_NONFRAG_IPV4_TCP))
+		return false;
+	memcpy(p->rss_key, key, sizeof(key));
+	return true;
+}
+
+static void mask_all(struct rte_eth_rss_reta_entry64 *r, uint16_t size)
+{
+	memset(r, 0, GROUPS * sizeof(*r));
+	for (uint16_t i = 0; i < size; i++)
+		r[i / RTE_ETH_RETA_GROUP_SIZE].mask |= 1ull << i % RTE_ETH_RETA_GROUP_SIZE;
+}
+
+bool port_reta_set(struct port *p, const uint16_t *queue, char *err, size_t errlen)
+{
+	struct rte_eth_rss_reta_entry64 want[GROUPS], have[GROUPS];
+	int rc;
+
+	mask_all(want, p->reta_size);
+	mask_all(have, p->reta_size);
+	for (uint16_t i = 0; i < p->reta_size; i++)
+		want[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE] = queue[i];
+	rc = rte_eth_dev_rss_reta_update(p->id, want, p->reta_size);
+	if (rc)
+		return refuse(p, err, errlen, "does not take an indirection table", rc);
+	rc = rte_eth_dev_rss_reta_query(p->id, have, p->reta_size);
+	if (rc)
+		return refuse(p, err, errlen, "does not tell its indirection table", rc);
+	for (uint16_t i = 0; i < p->reta_size; i++)
+		if (have[i / RTE_ETH_RETA_GROUP_SIZE].reta[i % RTE_ETH_RETA_GROUP_SIZE] != queue[i])
+			return refuse(p, err, errlen, "keeps another indirection table", -EINVAL);
+	if (!key_read(p))
+		return refuse(p, err, errlen, "does not tell its RSS key", -ENOTSUP);
+	return true;
+}
