@@ -4,6 +4,7 @@
 #include "team_kit.h"
 
 #include <string.h>
+#include <time.h>
 
 #include <rte_eal.h>
 #include <rte_ethdev.h>
@@ -44,9 +45,10 @@ static void create_pools(struct team_kit *k)
 	}
 }
 
-static void create_worker(struct team_kit *k, unsigned int w)
+static void create_worker(struct team_kit *k, const struct team_kit_config *cfg, unsigned int w)
 {
-	struct worker_config c = {.id = (uint16_t)w, .node = -1, .team = k->team};
+	struct worker_config c = {.id = (uint16_t)w, .node = -1, .team = k->team,
+				  .idle = cfg->idle};
 	struct worker_msg m = {.op = WORKER_OP_LISTEN, .listener = &k->listener};
 
 	c.engine = (struct engine_config){
@@ -69,7 +71,8 @@ void team_open(struct team_kit *k, const struct team_kit_config *cfg)
 	static char near[] = "teama", far[] = "teamb";
 	struct port *ports[1] = {&k->near};
 	struct worker_team_config t = {.n = TEAM_N, .ports = ports, .n_ports = 1,
-				       .ring_size = cfg->ring_size};
+				       .ring_size = cfg->ring_size,
+				       .sleepy = cfg->idle == WORKER_SLEEP};
 
 	memset(k, 0, sizeof(*k));
 	k->queues = cfg->queues ? cfg->queues : 2;
@@ -93,7 +96,7 @@ void team_open(struct team_kit *k, const struct team_kit_config *cfg)
 	if (!k->team)
 		fail_msg("%s", err);
 	for (unsigned int w = 0; w < TEAM_N; w++)
-		create_worker(k, w);
+		create_worker(k, cfg, w);
 }
 
 void team_close(struct team_kit *k)
@@ -134,9 +137,14 @@ void team_send(struct team_kit *k, unsigned int q, struct rte_mbuf *m)
 
 void team_turns(struct team_kit *k, unsigned int n)
 {
-	for (unsigned int i = 0; i < n; i++)
-		for (unsigned int w = 0; w < TEAM_N; w++)
+	const struct timespec pause = {.tv_nsec = 200000};
+
+	for (unsigned int i = 0; i < n; i++) {
+		for (unsigned int w = 0; w < TEAM_N && !k->threads; w++)
 			worker_turn(k->worker[w]);
+		if (k->threads)
+			nanosleep(&pause, NULL);
+	}
 }
 
 struct rte_mbuf *team_take(struct team_kit *k, unsigned int *q)
@@ -152,7 +160,8 @@ struct rte_mbuf *team_take(struct team_kit *k, unsigned int *q)
 uint16_t team_expect(struct team_kit *k, struct frames_flow *f, uint8_t *flags, void *buf,
 		     size_t room)
 {
-	for (unsigned int i = 0; i < 50; i++) {
+	/* Threads that share a CPU, under a sanitizer, may take long. */
+	for (unsigned int i = 0; i < (k->threads ? 100000 : 50); i++) {
 		unsigned int q;
 		struct rte_mbuf *m = team_take(k, &q);
 		const struct tcp_hdr *th;

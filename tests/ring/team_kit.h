@@ -28,6 +28,7 @@ struct team_kit {
 	struct worker_team *team;
 	struct worker *worker[TEAM_N];
 	unsigned int next_port;
+	bool threads; /* the workers run by themselves */
 };
 
 struct team_kit_config {
@@ -36,6 +37,7 @@ struct team_kit_config {
 	enum engine_neighbor neighbor;
 	enum engine_announce announce;
 	uint32_t ring_size;
+	enum worker_idle idle;
 	/* Change the open port before the team sees it; NULL. */
 	void (*port)(struct port *p);
 };
@@ -50,7 +52,7 @@ struct frames_flow team_flow(struct team_kit *k, int owner);
 /* Put m on the wire for queue q. */
 void team_send(struct team_kit *k, unsigned int q, struct rte_mbuf *m);
 
-/* Turns of all workers. */
+/* Turns of all workers; where they run by themselves, time for them. */
 void team_turns(struct team_kit *k, unsigned int n);
 
 /* Take what came back on any queue; NULL: nothing. *q: the queue. The caller frees it. */

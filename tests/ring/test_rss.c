@@ -1,0 +1,244 @@
+/*
+ * RSS on a port that has none: the calls by which a driver tells of its hash, takes its key and its
+ * indirection table are answered here for one end of a ring pair, and packets are put on the queue
+ * that such a NIC would choose, by DPDK's own software Toeplitz (rte_softrss), which shares no code
+ * with lib/flow. Distributions do not ship the headers that a driver is written with, so this mock
+ * is made of the calls instead: they resolve to this program's, which calls the library's.
+ */
+#include "team_kit.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <string.h>
+
+#include <rte_ethdev.h>
+#include <rte_thash.h>
+
+#include "base/units.h"
+#include "wire/ip4.h"
+
+#define RETA	128
+#define KEY_LEN 40
+#define FLOWS	3000
+
+enum fault {
+	NONE,
+	OWN_KEY,   /* hashes with another key than it was given, and says so */
+	SECRETIVE, /* does not tell its key */
+	REFUSES,   /* takes no indirection table */
+	FORGETS,   /* takes it, and has another */
+	LIES,	   /* hashes as it likes */
+};
+
+static struct {
+	bool on;
+	enum fault fault;
+	uint8_t key[KEY_LEN];
+	uint16_t reta[RETA];
+} nic;
+
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+/* The near end is opened first. */
+static bool mocked(uint16_t port)
+{
+	char name[RTE_ETH_NAME_MAX_LEN] = "";
+
+	rte_eth_dev_get_name_by_port(port, name);
+	return nic.on && !strcmp(name, "net_ring_teama");
+}
+
+int rte_eth_dev_info_get(uint16_t port, struct rte_eth_dev_info *info)
+{
+	const int rc = REAL(rte_eth_dev_info_get)(port, info);
+
+	if (rc || !mocked(port))
+		return rc;
+	info->reta_size = RETA;
+	info->hash_key_size = KEY_LEN;
+	info->flow_type_rss_offloads = RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_IPV4;
+	return 0;
+}
+
+int rte_eth_dev_configure(uint16_t port, uint16_t nrx, uint16_t ntx,
+			  const struct rte_eth_conf *conf)
+{
+	struct rte_eth_conf plain = *conf;
+
+	if (mocked(port)) {
+		assert_int_equal(conf->rxmode.mq_mode, RTE_ETH_MQ_RX_RSS);
+		assert_int_equal(conf->rx_adv_conf.rss_conf.rss_key_len, KEY_LEN);
+		memcpy(nic.key, conf->rx_adv_conf.rss_conf.rss_key, KEY_LEN);
+		if (nic.fault == OWN_KEY)
+			nic.key[5] ^= 0x41;
+		plain.rxmode.mq_mode = RTE_ETH_MQ_RX_NONE;
+		memset(&plain.rx_adv_conf, 0, sizeof(plain.rx_adv_conf));
+	}
+	return REAL(rte_eth_dev_configure)(port, nrx, ntx, &plain);
+}
+
+int rte_eth_dev_rss_hash_conf_get(uint16_t port, struct rte_eth_rss_conf *conf)
+{
+	if (nic.fault == SECRETIVE)
+		return -ENOTSUP;
+	memcpy(conf->rss_key, nic.key, KEY_LEN);
+	conf->rss_key_len = KEY_LEN;
+	conf->rss_hf = RTE_ETH_RSS_NONFRAG_IPV4_TCP;
+	return 0;
+}
+
+int rte_eth_dev_rss_reta_update(uint16_t port, struct rte_eth_rss_reta_entry64 *conf, uint16_t size)
+{
+	if (nic.fault == REFUSES)
+		return -ENOTSUP;
+	assert_int_equal(size, RETA);
+	for (unsigned int i = 0; i < RETA; i++)
+		if (conf[i / 64].mask & 1ull << i % 64)
+			nic.reta[i] = conf[i / 64].reta[i % 64];
+	return 0;
+}
+
+int rte_eth_dev_rss_reta_query(uint16_t port, struct rte_eth_rss_reta_entry64 *conf, uint16_t size)
+{
+	for (unsigned int i = 0; i < size; i++)
+		conf[i / 64].reta[i % 64] = nic.reta[i] ^ (nic.fault == FORGETS && i == 77);
+	return 0;
+}
+
+/* Where the NIC puts a packet of f. */
+static unsigned int queue_of(const struct frames_flow *f)
+{
+	uint32_t tuple[3] = {be32(f->addr), be32(SERVER_ADDR),
+			     (uint32_t)f->port << 16 | f->to_port};
+
+	if (nic.fault == LIES)
+		return f->port & 1;
+	return nic.reta[rte_softrss(tuple, 3, nic.key) % RETA];
+}
+
+static void open_with(struct team_kit *k, enum fault fault)
+{
+	memset(&nic, 0, sizeof(nic));
+	nic.on = true;
+	nic.fault = fault;
+	team_open(k, &(const struct team_kit_config){.neighbor = ENGINE_NEIGHBOR_REFLECT});
+}
+
+/* A segment of each of many flows; returns how many landed where the owner is not. */
+static unsigned int shower(struct team_kit *k)
+{
+	unsigned int astray = 0, on[2] = {0};
+
+	for (unsigned int i = 0; i < FLOWS; i++) {
+		struct frames_flow f = team_flow(k, -1);
+		unsigned int q;
+		int owner;
+
+		f.addr = be32(0xc6120100u + i % 200);
+		q = queue_of(&f);
+		owner = worker_team_flow(k->team, 0, f.addr, SERVER_ADDR, be16(f.port),
+					 BE16(TEAM_ECHO));
+		astray += (unsigned int)owner != q;
+		on[q]++;
+		team_send(k, q, frames_tcp(k->pools[0].data, &f, TCP_RST, NULL, 0));
+		team_turns(k, 1);
+	}
+	team_turns(k, 3);
+	if (nic.fault != REFUSES) /* then its table is as it was, and all go to queue 0 */
+		assert_true(on[0] > FLOWS / 3 && on[1] > FLOWS / 3);
+	assert_int_equal(team_counted_all(k, CTR_RX_LISTEN_RST), FLOWS);
+	return astray;
+}
+
+static void conversations(struct team_kit *k)
+{
+	for (unsigned int i = 0; i < 8; i++) {
+		struct frames_flow f = team_flow(k, -1);
+
+		team_handshake(k, &f, queue_of(&f));
+		team_echo(k, &f, queue_of(&f));
+		team_finish(k, &f, queue_of(&f));
+	}
+	assert_int_equal(team_counted_all(k, CTR_CONN_CLOSED), 8);
+	assert_int_equal(team_counted_all(k, CTR_TX_RSTS), 0);
+}
+
+/* Every packet lands at its owner: none is handed over, before and after the port is believed. */
+static void lands_at_home(void **state)
+{
+	static const enum fault harmless[] = {NONE, OWN_KEY};
+
+	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++) {
+		struct team_kit k;
+
+		open_with(&k, harmless[i]);
+		assert_int_equal(k.near.plan.steering, PORT_STEER_RSS);
+		assert_int_equal(shower(&k), 0);
+		conversations(&k);
+		assert_int_equal(team_counted_all(&k, CTR_HANDOVER_PACKETS), 0);
+		assert_int_equal(team_counted_all(&k, CTR_RSS_MISPLACED), 0);
+		team_close(&k);
+	}
+}
+
+/* What the port does not tell or do is done here, and it is known before the first packet. */
+static void not_relied_on(void **state)
+{
+	static const enum fault faults[] = {SECRETIVE, REFUSES, FORGETS};
+
+	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+		struct team_kit k;
+
+		open_with(&k, faults[i]);
+		assert_int_equal(k.near.plan.steering, PORT_STEER_SOFTWARE);
+		shower(&k);
+		conversations(&k);
+		team_close(&k);
+	}
+}
+
+/* A port that says one thing and does another is found out by its packets. */
+static void found_out(void **state)
+{
+	struct team_kit k;
+
+	open_with(&k, LIES);
+	assert_int_equal(k.near.plan.steering, PORT_STEER_RSS);
+	assert_true(shower(&k) > FLOWS / 3);
+	conversations(&k);
+	assert_int_equal(team_counted(&k, 0, CTR_RSS_MISPLACED), 1);
+	assert_int_equal(team_counted(&k, 1, CTR_RSS_MISPLACED), 1);
+	assert_true(team_counted_all(&k, CTR_HANDOVER_PACKETS) > FLOWS / 3);
+	team_close(&k);
+}
+
+/* And one that changes its mind later is, too: one packet of each burst is looked at. */
+static void changes_its_mind(void **state)
+{
+	struct team_kit k;
+
+	open_with(&k, NONE);
+	assert_int_equal(shower(&k), 0);
+	nic.fault = LIES;
+	for (unsigned int i = 0; i < 64; i++) {
+		struct frames_flow f = team_flow(&k, -1);
+
+		team_send(&k, queue_of(&f), frames_tcp(k.pools[0].data, &f, TCP_RST, NULL, 0));
+		team_turns(&k, 1);
+	}
+	conversations(&k);
+	assert_int_equal(team_counted_all(&k, CTR_RSS_MISPLACED), 2);
+	team_close(&k);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lands_at_home),
+		cmocka_unit_test(not_relied_on),
+		cmocka_unit_test(found_out),
+		cmocka_unit_test(changes_its_mind),
+	};
+
+	return cmocka_run_group_tests(tests, team_eal, team_eal_end);
+}
