@@ -21,7 +21,7 @@ RESULTS = BENCH / "results"
 
 # A sample is thrown out if what was measured waited for a CPU, or the host took it away, for more than
 # this part of the time. It is repeated REPEATS times at most.
-WAIT_MAX = float(os.environ.get("BENCH_WAIT_MAX", "0.01"))
+WAIT_MAX = float(os.environ.get("BENCH_WAIT_MAX", "0.03"))
 STEAL_MAX = float(os.environ.get("BENCH_STEAL_MAX", "0.02"))
 REPEATS = 3
 
@@ -166,7 +166,7 @@ class Watch:
                 self.waits[task] = wait
 
     def poll(self):
-        while not self.done.wait(0.1):
+        while not self.done.wait(0.5):
             self.look()
 
     def __enter__(self):
