@@ -49,6 +49,7 @@ struct server_options {
 	uint32_t placement; /* enum pier_placement */
 	uint64_t drain;   /* us */
 	bool stats_at_exit;
+	bool prefault;
 	uint32_t max_connections, max_half_open, max_time_wait, max_orphans;
 	uint32_t max_next_hops;
 	uint32_t mbufs;   /* 0: as many as the rest needs */

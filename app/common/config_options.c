@@ -40,6 +40,9 @@ static const struct option server_options[] = {
 	 .help = "neighbours and paths known at a time; each worker knows them all"},
 	{"memory", OPTION_SIZE, AT(memory), MIB, UINT64_MAX, .def = "64m",
 	 .help = "for connections at work: queues, data out of order, sent and not acknowledged"},
+	{"prefault", OPTION_BOOL, AT(prefault), .def = "no",
+	 .help = "take all that memory, and that of connections, from the system at the start: that "
+		 "takes a second or more for a gigabyte, and then no packet waits for a page"},
 	{"reassembly-memory", OPTION_SIZE, AT(reassembly_memory), 64 * KIB, GIB, .def = "1m",
 	 .help = "for fragments of IPv4 datagrams"},
 	{"mbufs", OPTION_U32, AT(mbufs), 0, 100000000, .def = "0",

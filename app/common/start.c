@@ -180,6 +180,7 @@ static bool create_worker(struct server *s, unsigned int w)
 		.idle = s->config->server.idle == PIER_IDLE_SLEEP ? WORKER_SLEEP : WORKER_POLL,
 		.team = s->team,
 		.ports = ports,
+		.prefault = s->config->server.prefault,
 		.since_boot = s->lasting,
 	};
 	char err[ERR_LEN];

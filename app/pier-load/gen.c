@@ -13,7 +13,7 @@
 #define OPENS_MAX   32   /* of a turn */
 #define ASKS_MAX    64
 #define SCANS_MAX   64
-#define TRIES	    64   /* tuples, until one is free */
+#define TRIES	    64   /* tuples for each worker, until one is free and ours */
 #define OPENING_MAX 1024 /* connections being opened at a time, where no rate is set */
 #define REST_MS	    100  /* until an open that failed is tried again, where no rate is set */
 #define PRIME_MS    1000
@@ -254,12 +254,14 @@ static bool open_one(struct gen *g, uint64_t due, uint64_t now)
 {
 	const uint32_t i = g->free[--g->n_free];
 	struct slot *s = &g->slots[i];
-	int err = -EADDRINUSE;
+	unsigned int tries = TRIES * g->plan->workers;
+	int err;
 
 	*s = (struct slot){.state = SLOT_CONNECTING, .start = due};
 	g->c.connects++;
-	for (unsigned int n = 0; n < TRIES && err == -EADDRINUSE; n++)
+	do {
 		err = try_tuple(g, i, now, &s->id);
+	} while ((err == -EADDRINUSE || err == -EADDRNOTAVAIL) && --tries);
 	if (!err) {
 		g->n_connecting++;
 		return true;

@@ -230,6 +230,8 @@ static void complete_config(struct load_plan *p, struct pier_config *c)
 		s->max_connections = (uint32_t)(n + n / 2 + 4096);
 	if (!said(c, "server", "memory"))
 		s->memory = 64 * MIB + (p->o.mode == LOAD_HOLD ? 0 : n * WORK_BYTES);
+	if (!said(c, "server", "prefault"))
+		s->prefault = true;
 	if (!said(c, "server", "max-orphans"))
 		s->max_orphans = 0;
 	if (!said(c, "eal", "log-level")) {

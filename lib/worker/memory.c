@@ -11,6 +11,10 @@
 #include "base/units.h"
 #include "worker/memory.h"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
 #define HUGE_PAGE (2 * MIB)
 #define HUGE_MIN  MIB /* below, a huge page would mostly be empty */
 
@@ -77,6 +81,17 @@ static void *map_lazy(size_t bytes)
 	return start;
 }
 
+/* Every page, also where the kernel does not know of MADV_POPULATE_WRITE. */
+static void commit(void *start, size_t len)
+{
+	volatile uint8_t *p = start;
+
+	if (madvise(start, len, MADV_POPULATE_WRITE) == 0)
+		return;
+	for (size_t i = 0; i < len; i += 4096)
+		p[i] = 0;
+}
+
 void *worker_alloc(void *arg, size_t bytes, const char *what)
 {
 	struct worker_memory *m = arg;
@@ -99,6 +114,8 @@ void *worker_alloc(void *arg, size_t bytes, const char *what)
 	madvise(p, len, MADV_DONTDUMP);
 	if (m->node >= 0 && numa_available() >= 0)
 		numa_tonode_memory(p, len, m->node);
+	if (m->prefault)
+		commit(p, len);
 	m->regions[m->n++] = (struct worker_region){p, len};
 	m->bytes += len;
 	return p;

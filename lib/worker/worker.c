@@ -25,6 +25,7 @@ static void fill(struct worker *w, const struct worker_config *cfg)
 {
 	w->id = cfg->id;
 	w->memory.node = cfg->node;
+	w->memory.prefault = cfg->prefault;
 	w->refused_turns = cfg->refused_turns ? cfg->refused_turns : WORKER_REFUSED_TURNS;
 	w->pressure_turns = cfg->pressure_turns ? cfg->pressure_turns : WORKER_PRESSURE_TURNS;
 	w->sleep.epoll = w->sleep.wake = -1;

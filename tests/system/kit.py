@@ -20,6 +20,8 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PIER = os.environ.get('PIER', os.path.join(ROOT, 'build', 'app', 'pier', 'pier'))
+LOAD = os.environ.get('PIER_LOAD', os.path.join(os.path.dirname(os.path.dirname(PIER)), 'pier-load',
+                                                'pier-load'))
 CPUS = sorted(os.sched_getaffinity(0))
 PIER_CPU, CLIENT_CPU = str(CPUS[0]), str(CPUS[-1])
 SERVER, CLIENT = '198.18.0.2', '198.18.0.1'

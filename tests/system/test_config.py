@@ -5,7 +5,7 @@ import re
 import tempfile
 import unittest
 
-from kit import PIER, ROOT, command, listeners_text, runtime_folders, unique
+from kit import LOAD, PIER, ROOT, command, listeners_text, runtime_folders, unique
 
 GOOD = '[port 0]\ndevice = net_ring0\naddress = 198.18.0.2/24\n\n[listen 80]\nhandler = http\n'
 
@@ -134,7 +134,8 @@ class ShippedConfigurations(unittest.TestCase):
 
 def shipped(path):
     def test(self):
-        run = command([PIER, '-c', path, '--check', '--set', f'eal.file-prefix={unique("conf")}',
+        program = LOAD if os.path.basename(path) == 'load.ini' else PIER
+        run = command([program, '-c', path, '--check', '--set', f'eal.file-prefix={unique("conf")}',
                        '--set', 'eal.lcores=0', '--set', 'eal.huge=no'], check=False)
         self.assertNotRegex(run.stderr, re.escape(path) + r':\d+:')
         if os.path.basename(path) in self.complete:

@@ -6,11 +6,9 @@ import subprocess
 import tempfile
 import unittest
 
-from kit import (CLIENT_CPU, Cleanups, HERE, Namespace, PIER, Pier, PIER_CPU, command, huge_files,
-                 runtime_folders, unique, wait_for)
+from kit import (CLIENT_CPU, CPUS, Cleanups, HERE, LOAD, Namespace, Pier, PIER_CPU, command,
+                 huge_files, runtime_folders, unique, wait_for)
 
-LOAD = os.environ.get('PIER_LOAD', os.path.join(os.path.dirname(os.path.dirname(PIER)), 'pier-load',
-                                                'pier-load'))
 KERNEL, OURS = '198.18.0.1', '198.18.0.2'
 
 NGINX = '''
@@ -89,12 +87,12 @@ def listening(net, port):
 
 
 class Nginx:
-    def __init__(self, owner, net):
+    def __init__(self, owner, net, text=NGINX):
         self.folder = tempfile.mkdtemp(prefix='pier-test-')
         owner.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         conf = os.path.join(self.folder, 'conf')
         with open(conf, 'w', encoding='ascii') as f:
-            f.write(NGINX.format(self.folder, KERNEL))
+            f.write(text.format(self.folder, KERNEL))
         self.process = subprocess.Popen(net.words(['nginx', '-c', conf, '-e', self.folder + '/error'],
                                                   cpu=PIER_CPU),
                                         stdin=subprocess.DEVNULL, start_new_session=True)
@@ -266,6 +264,31 @@ class ServerDies(unittest.TestCase):
         self.assertLessEqual(kinds, {'refused', 'reset', 'short'})
         # What was due when nobody answered any more is not forgotten.
         self.assertGreater(run.unfinished, 100)
+
+
+@unittest.skipIf(len(CPUS) < 2, 'needs two CPUs')
+class TwoWorkers(unittest.TestCase):
+    """Each runs its share: of the connections, of the rate, of the tuples."""
+
+    def test_shares(self):
+        net = Namespace(self)
+
+        def link(process):
+            wait_for('the TAP', lambda: process.poll() is not None or not net.run(
+                ['ip', 'link', 'show', 'load0'], check=False).returncode)
+            net.run(['ip', 'addr', 'add', KERNEL + '/24', 'dev', 'load0'])
+            net.run(['ip', 'link', 'set', 'load0', 'up'])
+        nginx = NGINX.replace('listen {1}', 'listen 0.0.0.0')
+        Nginx(self, net, nginx)
+        cpus = ','.join(map(str, CPUS[:2]))
+        # A busy pool of few ports: what one worker takes is not the other's.
+        run = Run(self, net, 'net_tap0,iface=load0',
+                  ['--set', 'server.idle=sleep', '--lcores', cpus, 'short', KERNEL, '--cps', '301',
+                   '--connections', '20', '--duration', '2', '--warmup', '1', '--local-port-low', '5000',
+                   '--local-port-high', '5099', '--expect', 'errors=0'], cpu=cpus, meanwhile=link)
+        self.assertEqual(run.status, 0, run.text)
+        self.assertEqual(run.workers, 2)
+        self.assertIn(run.latency_us['complete']['n'], range(600, 605))
 
 
 class Misbehaving(unittest.TestCase):

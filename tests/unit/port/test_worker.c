@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/units.h"
 #include "fake_engine.h"
@@ -320,6 +321,29 @@ static bool undumped(const void *start)
 	return found;
 }
 
+static unsigned int resident(void *p, size_t bytes)
+{
+	unsigned char page[1024];
+	unsigned int n = 0;
+
+	assert_true(bytes / 4096 <= sizeof(page));
+	assert_int_equal(mincore(p, bytes, page), 0);
+	for (size_t i = 0; i < bytes / 4096; i++)
+		n += page[i] & 1;
+	return n;
+}
+
+static void memory_committed_at_once(void **state)
+{
+	struct worker_memory lazy = {.node = -1}, full = {.node = -1, .prefault = true};
+
+	assert_int_equal(resident(worker_alloc(&lazy, 3 << 20, "large"), 3 << 20), 0);
+	assert_int_equal(resident(worker_alloc(&full, 3 << 20, "large"), 3 << 20), 768);
+	assert_int_equal(resident(worker_alloc(&full, 8192, "small"), 8192), 2);
+	worker_memory_free(&lazy);
+	worker_memory_free(&full);
+}
+
 /* The engine's keys lie in the memory it was given. */
 static void keys_are_not_dumped(void **state)
 {
@@ -449,6 +473,7 @@ int main(void)
 		TEST(requests_while_it_runs),
 		TEST(wakes_for_what_is_due),
 		TEST(memory),
+		TEST(memory_committed_at_once),
 		cmocka_unit_test(contract),
 	};
 

@@ -17,9 +17,10 @@ struct worker_region {
 	size_t bytes;
 };
 
-/* Zeroed but for node before the first use. */
+/* Zeroed but for node and prefault before the first use. */
 struct worker_memory {
 	int node; /* NUMA node, or -1 */
+	bool prefault; /* commit regions when they are taken, not as they are touched */
 	unsigned int n;
 	uint64_t bytes, huge; /* mapped, and of that in reserved huge pages */
 	struct worker_region regions[WORKER_REGIONS_MAX];

@@ -42,6 +42,7 @@ struct worker_config {
 	uint16_t id;
 	int node; /* NUMA node for its memory, or -1 */
 	enum worker_idle idle;
+	bool prefault;	 /* commit all memory at the start: no page is missing when it is first touched */
 	bool since_boot; /* time begins at the counter's 0, not at the start */
 	struct worker_team *team; /* NULL: it has its ports for itself. Else id is its place there */
 	const struct worker_port *ports; /* copied; at most WORKER_PORTS_MAX. With a team: not used */
