@@ -21,8 +21,8 @@
 #include "worker/memory.h"
 
 #define PACKETS	    256
-#define MIB_QUICK   64  /* of EAL's memory, where few mbufs are needed */
-#define MIB	    512
+#define EAL_MIB_QUICK 64 /* of EAL's memory, where few mbufs are needed */
+#define EAL_MIB	      512
 #define PER_TEN_M   (6ull << 30) /* bytes that ten million connections and their peer take */
 
 static const uint8_t peer_mac[6] = {2, 0, 0, 0, 0, 1};
@@ -136,7 +136,7 @@ int main(int argc, char **argv)
 	bench_options(&np.opt, argc, argv);
 	names = np.opt.names[0] ? np.opt.names : np.opt.quick ? quick_set : full_set;
 	large = !np.opt.quick;
-	huge = bench_eal(&np.opt, large ? MIB : MIB_QUICK);
+	huge = bench_eal(&np.opt, large ? EAL_MIB : EAL_MIB_QUICK);
 	bench_pools(&np.pools, NOPORT_MBUFS + (large ? NOPORT_WAITING : 0));
 	np.mark = stages_calibrate();
 	printf("{\n  \"bench\": \"%s\", \"tsc_hz\": %lu, \"packets_in_huge_pages\": %s, "
