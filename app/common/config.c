@@ -106,10 +106,15 @@ bool pier_config_load(struct pier_config *c, const char *file, const char *const
 	return !errors.n;
 }
 
+void pier_config_free_listeners(struct pier_config *c)
+{
+	while (c->n_listeners)
+		config_free_listener(&c->listeners[--c->n_listeners]);
+}
+
 void pier_config_free(struct pier_config *c)
 {
-	for (unsigned int i = 0; i < c->n_listeners; i++)
-		config_free_listener(&c->listeners[i]);
+	pier_config_free_listeners(c);
 	for (unsigned int i = 0; i < c->n_ports; i++)
 		config_free_port(&c->ports[i]);
 	free(c->listeners);

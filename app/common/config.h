@@ -76,7 +76,7 @@ struct port_options {
 
 /* Section [listen X], beside TCP's and the handler's keys. */
 struct listen_options {
-	char *handler;
+	char *handler, *plugin;
 	uint32_t backlog;
 };
 
@@ -90,12 +90,20 @@ struct pier_port {
 	uint32_t gateway; /* network order; 0: none */
 };
 
+/* A handler from a shared object. */
+struct pier_plugin {
+	void *object; /* dlopen's; NULL: none */
+	int fd;
+	struct pier_handler handler;
+};
+
 struct pier_listener {
 	const struct config_section *section;
 	struct listen_spec spec;
 	struct listen_options options;
 	struct tcp_options tcp;
-	const struct pier_handler *handler;
+	const struct pier_handler *handler; /* of the registry, or plugin's */
+	struct pier_plugin plugin;
 	void *settings; /* handler->options->size bytes, set up; NULL if it has no options */
 	bool set_up;    /* handler->teardown is owed */
 };
@@ -131,6 +139,9 @@ extern const struct option_table server_option_table, eal_option_table, app_port
  */
 bool pier_config_load(struct pier_config *c, const char *file, const char *const sets[],
 		      unsigned int n, const struct pier_config_extra *extra, FILE *err);
+
+/* The same for the listeners alone: there are none afterwards. */
+void pier_config_free_listeners(struct pier_config *c);
 
 /* Run the handlers' teardown and release everything. No connection may be left. */
 void pier_config_free(struct pier_config *c);

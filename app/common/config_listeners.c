@@ -24,11 +24,31 @@ static void handler_names(char *buf, size_t len)
 					 h->name);
 }
 
+static bool load_plugin(struct pier_listener *l, const char *path, const char *name,
+			struct config_errors *errors)
+{
+	char err[CONFIG_ERROR_LEN / 2];
+
+	if (!plugin_open(&l->plugin, path, err, sizeof(err))) {
+		config_error(errors, l->section, "plugin", "%s", err);
+		return false;
+	}
+	l->handler = &l->plugin.handler;
+	if (!name || !strcmp(name, l->handler->name))
+		return true;
+	config_error(errors, l->section, "handler", "expected %s, which is the plugin's, not \"%s\"",
+		     l->handler->name, name);
+	return false;
+}
+
 static bool find_handler(struct pier_listener *l, struct config_errors *errors)
 {
 	const char *name = config_value(l->section, "handler");
+	const char *plugin = config_value(l->section, "plugin");
 	char names[CONFIG_ERROR_LEN / 2];
 
+	if (plugin && *plugin)
+		return load_plugin(l, plugin, name, errors);
 	l->handler = name ? handler_find(name) : NULL;
 	if (l->handler)
 		return true;
@@ -134,4 +154,5 @@ void config_free_listener(struct pier_listener *l)
 	if (l->settings)
 		option_free(l->handler->options, l->settings);
 	free(l->settings);
+	plugin_close(&l->plugin);
 }

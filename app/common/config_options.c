@@ -113,6 +113,8 @@ const struct option_table app_port_option_table = {
 #define AT(field) offsetof(struct listen_options, field)
 static const struct option listen_options[] = {
 	{"handler", OPTION_STRING, AT(handler), .help = "who serves the connections"},
+	{"plugin", OPTION_STRING, AT(plugin),
+	 .help = "shared object to load the handler from; handler need not be given then"},
 	{"backlog", OPTION_U32, AT(backlog), 0, 100000000, .def = "0",
 	 .help = "connections of this listener whose handshake is not complete, or for which there is no "
 		 "room yet; 0 is no limit but max-half-open"},

@@ -20,6 +20,15 @@ void config_check_listeners(const struct pier_config *c, struct config_errors *e
 /* Run setup of every listener's handler. */
 void config_set_up_listeners(struct pier_config *c, struct config_errors *errors);
 
+/*
+ * Load the handler in the shared object at path. A file that took the place of one that is loaded is
+ * loaded anew. False: err says why.
+ */
+bool plugin_open(struct pier_plugin *p, const char *path, char *err, size_t errlen);
+
+/* Nothing of it may be in use. */
+void plugin_close(struct pier_plugin *p);
+
 /* Where the section stands, "line 7" or "--set", for the message about another; returns buf. */
 const char *config_place(const struct config_section *s, char *buf, size_t len);
 

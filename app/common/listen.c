@@ -15,11 +15,9 @@ static uint32_t local_index(const struct server *s, uint32_t addr)
 	return LISTENER_ANY;
 }
 
-static bool listen_on(struct server *s, const struct pier_listener *from, struct listener *l)
+void server_listener_fill(const struct server *s, const struct pier_listener *from,
+			  struct listener *l)
 {
-	int *versions = &s->versions[s->n_listeners * s->plan.workers];
-	char text[LISTEN_SPEC_LEN];
-
 	*l = (struct listener){
 		.handler = from->handler,
 		.settings = from->settings,
@@ -30,6 +28,14 @@ static bool listen_on(struct server *s, const struct pier_listener *from, struct
 		.backlog = from->options.backlog,
 	};
 	listener_prepare(l);
+}
+
+static bool listen_on(struct server *s, const struct pier_listener *from, struct listener *l)
+{
+	int *versions = &s->versions[s->n_listeners * s->plan.workers];
+	char text[LISTEN_SPEC_LEN];
+
+	server_listener_fill(s, from, l);
 	for (unsigned int w = 0; w < s->n_workers; w++) {
 		struct worker_msg m = {.op = WORKER_OP_LISTEN, .listener = l};
 
@@ -49,6 +55,7 @@ bool server_listen(struct server *s)
 {
 	const struct pier_config *c = s->config;
 
+	s->serving = s->config;
 	s->listeners = calloc(c->n_listeners + 1, sizeof(*s->listeners));
 	s->versions = calloc((size_t)c->n_listeners * s->plan.workers + 1, sizeof(*s->versions));
 	if (!s->listeners || !s->versions)

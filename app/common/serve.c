@@ -33,7 +33,7 @@ static uint64_t now_us(void)
 	return (uint64_t)ts.tv_sec * US_PER_SEC + (uint64_t)ts.tv_nsec / 1000;
 }
 
-static bool ask(struct server *s, unsigned int w, struct worker_msg *m)
+bool server_ask(struct server *s, unsigned int w, struct worker_msg *m)
 {
 	if (!s->deaf && !worker_request(s->workers[w], m))
 		s->deaf = true;
@@ -45,7 +45,7 @@ static bool order(struct server *s, enum worker_op op)
 	for (unsigned int w = 0; w < s->n_workers; w++) {
 		struct worker_msg m = {.op = op};
 
-		ask(s, w, &m);
+		server_ask(s, w, &m);
 	}
 	return !s->deaf;
 }
@@ -71,7 +71,7 @@ static bool take_usage(struct server *s)
 	for (unsigned int w = 0; w < s->n_workers; w++) {
 		struct worker_msg m = {.op = WORKER_OP_USAGE};
 
-		if (!ask(s, w, &m))
+		if (!server_ask(s, w, &m))
 			return false;
 		add_usage(&sum, &m.usage);
 	}
@@ -104,6 +104,14 @@ static void drain(struct server *s)
 	}
 }
 
+static void count_users(struct server *s, unsigned int w, int version)
+{
+	struct worker_msg m = {.op = WORKER_OP_USERS, .version = version};
+
+	if (version >= 0 && server_ask(s, w, &m))
+		s->users += m.users;
+}
+
 static void take_listeners(struct server *s, unsigned int w)
 {
 	struct worker_msg m;
@@ -112,11 +120,12 @@ static void take_listeners(struct server *s, unsigned int w)
 		const int version = s->versions[i * s->plan.workers + w];
 
 		m = (struct worker_msg){.op = WORKER_OP_UNLISTEN, .version = version};
-		ask(s, w, &m);
-		m = (struct worker_msg){.op = WORKER_OP_USERS, .version = version};
-		if (ask(s, w, &m))
-			s->users += m.users;
+		server_ask(s, w, &m);
+		count_users(s, w, version);
 	}
+	for (const struct server_old *o = s->old; o; o = o->next)
+		for (unsigned int i = 0; i < o->n; i++)
+			count_users(s, w, o->versions[i * s->plan.workers + w]);
 }
 
 /* With every connection gone, each listener is nobody's and the engines' books are zero. */
@@ -126,20 +135,28 @@ static void take_books(struct server *s)
 		struct worker_msg m = {.op = WORKER_OP_AUDIT};
 
 		take_listeners(s, w);
-		if (ask(s, w, &m) && m.audit)
+		if (server_ask(s, w, &m) && m.audit)
 			s->audit = m.audit;
 	}
 	take_usage(s);
 }
 
-static void wait_signal(void)
+/* SIGHUP reloads; as long as there is something old, it is looked at each second. */
+static void wait_signal(struct server *s)
 {
+	const struct timespec second = {.tv_sec = 1};
 	sigset_t set;
 	int sig;
 
 	stop_signals(&set);
-	while (sigwait(&set, &sig))
-		;
+	sigaddset(&set, SIGHUP);
+	for (;;) {
+		sig = sigtimedwait(&set, NULL, server_reap(s) ? &second : NULL);
+		if (sig == SIGHUP && s->source)
+			server_reload(s);
+		else if (sig == SIGINT || sig == SIGTERM)
+			break;
+	}
 	printf("pier: %s: stopping\n", sig == SIGINT ? "SIGINT" : "SIGTERM");
 }
 
@@ -150,7 +167,7 @@ static void *control(void *arg)
 	if (s->supervise)
 		s->supervise(s);
 	else
-		wait_signal();
+		wait_signal(s);
 	drain(s);
 	take_books(s);
 	order(s, WORKER_OP_STOP);

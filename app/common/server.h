@@ -30,8 +30,25 @@ struct server_plan {
 	uint64_t eal_bytes; /* what all pools take of EAL's memory */
 };
 
+/* Listeners that a reload has replaced, until their last connection is over. */
+struct server_old {
+	struct server_old *next;
+	struct pier_config *config;
+	struct listener *listeners;
+	int *versions; /* as in struct server */
+	unsigned int n;
+};
+
+/* What configuration to read again. */
+struct server_source {
+	const char *file; /* NULL: none */
+	const char *const *sets;
+	unsigned int n;
+};
+
 struct server {
 	struct pier_config *config;
+	struct pier_config *serving; /* whose listeners serve: config, or the one loaded last */
 	struct pier_eal_argv *eal;
 	struct server_plan plan;
 	struct place_machine machine;
@@ -52,6 +69,11 @@ struct server {
 	struct listener *listeners; /* as many as the configuration has */
 	int *versions; /* of listener i and worker w, in place i * plan.workers + w */
 	unsigned int n_listeners;
+
+	const struct server_source *source; /* NULL: SIGHUP reloads nothing */
+	struct server_old *old;
+	pthread_mutex_t lock; /* serving, listeners, versions: read by the telemetry thread */
+	unsigned int reloads, reload_failures;
 
 	/*
 	 * Instead of waiting for a signal, on the control thread: when it returns, the server stops.
@@ -103,7 +125,29 @@ bool server_start(struct server *s);
 
 bool server_listen(struct server *s);
 
+/* What the worker is told of a listener. */
+void server_listener_fill(const struct server *s, const struct pier_listener *from,
+			  struct listener *l);
+
+/* ---- reload.c: control thread ---- */
+
+/*
+ * Read the configuration again and let its listeners take the place of those that serve: new
+ * connections are the new ones', open connections stay with the old ones. Sections other than [listen]
+ * and [tcp] take effect at the next start. Errors are printed and change nothing.
+ */
+void server_reload(struct server *s);
+
+/* Release old listeners whose connections are over. Returns whether any are left. */
+bool server_reap(struct server *s);
+
+/* Without a look at connections: the engine is gone. */
+void server_old_free(struct server *s);
+
 /* ---- serve.c: main thread ---- */
+
+/* Ask a worker. False: it does not answer, or another did not earlier. */
+bool server_ask(struct server *s, unsigned int w, struct worker_msg *m);
 
 /* Serve until SIGINT or SIGTERM. Both must be blocked in all threads. False: it did not start. */
 bool server_serve(struct server *s);

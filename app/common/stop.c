@@ -25,6 +25,25 @@ static void print_stats(const struct server *s)
 			       counter_info[i].help);
 }
 
+static void print_stat(void *arg, const char *name, uint64_t value)
+{
+	const char *where = arg;
+
+	if (value)
+		printf("%-24s %12" PRIu64 "  [listen %s]\n", name, value, where);
+}
+
+/* What handlers have counted, of the listeners that serve. */
+static void print_handler_stats(const struct server *s)
+{
+	for (unsigned int i = 0; i < s->n_listeners; i++) {
+		const struct pier_listener *l = &s->serving->listeners[i];
+
+		if (l->handler->stats)
+			l->handler->stats(l->settings, print_stat, l->section->argument);
+	}
+}
+
 static bool balanced(const struct server *s, unsigned int mbufs)
 {
 	const struct engine_usage *u = &s->usage;
@@ -59,6 +78,7 @@ static unsigned int give_back(struct server *s)
 	for (unsigned int w = 0; w < s->plan.workers; w++)
 		if (s->pools[w].data)
 			left += port_pools_destroy(&s->pools[w]);
+	server_old_free(s);
 	free(s->addresses);
 	free(s->listeners);
 	free(s->versions);
@@ -83,6 +103,8 @@ enum pier_exit server_stop(struct server *s)
 	server_telemetry_stop();
 	if (s->n_workers && s->stats_at_exit)
 		print_stats(s);
+	if (s->n_workers && s->stats_at_exit)
+		print_handler_stats(s);
 	mbufs = give_back(s);
 	ok = balanced(s, mbufs);
 	if (!ok)

@@ -2,7 +2,10 @@
  * What telemetry shows of this process.
  */
 #include <arpa/inet.h>
+#include <signal.h>
+#include <unistd.h>
 
+#include <rte_cycles.h>
 #include <rte_lcore.h>
 
 #include "base/compiler.h"
@@ -18,11 +21,16 @@ static void stats(void *arg, unsigned int worker, struct counters *out)
 
 static void info(void *arg, struct rte_tel_data *dict)
 {
-	const struct server *s = arg;
+	struct server *s = arg;
 	char name[32];
 
 	ctl_dict_string(dict, "version", PIER_VERSION);
 	ctl_dict_u64(dict, "workers", s->n_workers);
+	ctl_dict_u64(dict, "tsc_hz", rte_get_tsc_hz());
+	pthread_mutex_lock(&s->lock);
+	ctl_dict_u64(dict, "reloads", s->reloads);
+	ctl_dict_u64(dict, "reload_failures", s->reload_failures);
+	pthread_mutex_unlock(&s->lock);
 	ctl_dict_u64(dict, "main_lcore", rte_get_main_lcore());
 	ctl_dict_string(dict, "idle",
 			s->config->server.idle == PIER_IDLE_SLEEP ? "sleep" : "poll");
@@ -71,17 +79,46 @@ static void contract(void *arg, struct rte_tel_data *dict)
 
 static bool listener(void *arg, unsigned int i, struct rte_tel_data *dict)
 {
-	const struct server *s = arg;
+	struct server *s = arg;
 	const struct pier_listener *l;
 	char text[LISTEN_SPEC_LEN];
+	bool there;
 
-	if (i >= s->n_listeners)
-		return false;
-	l = &s->config->listeners[i];
-	ctl_dict_string(dict, "listen", listen_spec_format(&l->spec, text, sizeof(text)));
-	ctl_dict_string(dict, "handler", l->handler->name);
-	ctl_dict_u64(dict, "version", (uint64_t)s->versions[i * s->plan.workers]);
-	return true;
+	pthread_mutex_lock(&s->lock);
+	there = i < s->n_listeners;
+	if (there) {
+		l = &s->serving->listeners[i];
+		ctl_dict_string(dict, "listen",
+				listen_spec_format(&l->spec, text, sizeof(text)));
+		ctl_dict_string(dict, "handler", l->handler->name);
+		ctl_dict_u64(dict, "version", (uint64_t)s->versions[i * s->plan.workers]);
+	}
+	pthread_mutex_unlock(&s->lock);
+	return there;
+}
+
+static bool handler_stats(void *arg, unsigned int i, void (*add)(void *, const char *, uint64_t),
+			  void *to)
+{
+	struct server *s = arg;
+	const struct pier_listener *l;
+	bool there;
+
+	pthread_mutex_lock(&s->lock);
+	there = i < s->n_listeners;
+	l = there ? &s->serving->listeners[i] : NULL;
+	if (there && l->handler->stats)
+		l->handler->stats(l->settings, add, to);
+	pthread_mutex_unlock(&s->lock);
+	return there;
+}
+
+/* The control thread takes it as it takes a SIGHUP from outside. */
+static bool reload(void *arg)
+{
+	const struct server *s = arg;
+
+	return s->source && kill(getpid(), SIGHUP) == 0;
 }
 
 bool server_telemetry_start(struct server *s)
@@ -91,6 +128,8 @@ bool server_telemetry_start(struct server *s)
 		.info = info,
 		.contract = contract,
 		.listener = listener,
+		.handler_stats = handler_stats,
+		.reload = reload,
 	};
 
 	provider.arg = s;

@@ -15,6 +15,7 @@ static void block_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGPIPE);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	port_block_signals();
@@ -34,11 +35,13 @@ static enum pier_exit run(struct server *s)
 /* The configuration is good: check the machine, then serve unless only the check was asked for. */
 static enum pier_exit check_and_run(const struct pier_args *args, struct pier_config *c)
 {
-	static struct server s;
+	const struct server_source source = {args->file, args->sets, args->n_sets};
+	static struct server s = {.lock = PTHREAD_MUTEX_INITIALIZER};
 	enum pier_exit result = PIER_REFUSED;
 	struct pier_eal_argv eal;
 
 	s.config = c;
+	s.source = &source;
 	s.stats_at_exit = args->stats_at_exit || c->server.stats_at_exit;
 	if (server_prepare(&s, &eal, args->eal_argc, args->eal_argv, stderr) &&
 	    server_check(&s, stdout, stderr))

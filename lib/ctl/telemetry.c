@@ -107,6 +107,45 @@ static void reply_listeners(const struct ctl_provider *p, const char *params,
 		ctl_dict_string(d, "error", "expected the number of a listener");
 }
 
+/* A page of a handler's statistics. */
+struct page {
+	struct rte_tel_data *d;
+	unsigned int from, i;
+};
+
+static void add_to_page(void *to, const char *name, uint64_t value)
+{
+	struct page *p = to;
+
+	if (p->i >= p->from && p->i - p->from < CTL_STATS_PAGE)
+		ctl_dict_u64(p->d, name, value);
+	p->i++;
+}
+
+static void reply_handler(const struct ctl_provider *p, const char *params, struct rte_tel_data *d)
+{
+	struct page page = {.d = d};
+	unsigned int which = 0;
+	bool ok = params && *params && parse_uint(&params, UINT16_MAX, &which);
+
+	if (ok && *params == ',') {
+		params++;
+		ok = parse_uint(&params, UINT32_MAX, &page.from);
+	}
+	if (!ok || *params)
+		ctl_dict_string(d, "error", "expected the number of a listener, and of the first to show");
+	else if (!p->handler_stats || !p->handler_stats(p->arg, which, add_to_page, &page))
+		ctl_dict_string(d, "error", "there is no such listener");
+}
+
+static void reply_reload(const struct ctl_provider *p, const char *params, struct rte_tel_data *d)
+{
+	if (p->reload && p->reload(p->arg))
+		ctl_dict_string(d, "reload", "asked for; see reloads and reload_failures in /pier/info");
+	else
+		ctl_dict_string(d, "error", "nothing to reload");
+}
+
 /* Start the reply as a dictionary and let fill fill it, if there is a provider. */
 static int reply_dict(void (*fill)(const struct ctl_provider *, const char *, struct rte_tel_data *),
 		      const char *params, struct rte_tel_data *d)
@@ -141,6 +180,16 @@ static int on_listeners(const char *cmd, const char *params, struct rte_tel_data
 	return reply_dict(reply_listeners, params, d);
 }
 
+static int on_handler(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+	return reply_dict(reply_handler, params, d);
+}
+
+static int on_reload(const char *cmd, const char *params, struct rte_tel_data *d)
+{
+	return reply_dict(reply_reload, params, d);
+}
+
 static int on_help(const char *cmd, const char *params, struct rte_tel_data *d)
 {
 	if (!params || !*params) {
@@ -170,6 +219,9 @@ int ctl_telemetry_start(const struct ctl_provider *provider)
 		{"/pier/help", on_help, "pier: what a counter counts. Parameter: its name"},
 		{"/pier/info", on_info, "pier: version, workers, ports"},
 		{"/pier/contract", on_contract, "pier: memory per connection, and room"},
+		{"/pier/handler", on_handler,
+		 "pier: what a listener's handler counted. Parameters: listener, first to show"},
+		{"/pier/reload", on_reload, "pier: read the configuration again"},
 		{"/pier/listeners", on_listeners, "pier: listeners. Parameter: the first to show"},
 	};
 	int ret = 0;

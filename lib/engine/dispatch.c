@@ -190,7 +190,7 @@ static void leave(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 	tcp_settle(t, c);
 }
 
-void engine_run_ready(struct engine *e)
+static void run_ready(struct engine *e)
 {
 	struct tcp *t = &e->tcp;
 	struct tcp_list run = t->ready;
@@ -204,4 +204,35 @@ void engine_run_ready(struct engine *e)
 			run_events(e, c, w);
 		leave(e, c, w);
 	}
+}
+
+static void note_time(struct engine *e, uint64_t ticks)
+{
+	struct counters *ctr = e->tcp.ctr;
+	const uint64_t unit = 100 * e->ticks_per_us;
+
+	count(ctr, CTR_HANDLER_PASSES);
+	count_add(ctr, CTR_HANDLER_TICKS, ticks);
+	if (likely(ticks <= unit))
+		return;
+	count(ctr, CTR_HANDLER_100US);
+	if (ticks > 10 * unit)
+		count(ctr, CTR_HANDLER_1MS);
+	if (ticks > 100 * unit)
+		count(ctr, CTR_HANDLER_10MS);
+}
+
+void engine_run_ready(struct engine *e)
+{
+	uint64_t start;
+
+	if (e->tcp.ready.head == TCP_LIST_END)
+		return;
+	if (!e->ticks) {
+		run_ready(e);
+		return;
+	}
+	start = e->ticks();
+	run_ready(e);
+	note_time(e, e->ticks() - start);
 }

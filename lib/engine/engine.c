@@ -277,6 +277,8 @@ static void init_tcp(struct engine *e, const struct engine_config *cfg, uint64_t
 	t->policy.max_orphans = cfg->max_orphans;
 	t->time_wait_ms = ms_of(cfg->time_wait_us);
 	t->held_max = cfg->mbuf_share;
+	e->ticks = cfg->ticks;
+	e->ticks_per_us = cfg->ticks_per_us;
 	t->mbuf_octets = min_of(e->pool.buf_len / 2u, 1448u);
 	tcp_share_divide(t);
 	t->rcv_budget = cfg->mbuf_share ?

@@ -25,6 +25,8 @@ struct engine {
 	/* The receive-queue slices that the running data callback sees: their sums are known. */
 	const struct slice *shown;
 	unsigned int n_shown;
+	uint64_t (*ticks)(void);
+	uint64_t ticks_per_us;
 	uint32_t frag_port; /* of the datagram in reassembly */
 	const struct engine_peers *peers; /* NULL: no other workers */
 };

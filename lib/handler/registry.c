@@ -13,7 +13,7 @@
 static struct pier_handler handlers[HANDLER_MAX];
 static unsigned int handler_count;
 
-const char *handler_register(const struct pier_handler *h)
+const char *handler_adopt(const struct pier_handler *h, struct pier_handler *copy)
 {
 	if (h->abi != PIER_HANDLER_ABI)
 		return "built for another version of pier's handler API";
@@ -23,13 +23,26 @@ const char *handler_register(const struct pier_handler *h)
 		return "handler struct is longer than this pier's: built for a newer pier";
 	if (!h->name || !*h->name)
 		return "handler has no name";
+	if (!h->summary)
+		return "handler has no summary";
+	memset(copy, 0, sizeof(*copy));
+	memcpy(copy, h, h->size);
+	copy->size = sizeof(*copy);
+	return NULL;
+}
+
+const char *handler_register(const struct pier_handler *h)
+{
+	struct pier_handler copy;
+	const char *error = handler_adopt(h, &copy);
+
+	if (error)
+		return error;
 	if (handler_find(h->name))
 		return "a handler of that name exists";
 	if (handler_count == HANDLER_MAX)
 		return "too many handlers";
-	memset(&handlers[handler_count], 0, sizeof(*h));
-	memcpy(&handlers[handler_count], h, h->size);
-	handlers[handler_count++].size = sizeof(*h);
+	handlers[handler_count++] = copy;
 	return NULL;
 }
 

@@ -23,6 +23,9 @@ static void carry_out(struct worker *w, struct worker_msg *m)
 	case WORKER_OP_LISTEN:
 		m->version = engine_listen(w->engine, m->listener);
 		break;
+	case WORKER_OP_RELISTEN:
+		m->version = engine_relisten(w->engine, m->version, m->listener);
+		break;
 	case WORKER_OP_UNLISTEN:
 		engine_unlisten(w->engine, m->version);
 		break;

@@ -6,6 +6,7 @@
 #include <rte_cycles.h>
 #include <rte_malloc.h>
 
+#include "base/units.h"
 #include "room.h"
 
 static void take_ports(struct worker *w, const struct worker_config *cfg)
@@ -56,6 +57,11 @@ static void share_ports(const struct worker_config *cfg, struct engine_config *e
 	e->workers = (uint16_t)t->n;
 }
 
+static uint64_t ticks(void)
+{
+	return rte_rdtsc();
+}
+
 static bool create_engine(struct worker *w, const struct worker_config *cfg, char *err,
 			  size_t errlen)
 {
@@ -70,6 +76,8 @@ static bool create_engine(struct worker *w, const struct worker_config *cfg, cha
 	e.counters = &w->counters;
 	e.alloc = worker_alloc;
 	e.alloc_arg = &w->memory;
+	e.ticks = ticks;
+	e.ticks_per_us = max_of(rte_get_tsc_hz() / US_PER_SEC, 1ull);
 	w->engine = engine_create(&e, w->now, err, errlen);
 	explicit_bzero(e.secret, sizeof(e.secret));
 	return w->engine;

@@ -50,6 +50,25 @@ static void contract(void *arg, struct rte_tel_data *dict)
 	ctl_dict_u64(dict, "bytes", 144);
 }
 
+static bool handler_stats(void *arg, unsigned int i,
+			  void (*add)(void *to, const char *name, uint64_t value), void *to)
+{
+	char name[16];
+
+	for (uint64_t k = 0; i < listeners && k < 250; k++) {
+		snprintf(name, sizeof(name), "stat_%u", (unsigned int)k);
+		add(to, name, i);
+	}
+	return i < listeners;
+}
+
+static unsigned int reloads;
+
+static bool reload(void *arg)
+{
+	return reloads++ == 0;
+}
+
 static bool listener(void *arg, unsigned int i, struct rte_tel_data *dict)
 {
 	if (i >= listeners)
@@ -69,6 +88,8 @@ static struct ctl_provider provider = {
 	.info = info,
 	.contract = contract,
 	.listener = listener,
+	.handler_stats = handler_stats,
+	.reload = reload,
 };
 
 /* Send a command; the reply, a NUL behind it, is in reply. */
@@ -167,6 +188,30 @@ static void test_listeners(void **state)
 	assert_non_null(strstr(reply, "\"99\":{\"listen\""));
 }
 
+/* A page of them, and the next. */
+static void test_handler(void **state)
+{
+	static const char *const bad[] = {"", ",", ",x", ",1x", ",1,", ",1,x", ",1,2,3", ",-1", ",99999"};
+	char command[40];
+
+	assert_int_equal(count_members(ask("/pier/handler,1"), "\"stat_"), CTL_STATS_PAGE);
+	assert_non_null(strstr(ask("/pier/handler,1"), "\"stat_0\":1"));
+	assert_int_equal(count_members(ask("/pier/handler,1,200"), "\"stat_"), 50);
+	assert_non_null(strstr(ask("/pier/handler,1,249"), "{\"stat_249\":1}"));
+	assert_string_equal(ask("/pier/handler,1,250"), "{\"/pier/handler\":{}}");
+	assert_non_null(strstr(ask("/pier/handler,100"), "there is no such listener"));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(command, sizeof(command), "/pier/handler%s", bad[i]);
+		assert_non_null(strstr(ask(command), "\"error\":\"expected the number of a listener"));
+	}
+}
+
+static void test_reload(void **state)
+{
+	assert_non_null(strstr(ask("/pier/reload"), "\"reload\":\"asked for"));
+	assert_non_null(strstr(ask("/pier/reload"), "\"error\":\"nothing to reload"));
+}
+
 static void test_stop(void **state)
 {
 	ctl_telemetry_stop();
@@ -218,6 +263,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stats),     cmocka_unit_test(test_help),
 		cmocka_unit_test(test_dictionaries), cmocka_unit_test(test_listeners),
+		cmocka_unit_test(test_handler), cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_stop),
 	};
 

@@ -165,6 +165,11 @@
 	X(NEWS_LOST, news_lost, "news for another worker that found its ring full")                \
 	X(RSS_MISPLACED, rss_misplaced,                                                            \
 	  "queues no longer believed: RSS put a packet where its key and table do not")            \
+	X(HANDLER_PASSES, handler_passes, "times in which handlers were run, for any number of connections") \
+	X(HANDLER_TICKS, handler_ticks, "time they took, in ticks of the CPU's counter (tsc_hz of /pier/info)") \
+	X(HANDLER_100US, handler_100us, "of those times, longer than 100 us")                      \
+	X(HANDLER_1MS, handler_1ms, "of those, longer than 1 ms: a handler is too slow")           \
+	X(HANDLER_10MS, handler_10ms, "of those, longer than 10 ms")                               \
 	X(HANDLER_ERRORS, handler_errors, "connections a handler ended by abort")
 
 enum counter {

@@ -15,6 +15,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum option_type {
 	OPTION_BOOL,     /* bool:     yes no on off true false 1 0 */
 	OPTION_U32,      /* uint32_t: decimal or 0x hexadecimal */
@@ -70,5 +74,9 @@ void option_free(const struct option_table *t, void *base);
 
 /* Copy from into to (t->size bytes), owned values duplicated. */
 void option_copy(const struct option_table *t, void *to, const void *from);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

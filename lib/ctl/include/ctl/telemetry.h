@@ -10,6 +10,10 @@
  *	/pier/listeners       the listeners by number, CTL_LISTENERS_PAGE of them
  *	/pier/listeners,N     the same from the Nth on
  *
+ *	/pier/handler,N       what the Nth listener's handler has counted, CTL_STATS_PAGE of it
+ *	/pier/handler,N,M     the same from the Mth on
+ *	/pier/reload          have the configuration read again
+ *
  * A wrong argument is answered by {"error": "what was expected"}.
  *
  * The values come from a provider, so that nothing here knows workers. DPDK calls back without an
@@ -27,6 +31,7 @@ struct rte_tel_data;
 
 /* A reply holds 16 KB: a listener's dictionary may take some 200 bytes. */
 #define CTL_LISTENERS_PAGE 64
+#define CTL_STATS_PAGE     200
 
 /*
  * dict is a dictionary to be filled with ctl_dict_u64 and ctl_dict_string.
@@ -40,6 +45,11 @@ struct ctl_provider {
 	void (*contract)(void *arg, struct rte_tel_data *dict);
 	/* False: there is no ith listener. */
 	bool (*listener)(void *arg, unsigned int i, struct rte_tel_data *dict);
+	/* Call add for each statistic of its handler. False: there is no ith listener. */
+	bool (*handler_stats)(void *arg, unsigned int i,
+			      void (*add)(void *to, const char *name, uint64_t value), void *to);
+	/* Start to reload the configuration. False: this program does not. */
+	bool (*reload)(void *arg);
 };
 
 /*

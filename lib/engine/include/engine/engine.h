@@ -108,6 +108,13 @@ struct engine_config {
 	void *(*alloc)(void *arg, size_t bytes, const char *what);
 	void *alloc_arg;
 
+	/*
+	 * A fast counter, read before and after the callbacks of a burst for the statistics, and its
+	 * rate. NULL: not wanted; nothing else depends on it.
+	 */
+	uint64_t (*ticks)(void);
+	uint64_t ticks_per_us;
+
 	uint8_t secret[64];           /* from the system's random generator; copied */
 };
 

@@ -21,6 +21,14 @@
  * Back-pressure out: pier_send* return how many bytes they took, which may be fewer than asked, or
  * none. writable() is called once there is room again.
  *
+ * What a callback may take: a turn of the loop serves every connection with news, some tens of them, and
+ * their packets wait for it. Microseconds are well; a millisecond is long and counted (handler_1ms in the
+ * statistics; handler_ticks is the time of all callbacks). What takes longer is done in parts, with
+ * pier_resume, pier_want_writable or pier_set_timer between them.
+ * What it may touch: its context, its connection, settings to read, memory of its own. Connections of
+ * one listener are spread over cores: what they share is written by several threads. setup and teardown
+ * run on the control thread, also while older versions of the listener serve. stats runs on a third.
+ *
  * Nothing in this file is a type of DPDK. Sizes are bytes, times microseconds. Unless a comment
  * says otherwise, functions are called from inside a callback, on its thread only.
  */
@@ -38,7 +46,7 @@ extern "C" {
 /* Of this header. A handler built against another major version is refused. */
 #define PIER_HANDLER_ABI 1
 
-struct option_table; /* base/option.h */
+struct option_table; /* base/option.h, installed beside this file */
 struct pier_conn;
 
 /* Takes one statistic: a name of letters, digits and '_', 60 characters at most, and its value. */
@@ -204,6 +212,24 @@ struct pier_handler {
 	 */
 	void (*stats)(const void *settings, pier_stat *add, void *arg);
 };
+
+/*
+ * In a shared object, for plugin = FILE: the handler that is in it, a struct pier_handler.
+ *
+ *	cc -shared -fPIC $(pkg-config --cflags pier) mine.c -o mine.so
+ */
+#ifdef __cplusplus
+#define PIER_EXPORT extern "C" __attribute__((visibility("default")))
+#else
+#define PIER_EXPORT __attribute__((visibility("default")))
+#endif
+#define PIER_PLUGIN(handler)                                                                       \
+	PIER_EXPORT const struct pier_handler *pier_plugin(void);                                  \
+	PIER_EXPORT const struct pier_handler *pier_plugin(void)                                   \
+	{                                                                                          \
+		return &(handler);                                                                 \
+	}                                                                                          \
+	struct pier_plugin_ends_with_a_semicolon
 
 /* Send a copy of the bytes. Returns how many were taken (0 after pier_shutdown or pier_close). */
 static inline size_t pier_send(struct pier_conn *c, const void *data, size_t len)

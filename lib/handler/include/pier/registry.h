@@ -15,6 +15,12 @@
  */
 const char *handler_register(const struct pier_handler *h);
 
+/*
+ * Copy a handler's table to its full length, for one that is used without the registry. Returns NULL, or
+ * what is wrong with it, as above but for the name being taken.
+ */
+const char *handler_adopt(const struct pier_handler *h, struct pier_handler *copy);
+
 /* The handler of that name, or NULL. */
 const struct pier_handler *handler_find(const char *name);
 

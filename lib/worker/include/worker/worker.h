@@ -84,6 +84,7 @@ void worker_destroy(struct worker *w);
 
 enum worker_op {
 	WORKER_OP_LISTEN,   /* listener: in. version: out, or what engine_listen failed with */
+	WORKER_OP_RELISTEN, /* listener, version: in. version: out, as with engine_relisten */
 	WORKER_OP_UNLISTEN, /* version: in */
 	WORKER_OP_USERS,    /* version: in. users: out; 0: the listener may be freed */
 	WORKER_OP_DRAIN,    /* refuse the new, close the rest in order */
