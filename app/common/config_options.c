@@ -90,7 +90,8 @@ const struct option_table eal_option_table = {
 #define AT(field) offsetof(struct port_options, field)
 static const struct option port_options[] = {
 	{"address", OPTION_LIST, AT(address),
-	 .help = "addresses with prefix length, such as 198.18.0.2/24, separated by commas"},
+	 .help = "addresses with prefix length, such as 198.18.0.2/24 or "
+		 "198.18.0.2-198.18.0.9/24, separated by commas"},
 	{"gateway", OPTION_STRING, AT(gateway),
 	 .help = "next hop to everything outside the port's networks"},
 	{"neighbor", OPTION_ENUM, AT(neighbor), .names = neighbor_words, .def = "resolve",

@@ -1,5 +1,5 @@
 /*
- * Slots, phases and the turn; see gen.h.
+ * Slots, what is due, and the turn; see gen.h.
  */
 #include "gen.h"
 
@@ -16,9 +16,6 @@
 #define TRIES	    64   /* tuples for each worker, until one is free and ours */
 #define OPENING_MAX 1024 /* connections being opened at a time, where no rate is set */
 #define REST_MS	    100  /* until an open that failed is tried again, where no rate is set */
-#define PRIME_MS    1000
-#define PRIMES_MAX  64
-#define GRACE_MS    1000 /* for what is under way at the end */
 
 void ring_push(struct slot_ring *r, uint32_t n_slots, uint32_t slot)
 {
@@ -34,16 +31,6 @@ uint32_t ring_pop(struct slot_ring *r, uint32_t n_slots)
 	r->head = r->head + 1 == n_slots ? 0 : r->head + 1;
 	r->n--;
 	return slot;
-}
-
-static uint64_t ticks(const struct gen *g, uint64_t us)
-{
-	return (uint64_t)((double)us * (double)g->plan->hz / 1e6);
-}
-
-static bool is_short(const struct gen *g)
-{
-	return g->plan->o->mode == LOAD_SHORT;
 }
 
 struct gen *gen_create(const struct gen_plan *plan, unsigned int worker, uint32_t share)
@@ -103,11 +90,6 @@ enum gen_phase gen_phase(const struct gen *g)
 	return __atomic_load_n(&g->phase, __ATOMIC_ACQUIRE);
 }
 
-static void enter(struct gen *g, enum gen_phase phase)
-{
-	__atomic_store_n(&g->phase, phase, __ATOMIC_RELEASE);
-}
-
 /* ---- slots ---- */
 
 struct slot *gen_opened(struct pier_conn *pc, struct gen **gp)
@@ -121,7 +103,7 @@ struct slot *gen_opened(struct pier_conn *pc, struct gen **gp)
 	g->c.opened++;
 	g->n_connecting--;
 	g->n_open++;
-	if (!is_short(g) || gen_counts(g, s->start))
+	if (!gen_short(g) || gen_counts(g, s->start))
 		hist_add(&g->t.connect, now - s->start);
 	return s;
 }
@@ -179,7 +161,7 @@ static void give_back(struct gen *g, struct slot *s, bool failed)
 
 	s->state = SLOT_FREE;
 	if (failed && !g->plan->o->cps) {
-		s->since = gen_now(g) + ticks(g, REST_MS * US_PER_MS);
+		s->since = gen_now(g) + gen_ticks(g, REST_MS * US_PER_MS);
 		ring_push(&g->rests, g->n_slots, i);
 	} else {
 		g->free[g->n_free++] = i;
@@ -249,8 +231,7 @@ static int try_tuple(struct gen *g, uint64_t ctx, uint64_t now, uint64_t *id)
 	return engine_connect(g->e, &req, now, id);
 }
 
-/* A connection that was due then, in a free slot. False: it could not be begun. */
-static bool open_one(struct gen *g, uint64_t due, uint64_t now)
+bool gen_open(struct gen *g, uint64_t due, uint64_t now)
 {
 	const uint32_t i = g->free[--g->n_free];
 	struct slot *s = &g->slots[i];
@@ -276,7 +257,7 @@ static bool open_one(struct gen *g, uint64_t due, uint64_t now)
 /* How many of the slots may be in use, where the number grows over the ramp. */
 static uint32_t slots_now(const struct gen *g)
 {
-	const uint64_t ramp = ticks(g, g->plan->o->ramp), gone = g->stamp - g->begun;
+	const uint64_t ramp = gen_ticks(g, g->plan->o->ramp), gone = g->stamp - g->begun;
 
 	if (g->plan->o->cps || g->plan->o->rps || gone >= ramp)
 		return g->n_slots;
@@ -300,13 +281,13 @@ static unsigned int open_scheduled(struct gen *g, uint64_t now)
 	unsigned int n = 0;
 	uint64_t due;
 
-	while (n < OPENS_MAX && (g->n_free || !is_short(g)) &&
+	while (n < OPENS_MAX && (g->n_free || !gen_short(g)) &&
 	       schedule_take(&g->opens, g->stamp - g->begun, &due)) {
 		n++;
 		if (!g->n_free)
 			continue;
 		note_late(g, g->begun + due);
-		open_one(g, g->begun + due, now);
+		gen_open(g, g->begun + due, now);
 	}
 	return n;
 }
@@ -314,12 +295,12 @@ static unsigned int open_scheduled(struct gen *g, uint64_t now)
 static unsigned int open_free(struct gen *g, uint64_t now)
 {
 	const uint32_t used = g->n_connecting + g->n_open, most = slots_now(g);
-	const uint32_t opening = is_short(g) ? UINT32_MAX : OPENING_MAX;
+	const uint32_t opening = gen_short(g) ? UINT32_MAX : OPENING_MAX;
 	unsigned int n = 0;
 
 	while (n < OPENS_MAX && g->n_free && used + n < most && g->n_connecting < opening) {
 		n++;
-		if (!open_one(g, g->stamp, now))
+		if (!gen_open(g, g->stamp, now))
 			break;
 	}
 	return n;
@@ -395,180 +376,6 @@ static void scan(struct gen *g, uint64_t now)
 	g->scan_at = max_of(g->scan_at, g->stamp - g->plan->timeout) + (uint64_t)(n * each) + 1;
 }
 
-/* ---- phases ---- */
-
-static double share_of(const struct gen *g, uint64_t rate)
-{
-	return (double)rate / g->plan->workers;
-}
-
-static double phase_of(const struct gen *g)
-{
-	return (double)g->worker / g->plan->workers;
-}
-
-/* Few packets wait for a next hop to be known: a thousand SYNs at once would be sent again a second on. */
-static void prime(struct gen *g, uint64_t now)
-{
-	const uint32_t n = min_of(g->plan->n_addresses, g->n_slots);
-
-	g->version = engine_client(g->e, &g->listener);
-	g->begun = g->scan_at = g->stamp;
-	for (uint32_t i = 0; i < n && i < PRIMES_MAX; i++)
-		open_one(g, g->stamp, now);
-	enter(g, GEN_PRIMING);
-}
-
-static bool primed(const struct gen *g)
-{
-	return !g->n_connecting || g->stamp - g->begun > ticks(g, PRIME_MS * US_PER_MS);
-}
-
-static void begin(struct gen *g)
-{
-	const struct load_options *o = g->plan->o;
-
-	memset(&g->t, 0, sizeof(g->t));
-	g->begun = g->scan_at = g->stamp;
-	schedule_init(&g->opens, share_of(g, o->cps), (double)o->ramp / 1e6, phase_of(g),
-		      (double)g->plan->hz);
-	enter(g, GEN_OPENING);
-}
-
-/* In mode short there is nothing to wait for; else all connections, but not for ever. */
-static bool all_open(const struct gen *g)
-{
-	const struct load_options *o = g->plan->o;
-	uint64_t most = ticks(g, o->ramp) + g->plan->timeout;
-
-	if (is_short(g) || g->n_open == g->n_slots)
-		return true;
-	if (o->cps)
-		most += (uint64_t)((double)g->n_slots / share_of(g, o->cps) * (double)g->plan->hz);
-	return g->stamp - g->begun > most && !g->n_connecting;
-}
-
-/* The ramp was for the connections, unless there is a rate of requests, or one for mode short. */
-static void settle(struct gen *g)
-{
-	const struct load_options *o = g->plan->o;
-	const bool rate = o->rps && load_mode_requests(o->mode) && !is_short(g);
-	const uint64_t ramp = rate || is_short(g) ? o->ramp : 0;
-
-	g->settled = g->stamp;
-	if (rate)
-		schedule_init(&g->asks, share_of(g, o->rps), (double)o->ramp / 1e6, phase_of(g),
-			      (double)g->plan->hz);
-	else
-		schedule_init(&g->asks, 0, 0, 0, 1);
-	g->from = g->stamp + ticks(g, ramp + o->warmup);
-	g->end = g->from + ticks(g, o->duration);
-	enter(g, GEN_SETTLING);
-}
-
-static void measure(struct gen *g)
-{
-	load_counts_add(&g->at_start, &g->c);
-	enter(g, GEN_MEASURING);
-}
-
-/*
- * What was due and could not begin is as old now as it is: a server that answers nothing must not
- * look better for it.
- */
-static void count_backlog(struct gen *g)
-{
-	struct schedule *s = g->asks.interval > 0 ? &g->asks : &g->opens;
-	const uint64_t origin = s == &g->asks ? g->settled : g->begun;
-	uint64_t due;
-
-	if (s == &g->opens && !is_short(g))
-		return;
-	while (schedule_take(s, g->stamp - origin, &due))
-		if (gen_counts(g, origin + due)) {
-			hist_add(&g->t.complete, g->stamp - origin - due);
-			g->unfinished++;
-		}
-}
-
-static void count_slot(struct gen *g, const struct slot *s)
-{
-	const uint32_t depth = g->plan->o->depth;
-
-	for (uint32_t k = s->answered; k < s->asked; k++) {
-		const uint64_t due = g->due[(size_t)(s - g->slots) * depth + k % depth];
-
-		if (!gen_counts(g, due))
-			continue;
-		hist_add(&g->t.complete, g->stamp - due);
-		g->unfinished++;
-	}
-}
-
-/* Of mode short also what is still being connected. */
-static void count_unfinished(struct gen *g)
-{
-	for (struct slot *s = g->slots; s < g->slots + g->n_slots; s++) {
-		if (s->state != SLOT_FREE)
-			count_slot(g, s);
-		if (!is_short(g) || s->state != SLOT_CONNECTING || !gen_counts(g, s->start))
-			continue;
-		hist_add(&g->t.connect, g->stamp - s->start);
-		hist_add(&g->t.complete, g->stamp - s->start);
-		g->unfinished++;
-	}
-}
-
-static void finish(struct gen *g)
-{
-	g->end = min_of(g->end, g->stamp);
-	if (g->phase != GEN_MEASURING) /* ended before anything counted */
-		load_counts_add(&g->at_start, &g->c);
-	load_counts_add(&g->at_end, &g->c);
-	g->open_at_end = g->n_open;
-	g->limit = g->stamp + min_of(g->plan->timeout, ticks(g, GRACE_MS * US_PER_MS));
-	if (load_mode_requests(g->plan->o->mode))
-		count_backlog(g);
-	enter(g, GEN_FINISHING);
-}
-
-static void done(struct gen *g)
-{
-	if (load_mode_requests(g->plan->o->mode))
-		count_unfinished(g);
-	engine_unlisten(g->e, g->version);
-	enter(g, GEN_DONE);
-}
-
-static bool nothing_under_way(const struct gen *g)
-{
-	return !load_mode_requests(g->plan->o->mode) ||
-	       (!g->in_flight && (!is_short(g) || !g->n_connecting));
-}
-
-static void advance(struct gen *g, uint64_t now)
-{
-	const enum gen_phase order = __atomic_load_n(&g->order, __ATOMIC_ACQUIRE);
-
-	if (unlikely(g->phase == GEN_WAITING)) {
-		if (order == GEN_OPENING)
-			prime(g, now);
-		else if (order >= GEN_FINISHING)
-			enter(g, GEN_DONE);
-		return;
-	}
-	if (g->phase == GEN_PRIMING && primed(g))
-		begin(g);
-	if (g->phase == GEN_OPENING && all_open(g))
-		settle(g);
-	if (g->phase == GEN_SETTLING && g->stamp >= g->from)
-		measure(g);
-	if (gen_going(g) && (order >= GEN_FINISHING || g->stamp >= g->end))
-		finish(g);
-	if (g->phase == GEN_FINISHING && (nothing_under_way(g) || g->stamp >= g->limit))
-		done(g);
-}
-
 /* ---- the turn ---- */
 
 /* The time since the last turn belongs to that turn: to sending and to receiving this burst. */
@@ -590,7 +397,7 @@ static bool is_blocked(const struct gen *g)
 {
 	if (g->asks.interval > 0 && g->asks.next <= g->stamp - g->settled && !g->ready.n)
 		return true;
-	return g->opens.interval > 0 && is_short(g) && !g->n_free;
+	return g->opens.interval > 0 && gen_short(g) && !g->n_free;
 }
 
 unsigned int gen_turn(void *arg, struct engine *e, uint64_t now, unsigned int received)
@@ -602,7 +409,7 @@ unsigned int gen_turn(void *arg, struct engine *e, uint64_t now, unsigned int re
 	g->stamp = rte_rdtsc();
 	if (unlikely(g->phase == GEN_DONE))
 		return 0;
-	advance(g, now);
+	gen_advance(g, now);
 	if (g->phase == GEN_WAITING)
 		return 0;
 	account(g, received);
@@ -626,7 +433,7 @@ uint64_t gen_next(void *arg, uint64_t now)
 {
 	const struct gen *g = arg;
 	const uint64_t stamp = rte_rdtsc(), us = g->plan->hz / US_PER_SEC;
-	uint64_t next = stamp + ticks(g, 5 * US_PER_MS);
+	uint64_t next = stamp + gen_ticks(g, 5 * US_PER_MS);
 
 	if (g->phase == GEN_DONE)
 		return UINT64_MAX;

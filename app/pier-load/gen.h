@@ -129,7 +129,7 @@ enum gen_phase gen_phase(const struct gen *g);
 unsigned int gen_turn(void *arg, struct engine *e, uint64_t now, unsigned int received);
 uint64_t gen_next(void *arg, uint64_t now);
 
-/* ---- for the parts of the generator: client.c, bulk.c ---- */
+/* ---- for the parts of the generator: phase.c, client.c, bulk.c ---- */
 
 extern const struct pier_handler client_handler, bulk_handler;
 
@@ -149,6 +149,16 @@ static inline uint64_t gen_now(struct gen *g)
 	return g->stamp;
 }
 
+static inline uint64_t gen_ticks(const struct gen *g, uint64_t us)
+{
+	return (uint64_t)((double)us * (double)g->plan->hz / 1e6);
+}
+
+static inline bool gen_short(const struct gen *g)
+{
+	return g->plan->o->mode == LOAD_SHORT;
+}
+
 /* Whether new things may begin. */
 static inline bool gen_going(const struct gen *g)
 {
@@ -163,6 +173,12 @@ static inline bool gen_counts(const struct gen *g, uint64_t due)
 
 void ring_push(struct slot_ring *r, uint32_t n_slots, uint32_t slot);
 uint32_t ring_pop(struct slot_ring *r, uint32_t n_slots);
+
+/* phase.c: go on to the next phase where it is time. */
+void gen_advance(struct gen *g, uint64_t now);
+
+/* gen.c: open a connection that was due then, in a free slot. False: it could not be begun. */
+bool gen_open(struct gen *g, uint64_t due, uint64_t now);
 
 /* gen.c: the open and close of every handler. */
 struct slot *gen_opened(struct pier_conn *pc, struct gen **g);

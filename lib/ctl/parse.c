@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "ctl/parse.h"
 #include "number.h"
 
@@ -107,22 +108,46 @@ bool ipv4_prefix_parse(const char *text, struct ipv4_prefix *prefix, char *err, 
 		      "expected an IPv4 address with its prefix length, such as 198.18.0.2/24");
 }
 
+/* "A/24" or "A-B/24": the first prefix, and how many addresses there are; 0: refused. */
+static uint32_t parse_range(char *item, struct ipv4_prefix *first, char *err, size_t errlen)
+{
+	char *dash = strchr(item, '-'), *slash = strchr(item, '/'), text[64];
+	struct ipv4_prefix last;
+
+	if (!dash || !slash || dash > slash)
+		return ipv4_prefix_parse(item, first, err, errlen);
+	*dash = '\0';
+	snprintf(text, sizeof(text), "%s%s", item, slash);
+	if (!ipv4_prefix_parse(text, first, err, errlen) ||
+	    !ipv4_prefix_parse(dash + 1, &last, err, errlen))
+		return 0;
+	if (ntohl(first->addr) <= ntohl(last.addr))
+		return min_of(ntohl(last.addr) - ntohl(first->addr), UINT32_MAX - 1) + 1;
+	refuse(err, errlen, "expected a range of addresses that begins with the lowest");
+	return 0;
+}
+
 int ipv4_prefix_list_parse(const char *text, struct ipv4_prefix *prefixes, unsigned int max,
 			   char *err, size_t errlen)
 {
+	struct ipv4_prefix first;
 	unsigned int n = 0;
+	uint32_t count;
 	char item[64];
 
 	for (text += strspn(text, separators); *text || !n; text += strspn(text, separators)) {
 		size_t len = strcspn(text, separators);
 
 		snprintf(item, sizeof(item), "%.*s", (int)len, text);
-		if (n == max) {
+		count = parse_range(item, &first, err, errlen);
+		if (!count)
+			return -1;
+		if (count > max - n) {
 			refuse(err, errlen, "expected at most %u addresses", max);
 			return -1;
 		}
-		if (!ipv4_prefix_parse(item, &prefixes[n++], err, errlen))
-			return -1;
+		for (uint32_t i = 0; i < count; i++)
+			prefixes[n++] = (struct ipv4_prefix){htonl(ntohl(first.addr) + i), first.len};
 		text += len;
 	}
 	return (int)n;

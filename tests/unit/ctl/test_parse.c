@@ -177,12 +177,37 @@ static void test_prefixes(void **state)
 	assert_string_equal(err, "expected at most 3 addresses");
 }
 
+static void test_prefix_ranges(void **state)
+{
+	static const char *const bad[] = {"198.18.0.2-", "-198.18.0.2/24", "198.18.0.2-3/24",
+					  "198.18.0.2-198.18.0.3", "198.18.0.2/24-198.18.0.3/24"};
+	struct ipv4_prefix p[5];
+
+	assert_int_equal(ipv4_prefix_list_parse("198.18.0.254-198.18.1.1/16 1.1.1.1-1.1.1.1/8", p, 5,
+						err, sizeof(err)), 5);
+	assert_int_equal(ntohl(p[0].addr), 0xc61200fe);
+	assert_int_equal(ntohl(p[3].addr), 0xc6120101);
+	assert_int_equal(p[3].len, 16);
+	assert_int_equal(ntohl(p[4].addr), 0x01010101);
+	assert_int_equal(p[4].len, 8);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(ipv4_prefix_list_parse(bad[i], p, 5, err, sizeof(err)), -1);
+		assert_non_null(strstr(err, "such as 198.18.0.2/24"));
+	}
+	assert_int_equal(ipv4_prefix_list_parse("1.1.1.2-1.1.1.1/8", p, 5, err, sizeof(err)), -1);
+	assert_non_null(strstr(err, "begins with the lowest"));
+	assert_int_equal(ipv4_prefix_list_parse("0.0.0.0-255.255.255.255/8", p, 5, err, sizeof(err)),
+			 -1);
+	assert_string_equal(err, "expected at most 5 addresses");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_listen_spec), cmocka_unit_test(test_listen_spec_refused),
 		cmocka_unit_test(test_overlap),     cmocka_unit_test(test_cpu_list),
 		cmocka_unit_test(test_ipv4),        cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_prefix_ranges),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

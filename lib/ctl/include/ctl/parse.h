@@ -31,7 +31,8 @@ bool ipv4_parse(const char *text, uint32_t *addr, char *err, size_t errlen);
 bool ipv4_prefix_parse(const char *text, struct ipv4_prefix *prefix, char *err, size_t errlen);
 
 /*
- * Prefixes separated by commas, blanks or line ends; none is an error. Writes at most max of them
+ * Prefixes separated by commas, blanks or line ends, or ranges of them, "198.18.0.2-198.18.0.9/24"; none
+ * is an error. Writes at most max of them
  * and returns how many, or -1.
  */
 int ipv4_prefix_list_parse(const char *text, struct ipv4_prefix *prefixes, unsigned int max,

@@ -1,0 +1,189 @@
+/*
+ * The phases of a run, see gen.h: when one ends, and what of its requests counts in the end.
+ */
+#include "gen.h"
+
+#include <string.h>
+
+#include "base/units.h"
+
+#define PRIME_MS   1000
+#define PRIMES_MAX 64
+#define GRACE_MS   1000 /* for what is under way at the end */
+
+static void enter(struct gen *g, enum gen_phase phase)
+{
+	__atomic_store_n(&g->phase, phase, __ATOMIC_RELEASE);
+}
+
+static double share_of(const struct gen *g, uint64_t rate)
+{
+	return (double)rate / g->plan->workers;
+}
+
+static double phase_of(const struct gen *g)
+{
+	return (double)g->worker / g->plan->workers;
+}
+
+/* Few packets wait for a next hop to be known: a thousand SYNs at once would be sent again a second on. */
+static void prime(struct gen *g, uint64_t now)
+{
+	const uint32_t n = min_of(g->plan->n_addresses, g->n_slots);
+
+	g->version = engine_client(g->e, &g->listener);
+	g->begun = g->scan_at = g->stamp;
+	for (uint32_t i = 0; i < n && i < PRIMES_MAX; i++)
+		gen_open(g, g->stamp, now);
+	enter(g, GEN_PRIMING);
+}
+
+static bool primed(const struct gen *g)
+{
+	return !g->n_connecting || g->stamp - g->begun > gen_ticks(g, PRIME_MS * US_PER_MS);
+}
+
+static void begin(struct gen *g)
+{
+	const struct load_options *o = g->plan->o;
+
+	memset(&g->t, 0, sizeof(g->t));
+	g->begun = g->scan_at = g->stamp;
+	schedule_init(&g->opens, share_of(g, o->cps), (double)o->ramp / 1e6, phase_of(g),
+		      (double)g->plan->hz);
+	enter(g, GEN_OPENING);
+}
+
+/* In mode short there is nothing to wait for; else all connections, but not for ever. */
+static bool all_open(const struct gen *g)
+{
+	const struct load_options *o = g->plan->o;
+	uint64_t most = gen_ticks(g, o->ramp) + g->plan->timeout;
+
+	if (gen_short(g) || g->n_open == g->n_slots)
+		return true;
+	if (o->cps)
+		most += (uint64_t)((double)g->n_slots / share_of(g, o->cps) * (double)g->plan->hz);
+	return g->stamp - g->begun > most && !g->n_connecting;
+}
+
+/* The ramp was for the connections, unless there is a rate of requests, or one for mode short. */
+static void settle(struct gen *g)
+{
+	const struct load_options *o = g->plan->o;
+	const bool rate = o->rps && load_mode_requests(o->mode) && !gen_short(g);
+	const uint64_t ramp = rate || gen_short(g) ? o->ramp : 0;
+
+	g->settled = g->stamp;
+	if (rate)
+		schedule_init(&g->asks, share_of(g, o->rps), (double)o->ramp / 1e6, phase_of(g),
+			      (double)g->plan->hz);
+	else
+		schedule_init(&g->asks, 0, 0, 0, 1);
+	g->from = g->stamp + gen_ticks(g, ramp + o->warmup);
+	g->end = g->from + gen_ticks(g, o->duration);
+	enter(g, GEN_SETTLING);
+}
+
+static void measure(struct gen *g)
+{
+	load_counts_add(&g->at_start, &g->c);
+	enter(g, GEN_MEASURING);
+}
+
+/*
+ * What was due and could not begin is as old now as it is: a server that answers nothing must not
+ * look better for it.
+ */
+static void count_backlog(struct gen *g)
+{
+	struct schedule *s = g->asks.interval > 0 ? &g->asks : &g->opens;
+	const uint64_t origin = s == &g->asks ? g->settled : g->begun;
+	uint64_t due;
+
+	if (s == &g->opens && !gen_short(g))
+		return;
+	while (schedule_take(s, g->stamp - origin, &due))
+		if (gen_counts(g, origin + due)) {
+			hist_add(&g->t.complete, g->stamp - origin - due);
+			g->unfinished++;
+		}
+}
+
+static void count_slot(struct gen *g, const struct slot *s)
+{
+	const uint32_t depth = g->plan->o->depth;
+
+	for (uint32_t k = s->answered; k < s->asked; k++) {
+		const uint64_t due = g->due[(size_t)(s - g->slots) * depth + k % depth];
+
+		if (!gen_counts(g, due))
+			continue;
+		hist_add(&g->t.complete, g->stamp - due);
+		g->unfinished++;
+	}
+}
+
+/* Of mode short also what is still being connected. */
+static void count_unfinished(struct gen *g)
+{
+	for (struct slot *s = g->slots; s < g->slots + g->n_slots; s++) {
+		if (s->state != SLOT_FREE)
+			count_slot(g, s);
+		if (!gen_short(g) || s->state != SLOT_CONNECTING || !gen_counts(g, s->start))
+			continue;
+		hist_add(&g->t.connect, g->stamp - s->start);
+		hist_add(&g->t.complete, g->stamp - s->start);
+		g->unfinished++;
+	}
+}
+
+static void finish(struct gen *g)
+{
+	g->end = min_of(g->end, g->stamp);
+	if (g->phase != GEN_MEASURING) /* ended before anything counted */
+		load_counts_add(&g->at_start, &g->c);
+	load_counts_add(&g->at_end, &g->c);
+	g->open_at_end = g->n_open;
+	g->limit = g->stamp + min_of(g->plan->timeout, gen_ticks(g, GRACE_MS * US_PER_MS));
+	if (load_mode_requests(g->plan->o->mode))
+		count_backlog(g);
+	enter(g, GEN_FINISHING);
+}
+
+static void done(struct gen *g)
+{
+	if (load_mode_requests(g->plan->o->mode))
+		count_unfinished(g);
+	engine_unlisten(g->e, g->version);
+	enter(g, GEN_DONE);
+}
+
+static bool nothing_under_way(const struct gen *g)
+{
+	return !load_mode_requests(g->plan->o->mode) ||
+	       (!g->in_flight && (!gen_short(g) || !g->n_connecting));
+}
+
+void gen_advance(struct gen *g, uint64_t now)
+{
+	const enum gen_phase order = __atomic_load_n(&g->order, __ATOMIC_ACQUIRE);
+
+	if (unlikely(g->phase == GEN_WAITING)) {
+		if (order == GEN_OPENING)
+			prime(g, now);
+		else if (order >= GEN_FINISHING)
+			enter(g, GEN_DONE);
+		return;
+	}
+	if (g->phase == GEN_PRIMING && primed(g))
+		begin(g);
+	if (g->phase == GEN_OPENING && all_open(g))
+		settle(g);
+	if (g->phase == GEN_SETTLING && g->stamp >= g->from)
+		measure(g);
+	if (gen_going(g) && (order >= GEN_FINISHING || g->stamp >= g->end))
+		finish(g);
+	if (g->phase == GEN_FINISHING && (nothing_under_way(g) || g->stamp >= g->limit))
+		done(g);
+}
