@@ -23,7 +23,8 @@ static const struct option options[] = {
 	O("rx-desc", U32, rx_desc, 32, 32768, NULL, "1024", "receive descriptors a queue"),
 	O("tx-desc", U32, tx_desc, 32, 32768, NULL, "1024", "transmit descriptors a queue"),
 	O("queues", U32, queues, 0, PORT_QUEUES_MAX, NULL, "0",
-	  "queues in each direction; 0 is one for each worker"),
+	  "queues in each direction; 0 is one for each worker, but one alone for memif, whose peer has to "
+	  "have as many"),
 	O("steering", ENUM, steering, 0, 0, steering, "auto",
 	  "how packets come to the worker that owns their flow: hashed by the port, owned by the "
 	  "queue they arrive on, or computed here; auto takes what the port does reliably"),

@@ -24,10 +24,11 @@ static const struct driver {
 	bool csum_unmarked; /* received packets may carry an unfinished checksum without a flag */
 	bool shared_mac;    /* its MAC address is that of the kernel's end */
 	bool mtu_fixed;
+	bool peer_queues; /* only as many as the peer has, and it does not say how many */
 	bool pinned; /* a flow comes on the queue that its packets are sent from */
 } drivers[] = {
 	{"net_tap", PKT_TX_COPIES, .csum_emulated = true, .shared_mac = true, .pinned = true},
-	{"net_memif", PKT_TX_COPIES, .mtu_fixed = true},
+	{"net_memif", PKT_TX_COPIES, .mtu_fixed = true, .peer_queues = true},
 	{"net_af_packet", PKT_TX_COPIES, .csum_unmarked = true},
 	{"net_pcap", PKT_TX_COPIES},
 	{"net_vhost", PKT_TX_COPIES},
@@ -94,16 +95,18 @@ static uint16_t plan_desc(uint32_t want, const struct rte_eth_desc_lim *lim, str
 	return n;
 }
 
-static void plan_queues(const struct rte_eth_dev_info *info, const struct port_config *cfg,
-			unsigned int workers, struct port_plan *p)
+static void plan_queues(const struct rte_eth_dev_info *info, const struct driver *d,
+			const struct port_config *cfg, unsigned int workers, struct port_plan *p)
 {
-	const uint32_t want = cfg->queues ? cfg->queues : workers;
+	const uint32_t want = cfg->queues ? cfg->queues : d->peer_queues ? 1 : workers;
 	uint32_t n = min_of(want, (uint32_t)PORT_QUEUES_MAX);
 
 	n = min_of(n, (uint32_t)info->max_rx_queues);
 	n = min_of(n, (uint32_t)info->max_tx_queues);
 	if (n < want)
 		note(p, PORT_NOTE_QUEUES_CUT);
+	if (d->peer_queues && !cfg->queues && workers > 1)
+		note(p, PORT_NOTE_QUEUES_PEER);
 	p->queues = n;
 	if (n < 2 || !(info->flow_type_rss_offloads & RSS_TCP))
 		return;
@@ -183,7 +186,7 @@ bool port_plan(const struct rte_eth_dev_info *info, const char *driver,
 				 info->max_mtu);
 	out->mtu = cfg->mtu;
 	plan_offloads(info, d, cfg, out);
-	plan_queues(info, cfg, workers, out);
+	plan_queues(info, d, cfg, workers, out);
 	plan_steering(info, d, cfg, workers, out);
 	out->rx_desc = plan_desc(cfg->rx_desc, &info->rx_desc_lim, out);
 	out->tx_desc = plan_desc(cfg->tx_desc, &info->tx_desc_lim, out);
@@ -209,6 +212,7 @@ static const char *const note_text[PORT_NOTES] = {
 	[PORT_NOTE_PINNED_OPENS] = "the driver keeps flows on queues, but for an idle one that was "
 				   "opened here not on ours",
 	[PORT_NOTE_PINNED_FEW] = "the driver keeps flows on queues, which are fewer than workers",
+	[PORT_NOTE_QUEUES_PEER] = "one queue, since the peer has to have as many: queues says how many",
 	[PORT_NOTE_QUEUES_CUT] = "fewer queues than asked for",
 	[PORT_NOTE_DESC_CUT] = "descriptors adjusted to the device's limits",
 	[PORT_NOTE_MAC_SHARED] = "the MAC address is not the device's, which the kernel's end has",

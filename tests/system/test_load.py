@@ -355,6 +355,8 @@ class Misbehaving(unittest.TestCase):
 class AgainstPier(unittest.TestCase):
     """Over memif: two DPDK programs, no kernel in between."""
 
+    server_options = {}
+
     @classmethod
     def setUpClass(cls):
         owner = Cleanups(cls)
@@ -362,7 +364,7 @@ class AgainstPier(unittest.TestCase):
         cls.folder = tempfile.mkdtemp(prefix='pier-test-')
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
         cls.socket = os.path.join(cls.folder, 'memif')
-        cls.pier = Pier(owner, cls.net, cls.memif('server'))
+        cls.pier = Pier(owner, cls.net, cls.memif('server'), **cls.server_options)
         wait_for('pier serves', lambda: cls.pier.alive() and 'serving' in cls.pier.log())
 
     @classmethod

@@ -197,6 +197,15 @@ static void steering_of_a_tap(void **state)
 	assert_true(noted(&p, PORT_NOTE_PINNED_FEW));
 	assert_true(port_plan(&info, "net_ring", &c, 2, &p, err, sizeof(err)));
 	assert_int_equal(p.steering, PORT_STEER_SOFTWARE);
+	/* memif: a queue that the peer does not have would write into another's ring. */
+	c.queues = 0;
+	assert_true(port_plan(&info, "net_memif", &c, 2, &p, err, sizeof(err)));
+	assert_int_equal(p.queues, 1);
+	assert_true(noted(&p, PORT_NOTE_QUEUES_PEER));
+	c.queues = 2;
+	assert_true(port_plan(&info, "net_memif", &c, 2, &p, err, sizeof(err)));
+	assert_int_equal(p.queues, 2);
+	assert_false(noted(&p, PORT_NOTE_QUEUES_PEER));
 }
 
 static void preflight(void **state)

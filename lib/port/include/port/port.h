@@ -66,6 +66,7 @@ enum port_note {
 	PORT_NOTE_PINNED_OPENS,	  /* it does, but connections are opened from here */
 	PORT_NOTE_PINNED_FEW,	  /* it does, but has fewer queues than there are workers */
 	PORT_NOTE_QUEUES_CUT,	  /* fewer queues than asked for */
+	PORT_NOTE_QUEUES_PEER,	  /* one queue: what the peer has not would lead nowhere */
 	PORT_NOTE_DESC_CUT,	  /* descriptors moved into the device's limits */
 	PORT_NOTE_MAC_SHARED,	  /* the kernel end has the device address: pier has another */
 	PORT_NOTE_MAC_MADE_UP,	  /* the device has no address */
