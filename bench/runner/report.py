@@ -9,7 +9,7 @@ import tempfile
 from . import common, link
 
 BEGIN, END = "<!-- figures: begin (bench/run --readme) -->", "<!-- figures: end -->"
-PARTS = ["noport", "stages", "instructions", "ring", "memif", "bulk", "latency", "overload", "kernel",
+PARTS = ["noport", "stages", "instructions", "ring", "workers", "memif", "bulk", "latency", "overload", "kernel",
          "load", "others"]
 
 # What bench_noport's names mean.
@@ -206,6 +206,21 @@ def generic_table(title, figures):
     return lines
 
 
+WORKERS = {"one": "One worker, its peer in its loop", "steered": "the same, each packet hashed",
+           "apart": "Two lanes that share nothing", "home": "Two workers, packets at their owner",
+           "away": "Two workers, every packet handed over"}
+
+
+def workers_table(f):
+    lines = ["| Workers, rings, echo of 64 bytes | Packets | To one | Cycles a packet, peer included |",
+             "|---|---:|---:|---:|"]
+    for key, title in WORKERS.items():
+        share = f[f"{key}_pps"]["median"] / f["one_pps"]["median"]
+        lines.append(f"| {title} | {spread(f[key + '_pps'], 1e6, 2)} M/s | {share:.2f} | "
+                     f"{spread(f[key + '_cycles'])} |")
+    return lines
+
+
 def head(r):
     m = r["machine"]
     return (f"{r['date']}, {m['cpu']} ({m['cpus']} CPUs, virtual: {m['virtual']}), kernel {m['kernel']}, DPDK "
@@ -217,6 +232,7 @@ def text(results):
     tables = {
         "noport": lambda f: noport_table(f, counted), "stages": stage_table,
         "ring": lambda f: link_table("Rings, one process", f),
+        "workers": workers_table,
         "memif": lambda f: link_table("memif, two processes", f),
         "bulk": lambda f: link_table("memif, bytes", f), "latency": latency_table,
         "overload": overload_table, "kernel": kernel_table,
