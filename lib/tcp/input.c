@@ -3,6 +3,7 @@
  * RST, SYN, sequence number, ACK; then the acknowledgment and the payload. RFC 5961 and RFC 7323
  * decide where they say more.
  */
+#include "fast.h"
 #include "tcp/connect.h"
 
 /* Does the record that entry names carry this tuple? */
@@ -238,6 +239,8 @@ void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, stru
 		tcp_drop(t, m, CTR_RX_NO_BLOCK);
 		return;
 	}
+	if (likely(tcp_fast_input(t, m, f, c, w)))
+		return;
 	tcp_ready(t, c, w, 0);
 	if (unlikely(c->state == TCP_SYN_SENT)) {
 		tcp_syn_sent_input(t, m, f, c, w);

@@ -3,6 +3,7 @@
  * whatever the state is at that moment, and only when the port has room for it; so an ACK always
  * carries the newest numbers and what was not pulled was never sent.
  */
+#include "fast.h"
 #include "pmtu.h"
 #include "tcp/connect.h"
 #include "tcp/loss.h"
@@ -509,6 +510,11 @@ unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	if (unlikely(tcp_pmtu_due(t, c)))
 		tcp_pmtu_review(t, c, w);
 	check_idle(t, c, w);
+	if (likely(ready && max)) {
+		pkts[0] = tcp_fast_output(t, c, w);
+		if (likely(pkts[0]))
+			return 1;
+	}
 	while (n < max) {
 		struct rte_mbuf *m = next_segment(t, c, w, &failed);
 

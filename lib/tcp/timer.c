@@ -181,6 +181,16 @@ void tcp_timer_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool 
 	w->tlp_at = tcp_timer_due(t, tcp_tlp_delay(c, w));
 }
 
+void tcp_timer_first(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	restart_rto(t, c, w);
+	w->timer_restart = 0;
+	w->tlp_at = tcp_timer_due(t, tcp_tlp_delay(c, w));
+	arm_loss(t, c, w);
+	tcp_timer_update(t, c, w);
+	tcp_policy(t, c, w);
+}
+
 static void set_persist(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	set(t, w, TCP_TIMER_PERSIST,

@@ -486,6 +486,8 @@ void tcp_timer_acked(struct tcp_conn *c, struct tcp_work *w, bool restart);
 void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool restart);
 /* Data left: the probe's timer begins again; at SND.UNA the retransmission timer too. */
 void tcp_timer_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool head_again);
+/* The same where nothing was in flight before, and tcp_timer_rearm of it. */
+void tcp_timer_first(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 /* The tick, in ms, at which a delay in us from now has passed. */
 uint32_t tcp_timer_due(const struct tcp *t, uint64_t delay_us);
 /* The retransmission timeout in us, not backed off. The connection has its block. */

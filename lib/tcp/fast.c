@@ -1,0 +1,279 @@
+/*
+ * The short way of a request and its answer, which is most of a server's traffic: data in order that
+ * acknowledges everything, on an open connection with nothing unusual about it; and then one segment that
+ * carries all that is queued.
+ *
+ * Each is one guard and the steps of the full path (input.c, acked.c, receive.c; output.c, flight.c,
+ * timer.c) that remain behind it. Where the guard does not hold nothing has been touched, and the full
+ * path, which is right alone, does all of it. Whoever adds a state to a connection that the full path
+ * looks at adds it to a guard here.
+ */
+#include "fast.h"
+#include "pmtu.h"
+#include "rcv.h"
+#include "tcp/loss.h"
+#include "tcp/policy.h"
+
+/* The connection is closing, marked, misbehaves on purpose, or wants something. */
+#define UNUSUAL                                                                                    \
+	(TCP_F_ORPHAN | TCP_F_FIN_QUEUED | TCP_F_FIN_SENT | TCP_F_FIN_RECEIVED | TCP_F_SLOW |      \
+	 TCP_F_TS_STALE | TCP_F_ECN_ECHO | TCP_F_ECN_CWR | TCP_F_OWN | TCP_F_STALLED |             \
+	 TCP_F_LINGERS | TCP_F_WANT_WRITABLE | TCP_F_FRAGMENT)
+
+#define MARKS_AGE (1u << 29) /* acked.c brings old marks along */
+
+/* Loss, its repair, what would undo it, probes, and sizes on trial: all of that is over or never was. */
+static inline bool calm(const struct tcp_work *w)
+{
+	return !(w->recovery | w->rto_recovery | w->undo | w->frto | w->tlp_out | w->tlp_send |
+		 w->ecn_wait | w->syn | w->probe | w->keepalive_probe | w->override |
+		 w->urgent_in | w->urgent_out) &&
+	       !(w->lost | w->sacked | w->dup_credit | w->dup_acks | w->ptb_mtu | w->guesses);
+}
+
+/* The receive queue is empty, and so is what could lie behind a gap. */
+static inline bool nothing_received(const struct tcp_work *w)
+{
+	return !(w->rcvq.n | w->ooo.n) && !(w->fin_held | w->rcv_left) && !w->rcv_more.head &&
+	       !w->rcvq.mem;
+}
+
+/* RFC 7323: agreed and there, not older, and an echo that can be true. */
+static inline bool timestamps_fine(const struct tcp *t, const struct tcp_conn *c,
+				   const struct tcp_work *w, const struct pkt_facts *f,
+				   uint32_t oldest_us)
+{
+	uint64_t echoed;
+
+	if (!(c->flags & TCP_AGREED_TS))
+		return true;
+	echoed = (uint64_t)(tcp_ts_now(t, w->ts_offset) - f->tsecr) * US_PER_MS;
+	return seq_geq(f->tsval, c->ts_recent) && (!oldest_us || echoed <= oldest_us + US_PER_MS) &&
+	       t->now_ms - c->last_rx < TCP_STALE_MS;
+}
+
+/* The one range in flight, or NULL if there is none; *ok: there is no more, and f acknowledges it. */
+static inline struct tcp_flight *flight_acked(const struct tcp *t, const struct tcp_conn *c,
+					      struct tcp_work *w, const struct pkt_facts *f,
+					      bool *ok)
+{
+	struct tcp_flight *r = NULL;
+
+	*ok = f->ack == c->snd_nxt && w->snd_max == c->snd_nxt && w->flight.n <= 1 &&
+	      f->ack - w->snd_una <= 2u * c->snd_mss;
+	if (*ok && w->flight.n) {
+		r = tcp_flight_at(t, w, 0);
+		*ok = !r->flags;
+	}
+	return r;
+}
+
+static inline bool may_take(const struct tcp *t, const struct rte_mbuf *m, const struct pkt_facts *f,
+			    const struct tcp_conn *c, const struct tcp_work *w)
+{
+	const uint32_t options = PKT_F_TS | PKT_F_SACK | PKT_F_BAD_OPT | PKT_F_CE;
+
+	return c->state == TCP_ESTABLISHED && !(c->flags & UNUSUAL) &&
+	       (f->tcp_flags & ~TCP_PSH) == TCP_ACK &&
+	       (f->flags & options) == (c->flags & TCP_AGREED_TS ? PKT_F_TS : 0) &&
+	       f->seq == c->rcv_nxt && f->payload_len && f->payload_len <= c->rcv_mss &&
+	       seq_leq(f->seq + f->payload_len, w->rcv_adv) && m->nb_segs == 1 && calm(w) &&
+	       nothing_received(w) && (!t->held_max || t->held < t->held_max) &&
+	       w->timer <= TCP_TIMER_REO &&
+	       f->ack - w->marks < MARKS_AGE;
+}
+
+/* Everything in flight has arrived: acked.c's advance() and tcp_loss_detect() of a calm connection. */
+static void take_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const struct pkt_facts *f,
+		     const struct tcp_flight *r)
+{
+	const uint32_t una = w->snd_una, flight = f->ack - una, now = (uint32_t)t->now;
+	const struct rack_range range = {.sent = r->sent, .end = r->end};
+	const uint32_t sample = max_of(now - r->sent, 1u);
+	const struct cc_ack ack = {
+		.acked = flight,
+		.rtt_us = sample,
+		.una = f->ack,
+		.nxt = f->ack,
+		.flight_before = flight,
+		.cwnd_limited = seq_lt(una, w->limited_end),
+		.now = t->now,
+		.srtt_us = w->rtt.srtt_us,
+		.min_rtt_us = w->rtt.min_rtt_us,
+	};
+
+	rack_delivered(&w->rack, &range, now, w->rtt.min_rtt_us);
+	vec_pop_front(&w->flight, &t->slab, 1);
+	w->snd_una = f->ack;
+	tcp_sndq_acked(t, w, f->ack);
+	tcp_pmtu_progress(t, c, w);
+	w->tlp_spent = 0;
+	rtt_sample(&w->rtt, sample, 1);
+	c->backoff = 0;
+	w->progress = t->now_ms;
+	w->sack_arrivals = 0;
+	net_confirm(t->net, c->path, t->now);
+	tcp_cc(t, c)->on_ack(&w->cc, &ack);
+	w->timer = TCP_TIMER_NONE;
+	w->timer_restart = 1;
+}
+
+/* receive.c's take_in_order() and ack_policy(). */
+static inline void take_data(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+			     struct rte_mbuf *m, const struct pkt_facts *f)
+{
+	rcv_hold(t, w, m);
+	w->rcvq.head = 0;
+	w->rcvq.n = 1;
+	w->rcvq_inline[0] = (struct slice){
+		.data = rte_pktmbuf_mtod_offset(m, const uint8_t *, f->payload_off),
+		.owner = m,
+		.seq = f->seq,
+		.len = f->payload_len,
+		.sum = (uint16_t)f->payload_sum,
+		.kind = SLICE_MBUF,
+		.flags = f->flags & PKT_F_SUM ? SLICE_SUM : 0,
+	};
+	c->rcv_nxt += f->payload_len;
+	count_add(t->ctr, CTR_RX_PAYLOAD_BYTES, f->payload_len);
+	if (w->growing && f->flags & PKT_F_TS)
+		tcp_rcv_rtt(t, w, f->tsecr);
+	if (++w->segs_unacked >= 2) {
+		w->ack_now = 1;
+	} else if (!w->delack) {
+		w->delack = 1;
+		w->delack_at = t->now_ms + ms_of(tcp_opts_of(t, c)->delack);
+	}
+}
+
+bool tcp_fast_input(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f, struct tcp_conn *c,
+		    struct tcp_work *w)
+{
+	const struct tcp_options *o = tcp_opts_of(t, c);
+	const uint32_t wnd = f->window << c->snd_wscale;
+	struct tcp_flight *r;
+	bool ok;
+
+	if (!may_take(t, m, f, c, w))
+		return false;
+	r = flight_acked(t, c, w, f, &ok);
+	if (!ok || !timestamps_fine(t, c, w, f, r ? max_of((uint32_t)t->now - r->sent, 1u) : 0))
+		return false;
+	tcp_ready(t, c, w, TCP_EV_DATA);
+	if (c->flags & TCP_AGREED_TS && seq_leq(f->seq, w->last_ack_sent))
+		c->ts_recent = f->tsval;
+	c->last_rx = t->now_ms;
+	c->rx_dscp = f->dscp;
+	c->probes = 0;
+	if (r)
+		take_ack(t, c, w, f, r);
+	w->burst_left = max_of((uint32_t)w->burst_left, o->burst);
+	w->burst_wait = 0;
+	c->snd_wl1 = f->seq;
+	w->snd_wl2 = f->ack;
+	w->snd_wnd = wnd;
+	w->max_snd_wnd = max_of(w->max_snd_wnd, wnd);
+	take_data(t, c, w, m, f);
+	return true;
+}
+
+/* All that is queued is one slice, of a segment at most, and the peer, the window and the path take it. */
+static inline bool may_send(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w,
+			    const struct slice *s)
+{
+	const uint32_t len = w->snd_end - c->snd_nxt;
+
+	return c->snd_nxt == w->snd_una && w->snd_max == c->snd_nxt && w->flight.n == 0 && calm(w) &&
+	       s->seq == c->snd_nxt && s->len == len && len <= c->snd_mss && len < w->snd_wnd &&
+	       !s->owner && w->timer == TCP_TIMER_NONE && !c->backoff &&
+	       !w->ooo.n && !w->burst_wait &&
+	       w->dsack_start == w->dsack_end && w->flight.head < WORK_FLIGHTS && !w->flight.mem &&
+	       !(c->flags & (TCP_F_FRAGMENT | TCP_F_CORK | TCP_F_OWN | TCP_F_SLOW | TCP_F_STALLED |
+			     TCP_F_FIN_SENT)) &&
+	       (c->state == TCP_ESTABLISHED || c->state == TCP_CLOSE_WAIT ||
+		(c->flags & TCP_F_FIN_QUEUED && c->state <= TCP_LAST_ACK &&
+		 c->state > TCP_ESTABLISHED));
+}
+
+static inline struct rte_mbuf *copy_out(struct tcp *t, const struct slice *s, uint16_t *sum)
+{
+	struct rte_mbuf *m = pkt_alloc(t->pool);
+	uint8_t *to;
+
+	if (unlikely(!m))
+		return NULL;
+	to = rte_pktmbuf_mtod(m, uint8_t *);
+	m->data_len = (uint16_t)s->len;
+	m->pkt_len = s->len;
+	*sum = s->sum;
+	if (s->flags & SLICE_SUM)
+		memcpy(to, s->data, s->len);
+	else
+		*sum = sum_fold(sum_copy(to, s->data, s->len));
+	return m;
+}
+
+/* It left: output.c's plan_sent_new(), flight.c's tcp_flight_sent(), timer.c's rearm() of new data. */
+static inline void sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t len, bool fin)
+{
+	const uint32_t seq = c->snd_nxt, end = seq + len + fin;
+
+	count_add(t->ctr, CTR_TX_PAYLOAD_BYTES, len);
+	w->last_sent = w->progress = t->now_ms;
+	w->burst_left--;
+	w->rack.rtt_us = 0;
+	w->stamp = (uint32_t)t->now;
+	w->stamp_end = end;
+	w->flight.head = 0;
+	w->flight.n = 1;
+	w->flight_inline[0] = (struct tcp_flight){.seq = seq, .end = end, .sent = w->stamp};
+	tcp_pmtu_sent(w, len, end);
+	c->snd_nxt = w->snd_max = end;
+	if (fin) {
+		count(t->ctr, CTR_TX_FINS);
+		c->flags |= TCP_F_FIN_SENT;
+	}
+	if (cc_is_limited(&w->cc, end - seq))
+		w->limited_end = end;
+	w->last_ack_sent = c->rcv_nxt;
+	w->ack_now = w->delack = 0;
+	w->segs_unacked = 0;
+	tcp_timer_first(t, c, w);
+}
+
+struct rte_mbuf *tcp_fast_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	const struct slice *s = w->sndq_inline + w->sndq.head;
+	const bool fin = c->flags & TCP_F_FIN_QUEUED;
+	struct rte_mbuf *m;
+	struct tcp_seg seg;
+	uint16_t sum;
+
+	if (w->sndq.n != 1 || w->sndq.mem || !may_send(t, c, w, s))
+		return NULL;
+	if (w->burst_ms != t->now_ms) {
+		w->burst_ms = t->now_ms;
+		w->burst_left = tcp_opts_of(t, c)->burst;
+	}
+	if (unlikely(!w->burst_left))
+		return NULL;
+	m = copy_out(t, s, &sum);
+	if (unlikely(!m))
+		return NULL;
+	seg = (struct tcp_seg){
+		.seq = c->snd_nxt,
+		.ack = c->rcv_nxt,
+		.window = tcp_advertise(t, c, w),
+		.flags = TCP_ACK | TCP_PSH | (fin ? TCP_FIN : 0) |
+			 (c->flags & TCP_F_ECN_ECHO ? TCP_ECE : 0),
+		.dscp = c->dscp,
+		.agreed = c->flags & TCP_F_AGREED,
+		.tsval = tcp_ts_now(t, w->ts_offset),
+		.tsecr = c->ts_recent,
+	};
+	if (unlikely(c->flags & TCP_AGREED_ECN))
+		tcp_ecn_mark(c, &seg);
+	tcp_seg_finish(t, m, &c->tuple, c->path, &seg, tcp_opts_of(t, c)->ttl, sum);
+	sent(t, c, w, s->len, fin);
+	return m;
+}

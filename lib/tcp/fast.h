@@ -1,0 +1,16 @@
+/*
+ * The short way (fast.c). For the worker's thread; a connection has its block. Bounded.
+ */
+#ifndef PIER_TCP_FAST_H
+#define PIER_TCP_FAST_H
+
+#include "tcp/tcp.h"
+
+/* tcp_conn_input of a usual segment. False: nothing was done, m is still the caller's. */
+bool tcp_fast_input(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f, struct tcp_conn *c,
+		    struct tcp_work *w);
+
+/* The one segment that carries all that is queued, timers set. NULL: nothing was done. */
+struct rte_mbuf *tcp_fast_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
+#endif
