@@ -3,8 +3,8 @@
  *
  * Records are byte ranges in sequence order without gaps from SND.UNA to SND.NXT. They own no
  * packets: a retransmission is built from the send queue again, whatever its size is by then. What
- * was sent in one turn is one range until a selective acknowledgment or a loss splits it; neighbours
- * that the peer has are joined again. SND.NXT is never rewound, so an ACK of old data after a timeout
+ * was sent in one turn is one range, but for segments that are smaller than a SACK block may cut out,
+ * until a selective acknowledgment or a loss splits it; neighbours that the peer has are joined again. SND.NXT is never rewound, so an ACK of old data after a timeout
  * is never an ACK of unsent data.
  *
  * The pipe is what is outstanding less what was SACKed, less what is lost, less one segment for each
@@ -72,32 +72,63 @@ static uint32_t stamp(const struct tcp *t, struct tcp_work *w, uint32_t end)
 	return now;
 }
 
-/* Join range i to the one before it, if both were sent in one turn and equally often. */
-static void join_back(struct tcp *t, struct tcp_work *w, uint32_t i)
+/* Below that a piece of a range is not worth a record to a SACK block (CVE-2019-11478). */
+static uint32_t least_piece(const struct tcp *t, const struct tcp_conn *c)
 {
+	return min_of((uint32_t)tcp_opts_of(t, c)->min_snd_mss, (uint32_t)c->snd_mss);
+}
+
+/*
+ * Join range i to the one before it, if both were sent in one turn and equally often. Not where one is
+ * a small segment, which no SACK block could cut out again.
+ */
+static void join_back(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w, uint32_t i)
+{
+	const uint32_t least = least_piece(t, c);
 	struct tcp_flight *f, *prev;
 
 	if (i == 0 || i >= w->flight.n)
 		return;
 	prev = tcp_flight_at(t, w, i - 1);
 	f = tcp_flight_at(t, w, i);
-	if (prev->sent != f->sent || prev->flags != f->flags || prev->count != f->count)
+	if (prev->sent != f->sent || prev->flags != f->flags || prev->count != f->count ||
+	    prev->end - prev->seq < least || f->end - f->seq < least)
 		return;
 	prev->end = f->end;
 	vec_remove(&w->flight, &t->slab, w->flight_inline, sizeof(*f), i, 1);
 }
 
-void tcp_flight_again(struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t end)
+/* Ranges from first on and before last left in one segment: they share its fate. */
+static void unite(struct tcp *t, struct tcp_work *w, uint32_t first, uint32_t last)
 {
-	uint32_t now = stamp(t, w, end), first;
+	struct tcp_flight *f;
+
+	if (last - first < 2)
+		return;
+	f = tcp_flight_at(t, w, first);
+	for (uint32_t i = first + 1; i < last; i++) {
+		const struct tcp_flight *next = tcp_flight_at(t, w, i);
+
+		f->flags |= next->flags;
+		f->count = max_of(f->count, next->count);
+		f->end = next->end;
+	}
+	vec_remove(&w->flight, &t->slab, w->flight_inline, sizeof(*f), first + 1,
+		   last - first - 1);
+}
+
+void tcp_flight_again(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w, uint32_t seq,
+		      uint32_t end)
+{
+	uint32_t now = stamp(t, w, end), first, last;
 
 	if (unlikely(seq_lt(now, w->reduced)))
 		w->reduced = now; /* half the clock's range ago: nothing was sent before it */
 	tcp_flight_split(t, w, end);
 	tcp_flight_split(t, w, seq);
-	first = tcp_flight_find(t, w, seq);
-	for (uint32_t i = first; i < w->flight.n; i++) {
-		struct tcp_flight *f = tcp_flight_at(t, w, i);
+	first = last = tcp_flight_find(t, w, seq);
+	for (; last < w->flight.n; last++) {
+		struct tcp_flight *f = tcp_flight_at(t, w, last);
 
 		if (seq_geq(f->seq, end))
 			break;
@@ -108,17 +139,21 @@ void tcp_flight_again(struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t 
 		if (f->count < UINT8_MAX)
 			f->count++;
 	}
-	join_back(t, w, first);
+	unite(t, w, first, last);
+	join_back(t, c, w, first);
 }
 
-void tcp_flight_sent(struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t end)
+void tcp_flight_sent(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w, uint32_t seq,
+		     uint32_t end)
 {
-	uint32_t now = stamp(t, w, end);
+	uint32_t now = stamp(t, w, end), least;
 	struct tcp_flight *f = NULL;
 
 	if (w->flight.n) {
 		f = tcp_flight_at(t, w, w->flight.n - 1);
-		if (f->end == seq && f->sent == now && !f->flags) {
+		least = least_piece(t, c);
+		if (f->end == seq && f->sent == now && !f->flags && end - seq >= least &&
+		    seq - f->seq >= least) {
 			f->end = end;
 			return;
 		}
@@ -220,8 +255,8 @@ static void merge_sacked(struct tcp *t, struct tcp_work *w, uint32_t from, uint3
 }
 
 /*
- * Whether marking a block leaves a range, or the block itself, in a piece too small to be worth a record
- * (CVE-2019-11478).
+ * Whether marking a block leaves a range, or the block itself, in a piece too small to be worth a record.
+ * A block that begins and ends where segments do never does: a small one is a range of its own.
  */
 static bool splinters(const struct tcp *t, struct tcp_work *w, uint32_t left, uint32_t right,
 		      uint32_t least)
@@ -283,7 +318,7 @@ void tcp_flight_sack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		     const struct tcp_sack_block *b, unsigned int n, uint32_t ack,
 		     struct tcp_acked *a)
 {
-	uint32_t least = tcp_opts_of(t, c)->min_snd_mss, fresh = 0;
+	uint32_t least = least_piece(t, c), fresh = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
 		if (seq_gt(b[i].left, w->snd_una) && seq_lt(b[i].left, b[i].right) &&

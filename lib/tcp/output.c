@@ -152,20 +152,40 @@ static bool window_open(const struct tcp_conn *c, const struct tcp_work *w, uint
 	return !pipe || pipe + len <= w->cc.cwnd;
 }
 
-/* A lost range that may go again now: RFC 9293 section 3.8.6 for the window. */
+/* Where the lost data that fits into one segment with f ends, f included; not behind edge for it. */
+static uint32_t lost_end(const struct tcp *t, struct tcp_work *w, const struct tcp_flight *f,
+			 uint32_t mss, uint32_t edge)
+{
+	uint32_t end = f->end;
+
+	if (likely(end - f->seq >= mss))
+		return end;
+	for (uint32_t i = tcp_flight_find(t, w, end); i < w->flight.n && end - f->seq < mss; i++) {
+		const struct tcp_flight *next = tcp_flight_at(t, w, i);
+
+		if (!(next->flags & FLIGHT_LOST) || seq_gt(next->end, edge))
+			break;
+		end = next->end;
+	}
+	return end;
+}
+
+/* Lost data that may go again now: RFC 9293 section 3.8.6 for the window. */
 static bool plan_retransmission(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 				uint32_t mss, struct plan *p)
 {
 	struct tcp_flight *f = tcp_flight_lost(t, w);
-	uint32_t edge = w->snd_una + w->snd_wnd;
+	uint32_t edge = w->snd_una + w->snd_wnd, end;
 
-	if (!f || (!w->force_retx &&
-		   (!window_open(c, w, min_of(f->end - f->seq, mss)) || w->frto == 2)))
+	if (!f)
+		return false;
+	end = lost_end(t, w, f, mss, edge);
+	if (!w->force_retx && (!window_open(c, w, min_of(end - f->seq, mss)) || w->frto == 2))
 		return false;
 	if (f->seq != w->snd_una && seq_geq(f->seq, edge))
 		return false;
 	p->seq = f->seq;
-	p->len = min_of(f->end - f->seq, mss);
+	p->len = min_of(end - f->seq, mss);
 	if (unlikely(f->count && seq_gt(p->seq + p->len, edge))) /* beyond it only once */
 		p->len = seq_gt(edge, p->seq) ? edge - p->seq : 1;
 	p->again = true;
@@ -173,7 +193,7 @@ static bool plan_retransmission(struct tcp *t, struct tcp_conn *c, struct tcp_wo
 		p->fin = true;
 		p->len--;
 	} else if (c->flags & TCP_F_FIN_SENT && p->seq + p->len == w->snd_end &&
-		   f->end == w->snd_end + 1) {
+		   end == w->snd_end + 1) {
 		p->fin = true; /* one more segment just for the FIN would be waste */
 	}
 	return true;
@@ -329,7 +349,7 @@ static void plan_sent_new(struct tcp_conn *c, struct tcp_work *w, const struct p
 {
 	if (c->snd_nxt == w->snd_una)
 		first_in_flight(t, c, w);
-	tcp_flight_sent(t, w, p->seq, end);
+	tcp_flight_sent(t, c, w, p->seq, end);
 	tcp_pmtu_sent(w, p->len, end);
 	if (unlikely(p->larger))
 		tcp_pmtu_tried(t, c, w);
@@ -361,7 +381,7 @@ static void plan_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, con
 	if (p->again) {
 		count(t->ctr, CTR_TX_RETRANSMITS);
 		w->force_retx = 0;
-		tcp_flight_again(t, w, p->seq, end);
+		tcp_flight_again(t, c, w, p->seq, end);
 		tcp_pmtu_again(w, p->seq, p->seq + p->len);
 	} else {
 		plan_sent_new(c, w, p, end, t);

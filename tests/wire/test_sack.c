@@ -205,6 +205,108 @@ static void SCK_07_one_of_50(void **s)
 	assert_int_equal(m.copies[10], 2);
 }
 
+/* A round trip of 40 ms, and segments as small as the handler's writes. */
+static struct kit_peer *open_40ms(struct kit *k, uint16_t mss)
+{
+	struct kit_peer *p = kit_peer(k);
+
+	p->offer = OFFER_ALL;
+	p->mss = mss;
+	kit_syn(p);
+	kit_synack(p);
+	kit_advance(k, 40 * MS);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+	kit_app_nodelay(p, true);
+	return p;
+}
+
+/* The engine sent these octets, and nothing else; what is lost of them is sent again by RACK. */
+static void again_without_timeout(struct kit_peer *p, uint32_t seq, uint32_t len)
+{
+	struct kit *k = p->k;
+
+	kit_advance(k, 20 * MS);
+	expect(p, .flags = ACK, .seq = seq, .ack = 1, .len = len);
+	kit_quiet(k);
+	assert_int_equal(kit_ctr(k, CTR_RTO_FIRED) + kit_ctr(k, CTR_TLP_PROBES), 0);
+}
+
+/* Segments of a few octets that left in one instant: each has a fate of its own. */
+static void SCK_07_RK_02_small_segments(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = open_40ms(k, 1460);
+
+	for (unsigned int i = 0; i < 3; i++) {
+		kit_app_send(p, 10);
+		expect(p, .flags = ACK, .seq = 1 + i * 10, .ack = 1, .len = 10);
+	}
+	kit_advance(k, 40 * MS);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 11, .opts.sack_n = 1, .sack = {{21, 31}});
+	again_without_timeout(p, 11, 10);
+	kit_app_send(p, 10);
+	expect(p, .flags = ACK, .seq = 31, .ack = 1, .len = 10);
+	/* Neither is what left for the second time joined to what did not. */
+	kit_advance(k, 40 * MS);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 11, .opts.sack_n = 1, .sack = {{21, 41}});
+	again_without_timeout(p, 11, 10);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 41);
+	kit_quiet(k);
+}
+
+/* A full segment, and the few octets behind it in the same turn: the first is lost. */
+static void SCK_07_RK_02_a_short_tail(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = open_40ms(k, 1460);
+
+	kit_app_send(p, 1448 + 10);
+	expect(p, .flags = ACK, .seq = 1, .ack = 1, .len = 1448);
+	expect(p, .flags = ACK, .seq = 1449, .ack = 1, .len = 10);
+	kit_advance(k, 40 * MS);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .opts.sack_n = 1, .sack = {{1449, 1459}});
+	again_without_timeout(p, 1, 1448);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1459);
+	kit_quiet(k);
+}
+
+/* The least MSS, with timestamps 52 octets: a segment is the least that is told apart. */
+static void SCK_07_RK_02_the_least_mss(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = open_40ms(k, 48);
+
+	kit_app_send(p, 5 * 52);
+	for (unsigned int i = 0; i < 5; i++)
+		expect(p, .flags = ACK, .seq = 1 + i * 52, .ack = 1, .len = 52);
+	kit_advance(k, 40 * MS);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .opts.sack_n = 1, .sack = {{53, 105}});
+	again_without_timeout(p, 1, 52);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 261);
+	kit_quiet(k);
+}
+
+/* Small segments that are all lost go again in one, and the FIN with them. */
+static void RTO_07_small_segments_again_in_one(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_plain(k);
+
+	kit_app_nodelay(p, true);
+	for (unsigned int i = 0; i < 3; i++)
+		kit_app_send(p, 10);
+	kit_app_shutdown(p);
+	kit_drain(k);
+	while (!kit_has(k))
+		kit_advance(k, MS);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1, .len = 30);
+	kit_quiet(k);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 32);
+	send_seg(p, .flags = FIN | ACK, .seq = 1, .ack = 32);
+	expect(p, .flags = ACK, .seq = 32, .ack = 2);
+	kit_quiet(k);
+}
+
 /* Duplicate ACKs release new data only as they bring news; cwnd is 4. */
 static void CC_07_with_sack(void **s)
 {
@@ -378,6 +480,10 @@ int main(void)
 		KIT_TEST(SCK_10_T_21_a_peer_that_forgets),
 		KIT_TEST(SCK_11_blocks_of_an_older_ack),
 		KIT_TEST(SCK_07_one_of_50),
+		KIT_TEST(SCK_07_RK_02_small_segments),
+		KIT_TEST(SCK_07_RK_02_a_short_tail),
+		KIT_TEST(SCK_07_RK_02_the_least_mss),
+		KIT_TEST(RTO_07_small_segments_again_in_one),
 		KIT_TEST(CC_07_with_sack),
 		KIT_TEST(RK_07_round_trip_of_the_first_copy),
 		KIT_TEST(RK_12_one_timer_at_a_time),

@@ -3,12 +3,12 @@
  * crumbs or join all of it. What an ACK may cost is counted in ranges, the only thing of which there can
  * be many: finding one is a binary search, marking walks those of the block, of which one is left then,
  * and an insertion moves at most half of them, 16 octets each. A block cuts out no piece below
- * min_snd_mss, and all ranges lie in one object of 128 KiB at most.
+ * the least segment, and all ranges lie in one object of 128 KiB at most.
  */
 #include "inside.h"
 
 #define RTT   (40 * MS)
-#define LEAST 64 /* min_snd_mss */
+#define LEAST 52 /* payload of a segment of min_snd_mss */
 #define RANGES_MAX (128 * KIB / sizeof(struct tcp_flight))
 
 /* A peer that has what it says it has, octet by octet. */

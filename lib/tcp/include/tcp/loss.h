@@ -41,8 +41,10 @@ uint32_t tcp_flight_find(const struct tcp *t, struct tcp_work *w, uint32_t seq);
 bool tcp_flight_split(struct tcp *t, struct tcp_work *w, uint32_t seq);
 
 /* New data left; the same again. */
-void tcp_flight_sent(struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t end);
-void tcp_flight_again(struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t end);
+void tcp_flight_sent(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w, uint32_t seq,
+		     uint32_t end);
+void tcp_flight_again(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w, uint32_t seq,
+		      uint32_t end);
 
 /* Everything below ack has arrived. */
 void tcp_flight_acked(struct tcp *t, struct tcp_work *w, uint32_t ack, struct tcp_acked *a);
