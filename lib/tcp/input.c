@@ -135,8 +135,8 @@ static bool probe_taken(const struct tcp_conn *c, const struct tcp_work *w,
 }
 
 /*
- * Not acceptable: answered by an ACK, throttled if it carries nothing (RFC 5961 section 7). At a
- * closed window the ACK field of a probe still counts.
+ * Not acceptable: answered by an ACK, throttled if it carries nothing (RFC 5961 section 7), what looks
+ * like a keep-alive for itself. At a closed window the ACK field of a probe still counts.
  */
 static void unacceptable(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 			 struct tcp_conn *c, struct tcp_work *w)
@@ -167,7 +167,10 @@ static void unacceptable(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 		w->dsack_end = f->seq + f->payload_len;
 	}
 	count(t->ctr, old ? CTR_RX_OLD_DATA : CTR_RX_OUT_OF_WINDOW);
-	tcp_challenge_ack(t, c, m, empty && !keepalive);
+	if (empty && keepalive)
+		tcp_keepalive_ack(t, c, m);
+	else
+		tcp_challenge_ack(t, c, m, empty);
 }
 
 /* Everything before the ACK field; true if the segment goes on. */

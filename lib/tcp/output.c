@@ -80,25 +80,46 @@ bool tcp_ack_now(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	return true;
 }
 
-void tcp_challenge_ack(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, bool throttle)
+/* One of each kind in an interval, which begins with the first; kind is TCP_F_CHALLENGED or TCP_F_KEPT. */
+static bool challenge_spent(const struct tcp *t, struct tcp_conn *c, uint32_t kind)
+{
+	const uint32_t both = TCP_F_CHALLENGED | TCP_F_KEPT;
+
+	if (!(c->flags & both) ||
+	    t->now_ms - c->challenge >= ms_of(tcp_opts_of(t, c)->challenge_ack)) {
+		c->flags &= ~both;
+		c->challenge = t->now_ms;
+	}
+	if (c->flags & kind)
+		return true;
+	c->flags |= kind;
+	return false;
+}
+
+static void challenge(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, uint32_t kind)
 {
 	struct tcp_work *w = tcp_work_of(t, c);
 
 	pkt_recycle(t->pool, m);
-	if (throttle) {
-		if (c->flags & TCP_F_CHALLENGED &&
-		    t->now_ms - c->challenge < ms_of(tcp_opts_of(t, c)->challenge_ack)) {
-			count(t->ctr, CTR_TX_CHALLENGE_RATE);
-			return;
-		}
-		c->flags |= TCP_F_CHALLENGED;
-		c->challenge = t->now_ms;
+	if (kind && challenge_spent(t, c, kind)) {
+		count(t->ctr, CTR_TX_CHALLENGE_RATE);
+		return;
 	}
 	count(t->ctr, CTR_TX_CHALLENGE_ACKS);
 	if (!tcp_ack_now(t, c, w)) {
 		w->ack_now = 1;
 		tcp_want_output(t, c, w);
 	}
+}
+
+void tcp_challenge_ack(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, bool throttle)
+{
+	challenge(t, c, m, throttle ? TCP_F_CHALLENGED : 0);
+}
+
+void tcp_keepalive_ack(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m)
+{
+	challenge(t, c, m, TCP_F_KEPT);
 }
 
 void tcp_send_reset_always(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)

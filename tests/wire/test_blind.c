@@ -344,6 +344,46 @@ static void T_28_no_ack_storm(void **s)
 	assert_in_range(n, 10, 2 * 10 + 1);
 }
 
+/* The same where each ACK lies one octet before what is expected, as a keep-alive does. */
+static void T_28_no_storm_of_keepalives(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_plain(k);
+	unsigned int n = 0;
+
+	for (unsigned int ms = 0; ms < 10000; ms++) {
+		send_seg(p, .flags = ACK, .seq = 0, .ack = 1);
+		while (kit_has(k)) {
+			expect(p, .flags = ACK, .seq = 1, .ack = 1);
+			n++;
+		}
+		kit_advance(k, MS);
+	}
+	assert_in_range(n, 10, 2 * 10 + 1);
+}
+
+/* Who makes us spend the challenge ACK has not silenced the answer to a keep-alive, nor the other way. */
+static void BLD_05_KA_05_keepalives_beside_challenges(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_plain(k);
+
+	send_seg(p, .flags = RST, .seq = 100);
+	expect(p, .flags = ACK, .seq = 1, .ack = 1);
+	send_seg(p, .flags = RST, .seq = 100);
+	kit_quiet(k);
+	send_seg(p, .flags = ACK, .seq = 0, .ack = 1);
+	expect(p, .flags = ACK, .seq = 1, .ack = 1);
+	kit_advance(k, SEC);
+	send_seg(p, .flags = ACK, .seq = 0, .ack = 1);
+	expect(p, .flags = ACK, .seq = 1, .ack = 1);
+	send_seg(p, .flags = SYN, .seq = 100);
+	expect(p, .flags = ACK, .seq = 1, .ack = 1);
+	send_seg(p, .flags = ACK, .seq = 0, .ack = 1);
+	send_seg(p, .flags = SYN, .seq = 100);
+	kit_quiet(k);
+}
+
 /* Does B's number of answers tell whether A was attacked? It must not: it is the same each time. */
 static void T_28_nothing_shared_to_count(void **s)
 {
@@ -388,7 +428,9 @@ int main(void)
 		KIT_TEST(BLD_05_old_data_is_always_answered),
 		cmocka_unit_test(BLD_05_each_connection_for_itself),
 		KIT_TEST(T_04_edges_of_small_windows),
+		KIT_TEST(BLD_05_KA_05_keepalives_beside_challenges),
 		KIT_TEST(T_28_no_ack_storm),
+		KIT_TEST(T_28_no_storm_of_keepalives),
 		KIT_TEST(T_28_nothing_shared_to_count),
 	};
 

@@ -60,7 +60,8 @@ enum tcp_conn_flag {
 	TCP_F_KEEPALIVE = 1 << 15,
 	TCP_F_TIMER = 1 << 16,      /* handler_deadline is set */
 	TCP_F_WHEEL = 1 << 17,      /* deadline is set */
-	TCP_F_CHALLENGED = 1 << 18, /* challenge is a valid stamp */
+	TCP_F_CHALLENGED = 1 << 18, /* an ACK was owed to nothing since challenge, and sent */
+	TCP_F_KEPT = 1 << 22,       /* and one to a keep-alive */
 	TCP_F_NO_TROUBLE = 1 << 23, /* the handler does not want to hear of soft errors */
 	TCP_F_FRAGMENT = 1 << 24,   /* the path is smaller than we go: packets without DF */
 	TCP_F_SLOW = 1 << 19,       /* leave the fast path: misbehaviour, tracing, tampering */
@@ -101,7 +102,7 @@ struct tcp_conn {
 	uint32_t rcvbuf_shift : 3; /* doublings of the receive buffer; 7: it is the largest */
 	uint32_t reo_persist : 5;  /* recoveries until the reordering window narrows */
 	uint32_t handler_deadline; /* ms; valid with TCP_F_TIMER */
-	uint32_t challenge;        /* ms */
+	uint32_t challenge;        /* ms; valid with TCP_F_CHALLENGED or TCP_F_KEPT */
 	uint64_t ctx;              /* handler context: itself, or a slab index */
 	union {
 		uint32_t next_free; /* of a free record */

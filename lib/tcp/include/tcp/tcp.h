@@ -420,6 +420,8 @@ bool tcp_ack_now(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 
 /* ACK of RFC 5961: throttled per connection. Consumes m. */
 void tcp_challenge_ack(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, bool throttle);
+/* The answer to an empty segment at RCV.NXT - 1, throttled too, but no challenge is in its way. */
+void tcp_keepalive_ack(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m);
 
 /* RST for an existing connection (ABORT): seq SND.MAX. */
 void tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
