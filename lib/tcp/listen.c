@@ -366,7 +366,8 @@ static void hold(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct 
 /* The handshake is complete: a connection takes the half-open record's place, then the segment. */
 static void establish(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_half *h)
 {
-	uint32_t rtt = h->retries || h->held ? 0 : max_of((uint32_t)t->now - h->sent, 1u);
+	bool once = !h->retries && !h->held && !h->again;
+	uint32_t rtt = once ? max_of((uint32_t)t->now - h->sent, 1u) : 0;
 	enum counter why;
 	struct tcp_conn *c = tcp_conn_of_half(t, h, f, rtt, &why);
 	uint32_t entry;
@@ -409,6 +410,7 @@ static bool half_rst_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 	if (f->seq == h->irs && !(f->tcp_flags & TCP_ACK)) {
 		if (!tcp_ecn_asked(f)) /* it gave ECN up: RFC 3168 section 6.1.1.1 */
 			h->agreed &= ~(unsigned int)TCP_AGREED_ECN;
+		h->again = 1;
 		m = tcp_reuse(t, m);
 		if (m)
 			half_send(t, h, m, false);

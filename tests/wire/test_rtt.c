@@ -95,6 +95,22 @@ static void RTO_05_no_sample_of_a_retransmission(void **s)
 }
 
 /* Which of the two copies is echoed, and what 100 ms and that sample make. */
+/* Nor from a SYN-ACK that was sent again because the SYN came again, just before the timer. */
+static void RTO_05_nor_of_a_syn_ack_asked_for_again(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k);
+
+	kit_syn(p);
+	kit_synack(p);
+	kit_advance(k, 990 * MS);
+	kit_syn(p);
+	kit_synack(p);
+	kit_advance(k, 8 * MS);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+	about(rto_of(p, 1), SEC);
+}
+
 static void RTO_05_timestamps_tell(void **s)
 {
 	struct kit *k = *s;
@@ -259,3 +275,4 @@ int main(void)
 
 	return cmocka_run_group_tests_name("rtt", tests, kit_group_setup, NULL);
 }
+		KIT_TEST(RTO_05_nor_of_a_syn_ack_asked_for_again),

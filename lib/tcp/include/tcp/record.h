@@ -129,6 +129,7 @@ struct tcp_half {
 	uint8_t dscp;
 	uint8_t reused : 1; /* its tuple's place in the table is a TIME-WAIT entry's, which it is to replace */
 	uint8_t held : 1;   /* complete, but there was no room for a connection */
+	uint8_t again : 1;  /* a repeated SYN had the SYN-ACK sent again: which one is acknowledged? */
 	uint8_t kind; /* enum flow_type; 0: free */
 };
 
