@@ -20,6 +20,17 @@ static uint32_t timestamp_sample(const struct tcp *t, const struct tcp_work *w,
 }
 
 /*
+ * What the TSecr of a first copy tells, if a second one was sent: the ACK of the second may tell it too,
+ * where that of the first was lost, for a receiver notes no timestamp of what it has already (RFC 7323
+ * section 5.3, R2). The time in between would then count as round trip.
+ */
+static uint32_t echo_sample(const struct tcp *t, const struct tcp_work *w,
+			    const struct pkt_facts *f, uint32_t oldest_us, const struct tcp_acked *a)
+{
+	return a->ambiguous ? 0 : timestamp_sample(t, w, f, oldest_us);
+}
+
+/*
  * Our own measurement is the finer one, but an ACK whose echo cannot be true says nothing of the round
  * trip; that it acknowledged what was sent once ends the backoff all the same.
  */
@@ -141,7 +152,7 @@ static void advance(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	tcp_sndq_acked(t, w, f->ack);
 	tcp_pmtu_progress(t, c, w);
 	if (f->flags & PKT_F_TS && c->flags & TCP_AGREED_TS)
-		check_sample(c, timestamp_sample(t, w, f, oldest), a);
+		check_sample(c, echo_sample(t, w, f, oldest, a), a);
 	if (a->sample_us)
 		take_sample(t, c, w, a->sample_us, flight);
 	w->dup_acks = 0;
@@ -192,20 +203,20 @@ static bool is_dsack(const struct tcp_sack_block *b, unsigned int n, uint32_t ac
 	       (n > 1 && seq_geq(b[0].left, b[1].left) && seq_leq(b[0].right, b[1].right));
 }
 
-static void take_sack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct rte_mbuf *m,
-		      const struct pkt_facts *f, struct tcp_acked *a)
+/* The SACK blocks of a segment; returns how many. */
+static unsigned int read_sack(const struct tcp_conn *c, struct rte_mbuf *m,
+			      const struct pkt_facts *f, struct tcp_sack_block *blocks,
+			      struct tcp_acked *a)
 {
-	struct tcp_sack_block blocks[TCP_SACK_MAX];
 	unsigned int n;
 
 	if (!(f->flags & PKT_F_SACK) || !(c->flags & TCP_AGREED_SACK))
-		return;
+		return 0;
 	n = pkt_sack_blocks(m, f, blocks);
 	a->dsack = is_dsack(blocks, n, f->ack);
 	if (a->dsack)
 		a->dsack_block = blocks[0];
-	if (c->snd_nxt != w->snd_una)
-		tcp_flight_sack(t, c, w, blocks, n, f->ack, a);
+	return n;
 }
 
 void tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct rte_mbuf *m,
@@ -213,7 +224,9 @@ void tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct
 {
 	bool forward = seq_gt(f->ack, w->snd_una), recovery = w->recovery;
 	uint32_t una = w->snd_una, flight = c->snd_nxt - una;
-	struct tcp_acked a = {.dup = is_duplicate(c, w, f)};
+	struct tcp_acked a = {.dup = is_duplicate(c, w, f), .sack = c->flags & TCP_AGREED_SACK};
+	struct tcp_sack_block blocks[TCP_SACK_MAX];
+	unsigned int n = read_sack(c, m, f, blocks, &a);
 
 	if (f->flags & PKT_F_TS && c->flags & TCP_AGREED_TS) {
 		a.echo = true;
@@ -221,7 +234,8 @@ void tcp_ack_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct
 	}
 	if (forward)
 		advance(t, c, w, f, &a);
-	take_sack(t, c, w, m, f, &a);
+	if (n && c->snd_nxt != w->snd_una)
+		tcp_flight_sack(t, c, w, blocks, n, f->ack, &a);
 	if (a.dup && w->dup_acks < UINT8_MAX)
 		w->dup_acks++;
 	if (forward || a.sacked || a.dup || a.dsack)

@@ -179,6 +179,16 @@ static uint32_t sent_ms(const struct tcp *t, const struct tcp_flight *f)
 }
 
 /*
+ * Whether an ACK that echoes the first copy was sent for the second: it then reports a duplicate, and
+ * where there is no SACK it may do so if it did not come too soon.
+ */
+static bool answers_copy(const struct tcp *t, const struct tcp_work *w, const struct tcp_flight *f,
+			 const struct tcp_acked *a)
+{
+	return a->sack ? a->dsack : (uint32_t)t->now - f->sent >= w->rtt.min_rtt_us;
+}
+
+/*
  * A range, up to end, has arrived. What an ACK echoes tells copies apart only for data in order: for
  * the others it is an older timestamp whichever copy it was (RFC 7323 section 4.3).
  */
@@ -193,6 +203,8 @@ static void delivered(const struct tcp *t, struct tcp_work *w, const struct tcp_
 	};
 
 	a->delivered += end - f->seq;
+	if (unlikely(r.again && r.echo_older))
+		a->ambiguous |= answers_copy(t, w, f, a);
 	a->first_copy |= !r.again && seq_lt(f->seq, w->recover);
 	rack_delivered(&w->rack, &r, (uint32_t)t->now, w->rtt.min_rtt_us);
 }

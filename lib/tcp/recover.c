@@ -50,10 +50,13 @@ static void undo(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	c->backoff = 0;
 }
 
-/* RFC 4015 section 3.2: the first ACK after the event is for what was sent before it. */
+/*
+ * RFC 4015 section 3.2: the first ACK after the event is for what was sent before it. Not where it may
+ * be that of the retransmission, those of all before being lost: then so may be the data behind it.
+ */
 static bool eifel_says_spurious(const struct tcp_work *w, const struct tcp_acked *a)
 {
-	return w->undo && w->undo_bytes && a->acked && a->echo &&
+	return w->undo && w->undo_bytes && a->acked && a->echo && !a->ambiguous &&
 	       w->snd_una - a->acked == w->undo_una && seq_lt(a->echo_ms, w->undo_ms);
 }
 

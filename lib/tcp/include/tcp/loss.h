@@ -18,6 +18,8 @@ struct tcp_acked {
 	uint32_t sample_us; /* round trip of a byte sent once, 0: none */
 	uint32_t echo_ms;   /* our clock when the segment left that TSecr echoes */
 	bool echo;          /* echo_ms is valid */
+	bool sack;          /* the connection has SACK */
+	bool ambiguous;     /* it echoes a first copy, and answers the second, or may do so */
 	bool dup;           /* a duplicate ACK, RFC 5681 section 2 */
 	bool first_copy;    /* something sent once, before the last loss event, has arrived */
 	bool dsack;         /* the first block is a D-SACK, RFC 2883 section 4 */
