@@ -102,6 +102,65 @@ static void SEQ_07_urgent_at_a_closed_window(void **s)
 	assert_int_equal(p->app.why, PIER_CLOSE_RESET);
 }
 
+/* Nothing can be sent, but that there is something urgent can be told: every ACK does. */
+static void URG_01_URG_02_told_at_a_closed_window(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = hears(k);
+	struct seg g;
+
+	p->win = 0;
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+	kit_app_send_urgent(p, 5);
+	kit_drain(k);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
+	send_seg(p, .flags = ACK, .seq = 11, .ack = 1, .len = 10);
+	g = expect(p, .flags = ACK | URG, .seq = 1, .ack = 21);
+	assert_int_equal(g.urg, 5);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 10); /* answered at once */
+	g = expect(p, .flags = ACK | URG, .seq = 1, .ack = 21);
+	assert_int_equal(g.urg, 5);
+	p->win = 65535;
+	send_seg(p, .flags = ACK, .seq = 21, .ack = 1);
+	g = expect(p, .flags = ACK | PSH | URG, .seq = 1, .ack = 21, .len = 5);
+	assert_int_equal(g.urg, 5);
+	send_seg(p, .flags = ACK, .seq = 21, .ack = 6);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 6, .len = 10);
+	expect(p, .flags = ACK, .seq = 6, .ack = 21);
+}
+
+/* A pointer beyond the FIN ends there, whichever comes first; so does what is left of it. */
+static void URG_05_T_26_beyond_the_fin(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = hears(k), *q = kit_plain(k), *r = kit_plain(k);
+
+	p->app.take = q->app.take = 0;
+	p->app.half_open_on_eof = q->app.half_open_on_eof = r->app.half_open_on_eof = true;
+	send_seg(p, .flags = FIN | ACK | URG, .seq = 1, .ack = 1, .len = 10, .urg = 100);
+	assert_int_equal(p->app.urgents, 1);
+	assert_int_equal(kit_app_urgent_left(p), 10);
+	kit_app_read(p, UINT64_MAX);
+	assert_int_equal(kit_app_urgent_left(p), 0);
+	assert_int_equal(p->app.rx, 10);
+
+	send_seg(q, .flags = FIN | ACK, .seq = 11, .ack = 1);
+	send_seg(q, .flags = ACK | URG, .seq = 1, .ack = 1, .len = 5, .urg = 100);
+	assert_int_equal(q->app.urgents, 1);
+	assert_int_equal(q->app.urgent_left, 10);
+	send_seg(q, .flags = ACK, .seq = 6, .ack = 1, .len = 5);
+	kit_app_read(q, UINT64_MAX);
+	assert_int_equal(kit_app_urgent_left(q), 0);
+	assert_int_equal(q->app.rx, 10);
+
+	send_seg(r, .flags = ACK | URG, .seq = 1, .ack = 1, .urg = 5);
+	assert_int_equal(kit_app_urgent_left(r), 5);
+	send_seg(r, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	assert_int_equal(kit_app_urgent_left(r), 0);
+	assert_int_equal(r->app.eofs, 1);
+	kit_drain(k);
+}
+
 static void URG_04_off_by_default(void **s)
 {
 	struct kit *k = *s;
@@ -169,6 +228,8 @@ int main(void)
 		KIT_TEST(URG_02_of_any_length),
 		KIT_TEST(URG_03_told_when_it_advances),
 		KIT_TEST(SEQ_07_urgent_at_a_closed_window),
+		KIT_TEST(URG_01_URG_02_told_at_a_closed_window),
+		KIT_TEST(URG_05_T_26_beyond_the_fin),
 		KIT_TEST(URG_04_off_by_default),
 		KIT_TEST(URG_05_T_26_any_pointer),
 		KIT_TEST(URG_05_T_26_any_pointer_heard),
