@@ -1,9 +1,22 @@
 """The http handler with curl and wrk."""
 import re
+import sys
 
 from kit import PierCase, SERVER
 
 URL = f'http://{SERVER}/'
+
+# A head of 200 kB, sent to its end whatever is answered; then what was answered, and how it ended.
+LONG_HEAD = """
+import socket, sys
+s = socket.create_connection((sys.argv[1], 80), 10)
+s.sendall(b"GET / HTTP/1.1\\r\\nX: " + b"x" * 200000 + b"\\r\\n\\r\\n")
+s.shutdown(socket.SHUT_WR)
+answer = b""
+while got := s.recv(65536):
+    answer += got
+print(answer.split(b"\\r\\n")[0].decode(), "and the end")
+"""
 
 
 class Http(PierCase):
@@ -49,6 +62,14 @@ class Http(PierCase):
         run = self.net.run(['nc', '-N', '-w', '5', SERVER, '80'], stdin=None,
                            input='no request at all\r\n\r\n')
         self.assertRegex(run.stdout, r'^HTTP/1\.1 400 ')
+
+    def test_error_answer_is_not_lost_to_a_reset(self):
+        """CLS-19 with a kernel that is still sending: a RST would fail it at sendall or recv."""
+        before = self.pier.stats()['conn_reset_tx']
+        for _ in range(10):
+            run = self.net.run([sys.executable, '-c', LONG_HEAD, SERVER])
+            self.assertRegex(run.stdout, r'^HTTP/1\.1 431 .* and the end$')
+        self.assertEqual(self.pier.stats()['conn_reset_tx'], before)
 
     def test_wrk(self):
         run = self.net.run(['wrk', '-t1', '-c200', '-d5', URL])
