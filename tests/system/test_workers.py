@@ -94,8 +94,8 @@ class Memif(test_load.AgainstPier):
 class Refused(unittest.TestCase):
     def test_more_workers_than_cpus(self):
         run = command(['taskset', '-c', PIER_CPU, PIER, '--check', '--set', 'server.workers=2',
-                       '--set', 'port.0.device=net_null0', '--set', 'port.0.address=198.18.0.2/24',
-                       '--set', 'listen.7.handler=echo'], check=False)
+                       '--set', 'port 0.device=net_null0', '--set', 'port 0.address=198.18.0.2/24',
+                       '--set', 'listen 7.handler=echo'], check=False)
         self.assertEqual(run.returncode, 2, run.stdout + run.stderr)
         self.assertIn('workers: 2 workers need as many CPUs; there are 1', run.stderr)
 
@@ -103,8 +103,8 @@ class Refused(unittest.TestCase):
         if len(CPUS) < 2:
             self.skipTest('one CPU')
         run = command([PIER, '--check', '--set', 'server.placement=list', '--set',
-                       f'eal.lcores={CPUS[1]},{CPUS[0]}', '--set', 'port.0.device=net_null0', '--set',
-                       'port.0.address=198.18.0.2/24', '--set', 'listen.7.handler=echo'])
+                       f'eal.lcores={CPUS[1]},{CPUS[0]}', '--set', 'port 0.device=net_null0', '--set',
+                       'port 0.address=198.18.0.2/24', '--set', 'listen 7.handler=echo'])
         self.assertIn(f'worker 0: CPU {CPUS[1]}', run.stdout)
         self.assertIn(f'worker 1: CPU {CPUS[0]}', run.stdout)
 
