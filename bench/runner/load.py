@@ -38,7 +38,7 @@ def command(ctx, device, address, options, target):
 
 def run(ctx, words, pids):
     cpus = [ctx.server_cpu, ctx.client_cpu]
-    process = subprocess.Popen(words, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process = common.start(words, cpus if words[0] == "ip" else [ctx.client_cpu])
     with common.Watch([process.pid, *pids], cpus) as watch:
         try:
             _, err = process.communicate(timeout=60)

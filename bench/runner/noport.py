@@ -25,7 +25,7 @@ def scenarios(ctx, program, names, runs=None):
     """Each in a process of its own, so that one cannot spoil the next, and can be repeated alone."""
     result = {}
     for name in names:
-        command = ["taskset", "-c", str(ctx.server_cpu), ctx.program(program)]
+        command = [ctx.program(program)]
         command += ["--quick"] if ctx.quick else []
         command += ["--runs", str(runs)] if runs else []
         common.say("running", program, name)

@@ -86,7 +86,7 @@ SERVER = {"short": "200000", "request": "8192"}
 
 def offered(ctx, key, rate):
     kind, extra, _ = link.TRAFFIC[key]
-    args = ["--kind", kind, *extra, "--tolerant", "--warm", "0.5", "--seconds", str(max(ctx.seconds, 0.5))]
+    args = ["--kind", kind, *(e for e in extra if e != "--tolerant"), "--tolerant", "--warm", "0.5", "--seconds", str(max(ctx.seconds, 0.5))]
     server = link.serve(ctx, [ctx.program("bench_link"), "--memif", ctx.socket(), "--kind", kind,
                               "--connections", SERVER[key]])
     try:
