@@ -10,7 +10,8 @@
  *             its own, and each is hashed to find that out
  *   apart     two lanes that share nothing, not even the port: what the machine gives
  *   home      a team of two, each packet on its owner's queue
- *   away      a team of two, each packet on the other's queue: all are handed over
+ *   away      a team of two, each packet on the other's queue: all are handed over, and each comes from
+ *             the other CPU by the link as well, so a packet changes CPUs twice in a round
  *
  * A figure is packets that the peers received a second, and cycles of all lanes by packet.
  */
