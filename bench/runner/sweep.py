@@ -81,12 +81,12 @@ def latency(ctx):
 # A client's tuples and connections: more than can be answered in the time, so that it never waits for
 # the server. The server has room for fewer.
 CLIENT = {"short": "2000000", "request": "8192"}
-SERVER = {"short": "200000", "request": "8192"}
+SERVER = {"short": "50000", "request": "8192"}
 
 
 def offered(ctx, key, rate):
     kind, extra, _ = link.TRAFFIC[key]
-    args = ["--kind", kind, *(e for e in extra if e != "--tolerant"), "--tolerant", "--warm", "0.5", "--seconds", str(max(ctx.seconds, 0.5))]
+    args = ["--kind", kind, *(e for e in extra if e != "--tolerant"), "--tolerant", "--warm", "1", "--seconds", str(max(ctx.seconds, 0.5))]
     server = link.serve(ctx, [ctx.program("bench_link"), "--memif", ctx.socket(), "--kind", kind,
                               "--connections", SERVER[key]])
     try:
