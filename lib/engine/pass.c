@@ -62,6 +62,21 @@ static unsigned int sort_out(struct engine *e, struct rte_mbuf **pkts, struct pk
 	return k;
 }
 
+/* What is at work beside the record: the block's hot lines and the handler's context. */
+static inline void prefetch_conn(const struct tcp *t, const struct tcp_conn *c)
+{
+	const struct tcp_version *v = &t->version[c->version];
+	char *block;
+
+	if (c->block) {
+		block = slab_ptr(&t->slab, c->block);
+		for (unsigned int line = 0; line < TCP_HOT_LINES; line++)
+			prefetch_write(block + line * CACHE_LINE);
+	}
+	if (likely(v->listener) && v->listener->handler->ctx_size > sizeof(c->ctx))
+		prefetch_write(slab_ptr(&t->slab, (uint32_t)c->ctx));
+}
+
 /* Passes two and three: the first candidate's record, then its block. */
 static void look_ahead(struct engine *e, struct pkt_facts **seg, unsigned int n)
 {
@@ -83,13 +98,8 @@ static void look_ahead(struct engine *e, struct pkt_facts **seg, unsigned int n)
 		}
 	}
 	for (unsigned int i = 0; i < n; i++) {
-		const struct tcp_conn *c;
-
-		if (flow_entry_type(seg[i]->entry) != FLOW_CONN)
-			continue;
-		c = &t->conn[flow_entry_index(seg[i]->entry)];
-		if (c->block)
-			prefetch_write(slab_ptr(&t->slab, c->block));
+		if (flow_entry_type(seg[i]->entry) == FLOW_CONN)
+			prefetch_conn(t, &t->conn[flow_entry_index(seg[i]->entry)]);
 	}
 }
 

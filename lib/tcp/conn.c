@@ -121,7 +121,7 @@ static struct cc_settings cc_settings_of(const struct tcp_options *o)
 /* What a resting record implies, spelled out. */
 static void work_from_rest(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	memset(w, 0, offsetof(struct tcp_work, sndq_inline));
+	memset(w, 0, offsetof(struct tcp_work, ooo_inline));
 	w->conn = tcp_index(t, c);
 	w->snd_una = w->snd_max = w->snd_end = c->snd_nxt;
 	if (c->flags & TCP_F_FIN_SENT)

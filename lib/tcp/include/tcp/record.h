@@ -265,7 +265,11 @@ struct tcp_policy {
 	uint64_t blocks_lacked; /* CTR_BLOCKS_EXHAUSTED, as it was in the last tick */
 };
 
-/* The hot block: a connection at work. */
+/*
+ * The hot block: a connection at work. What a request and its answer touch comes first, TCP_HOT_LINES cache
+ * lines of it, which the engine asks for ahead of the packet (fast.c is their reader); then what repairs
+ * losses, grows windows, and is rare.
+ */
 struct tcp_work {
 	uint32_t conn;                /* index of its record */
 	uint32_t ready_next, out_next; /* next connection of the list; itself at the end */
@@ -277,7 +281,7 @@ struct tcp_work {
 	uint8_t segs_unacked;         /* data segments since the last ACK sent */
 	uint8_t dup_acks;
 	uint8_t burst_acks;           /* immediate ACKs in this burst */
-	uint8_t sack_n;
+	uint8_t guesses;              /* 0: snd_mss is no guess; else 1 + larger sizes tried */
 	uint8_t rcv_left : 1,         /* the handler left data: what comes is packed */
 		override : 1,         /* the next segment may be small */
 		fin_held : 1,         /* fin_seq is valid */
@@ -298,87 +302,94 @@ struct tcp_work {
 		syn_times : 2,        /* how often it was sent; 2: more than once, no sample */
 		tlp_late : 1,         /* the last probe took time from the retransmission timer */
 		timer_restart : 1;    /* SND.UNA moved: the retransmission timer begins anew */
+	uint8_t pinched : 1,          /* the share keeps its window small: in tcp.pinched */
+		growing : 1,          /* rcvbuf may grow */
+		measuring : 1,        /* much has come in this round: the block stays */
+		urgent_in : 1,        /* rcv_up is ahead of what was read */
+		urgent_out : 1,       /* snd_up is ahead of SND.UNA */
+		watched : 1;          /* watch_end is valid */
+	uint8_t sack_n;
 	uint8_t sack_arrivals;        /* ACKs with new SACKs while some are on the scoreboard */
+	uint8_t full_timeouts;        /* in a row, of what may be too big */
+	uint8_t doubted;              /* R1 was reached since SND.UNA moved */
 	uint16_t burst_left;          /* segments that may leave without another ACK */
-
 	uint32_t snd_una, snd_max, snd_end; /* snd_end: behind the last queued byte */
 	uint32_t snd_wnd, max_snd_wnd;      /* bytes */
 	uint32_t snd_wl2;
 	uint32_t rcv_adv;                   /* right edge advertised; never moves left */
+
 	uint32_t last_ack_sent;
 	uint32_t rcv_read;                  /* first byte the handler has not consumed */
 	uint32_t ts_offset;
 	uint32_t timer_at, delack_at;       /* ms */
+	uint32_t rto_at, tlp_at;            /* ms; beside timer_at, the earliest of them */
 	uint32_t progress;                  /* ms: last time something was acknowledged or begun */
-	uint32_t recover;                   /* RFC 6582 */
-	uint32_t ecn_end;                   /* SND.NXT when an echo last reduced cwnd */
 	uint32_t limited_end;               /* data below was sent when cwnd was the limit */
-	uint32_t marks;                     /* SND.UNA when those were last looked at */
+	uint32_t marks;                     /* SND.UNA when past events were last looked at */
 	uint32_t sacked, lost;              /* bytes in flight so marked */
 	uint32_t dup_credit;                /* bytes that duplicate ACKs say have left */
-	uint32_t lost_from;                 /* nothing below is marked lost */
-	uint32_t stamp, stamp_end;          /* when the last range left, in us, and its end */
-	uint32_t reduced;                   /* low 32 bits of the clock in us: last loss event, or echo */
-	uint32_t rto_at, reo_at;            /* ms; beside timer_at, the earliest of them */
-	uint32_t tlp_at, tlp_end, tlp_sent_ms;
-	uint32_t frto_end;                  /* new data of RFC 5682 ends here */
-	uint32_t undo_una, undo_bytes;      /* SND.UNA at the event; sent again since, not D-SACKed */
-	uint32_t undo_ms;                   /* first retransmission after the event */
-	uint32_t linger_at;                 /* ms: a late D-SACK may undo until then */
 	uint32_t burst_ms;
-	uint32_t fin_seq;                   /* the peer's FIN, when it came early */
 	uint32_t last_sent;                 /* ms */
-	uint32_t syn_sent;                  /* low 32 bits of the clock in us */
-	uint16_t trouble;                   /* to be told: bits of enum pier_trouble */
 	uint16_t size_acked;                /* the largest segment known to have gone through */
 	uint16_t size_sent;                 /* a larger one on its way, 0: none ... */
-	uint16_t ptb_mtu;                   /* a report on trial, 0: none ... */
-	uint32_t size_end;                  /* ... and what acknowledges it */
-	uint32_t ptb_seq;                   /* ... and the segment it is about */
-	uint8_t full_timeouts;              /* in a row, of what may be too big */
-	uint8_t doubted;                    /* R1 was reached since SND.UNA moved */
-	uint8_t guesses;                    /* 0: snd_mss is no guess; else 1 + larger sizes tried */
-	uint32_t dsack_start, dsack_end;    /* to be reported once, equal: none */
-	uint32_t sack_start[4];             /* left edges of recently changed ranges, newest first */
-	struct cc cc;
-	struct rack rack;
-	struct prr prr;
-	struct rtt rtt;                     /* unpacked: small steps must not be rounded away */
 
-	struct tcp_own own;                 /* with TCP_F_OWN */
+	uint32_t size_end;                  /* ... and what acknowledges it */
+	uint16_t ptb_mtu;                   /* a report on trial, 0: none ... */
+	uint16_t trouble;                   /* to be told: bits of enum pier_trouble */
+	uint32_t dsack_start, dsack_end;    /* to be reported once, equal: none */
+	uint32_t stamp, stamp_end;          /* when the last range left, in us, and its end */
+	struct rtt rtt;                     /* unpacked: small steps must not be rounded away */
+	struct rack rack;
+
+	struct vec sndq, rcvq, flight, ooo;
+
+	struct slice sndq_inline[WORK_SLICES];
+	struct tcp_flight flight_inline[WORK_FLIGHTS];
+	struct slice rcvq_inline[WORK_SLICES];
+
+	struct cc cc;
+	struct tcp_chain rcv_more;          /* behind rcvq */
 	uint32_t held;                      /* mbufs that the queues keep */
 	uint32_t promised;                  /* octets of the window that tcp.promised has */
 	uint32_t rcv_charge;                /* bytes of buffers behind received data */
-	uint32_t ooo_held;                  /* mbufs of the out-of-order queue */
-	uint32_t fat_next, fat_prev;        /* neighbours in tcp.fat, connection indexes, 0: none */
-	uint32_t fat_list;                  /* 0: in none */
-	uint32_t pinch_next, pinch_prev;    /* neighbours in tcp.pinched, 0: none */
 	uint32_t rcvbuf;                    /* bytes, as grown so far */
 	uint32_t rcv_rtt;                   /* us, as the receiver sees it; 0: no sample */
 	uint32_t round_at, round_read;      /* a round trip began then (us), with rcv_read there */
 	uint32_t round_ms;                  /* and is over then, if measuring */
+
+	uint32_t recover;                   /* RFC 6582 */
+	uint32_t ecn_end;                   /* SND.NXT when an echo last reduced cwnd */
+	uint32_t lost_from;                 /* nothing below is marked lost */
+	uint32_t reduced;                   /* low 32 bits of the clock in us: last loss event, or echo */
+	uint32_t reo_at;                    /* ms */
+	uint32_t tlp_end, tlp_sent_ms;
+	uint32_t frto_end;                  /* new data of RFC 5682 ends here */
+	uint32_t undo_una, undo_bytes;      /* SND.UNA at the event; sent again since, not D-SACKed */
+	uint32_t undo_ms;                   /* first retransmission after the event */
+	uint32_t linger_at;                 /* ms: a late D-SACK may undo until then */
+	uint32_t fin_seq;                   /* the peer's FIN, when it came early */
+	uint32_t syn_sent;                  /* low 32 bits of the clock in us */
+	uint32_t ptb_seq;                   /* the segment that ptb_mtu is about */
+	uint32_t sack_start[4];             /* left edges of recently changed ranges, newest first */
+	struct prr prr;
+	struct tcp_own own;                 /* with TCP_F_OWN */
+	uint32_t ooo_held;                  /* mbufs of the out-of-order queue */
+	uint32_t fat_next, fat_prev;        /* neighbours in tcp.fat, connection indexes, 0: none */
+	uint32_t fat_list;                  /* 0: in none */
+	uint32_t pinch_next, pinch_prev;    /* neighbours in tcp.pinched, 0: none */
 	uint32_t edge_seq, edge_at;         /* RCV.NXT there, seen then (us): one window in a round */
 	uint32_t rcv_up, snd_up;            /* urgent pointers, RFC 9293 section 3.8.5 */
-	uint8_t pinched : 1,                /* the share keeps its window small: in tcp.pinched */
-		growing : 1,                /* rcvbuf may grow */
-		measuring : 1,              /* much has come in this round: the block stays */
-		urgent_in : 1,              /* rcv_up is ahead of what was read */
-		urgent_out : 1,             /* snd_up is ahead of SND.UNA */
-		watched : 1;                /* watch_end is valid */
 	struct tcp_link line[2];            /* in tcp_policy.stalled, .orphans */
 	uint32_t stall_end, watch_end;      /* ms: limits of persist-timeout and min-progress */
 	uint32_t watch_una;                 /* SND.UNA when the time of min-progress began */
 
-	struct vec sndq, rcvq, ooo, flight;
-	struct tcp_chain rcv_more;          /* behind rcvq */
-
-	/* Read only after it was written: not cleared when the block is attached. */
-	struct slice sndq_inline[WORK_SLICES];
-	struct slice rcvq_inline[WORK_SLICES];
-	struct tcp_flight flight_inline[WORK_FLIGHTS];
+	/* Read only after it was written. */
 	struct tcp_run ooo_inline[WORK_RUNS];
 	struct cc cc_before;                /* with undo */
 };
+
+#define TCP_HOT_LINES 10
+static_assert(offsetof(struct tcp_work, recover) <= TCP_HOT_LINES * CACHE_LINE, "the hot part");
 
 static_assert(sizeof(struct tcp_work) <= 1000, "the hot block has grown");
 
