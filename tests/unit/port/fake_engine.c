@@ -37,6 +37,11 @@ int engine_listen(struct engine *e, const struct listener *l)
 	return 40 + ++fake.listens;
 }
 
+int engine_relisten(struct engine *e, int version, const struct listener *l)
+{
+	return 40 + ++fake.listens;
+}
+
 void engine_unlisten(struct engine *e, int version)
 {
 	fake.unlistened = version;
@@ -114,4 +119,24 @@ void engine_abort_all(struct engine *e, uint64_t now)
 const char *engine_audit(const struct engine *e)
 {
 	return NULL;
+}
+
+bool engine_has(const struct engine *e, const struct pkt_facts *f)
+{
+	return true;
+}
+
+bool engine_has_error(const struct engine *e, const struct net_icmp_error *err)
+{
+	return true;
+}
+
+void engine_local_addr(const struct engine *e, uint32_t local, uint8_t out[16])
+{
+	memset(out, 0, 16);
+}
+
+void engine_hear(struct engine *e, const struct net_news *news, uint64_t now)
+{
+	see(now);
 }
