@@ -35,6 +35,7 @@
 #define READ_BURST 64
 #define QUEUE      10000 /* frames that a TAP holds for us while we do not run */
 #define MILLION    1000000
+#define ADDRESSES  8
 
 struct frame {
 	uint64_t due, serial; /* ns; equal times leave in the order of arrival */
@@ -56,6 +57,11 @@ struct wire {
 	uint64_t delay, hold;           /* ns; hold is the most that a frame is late by */
 	unsigned int reorder, duplicate; /* of a million frames */
 	uint32_t only;                  /* network order; of other addresses nothing is late or twice */
+	struct {
+		uint32_t address;
+		uint64_t delay;
+	} own[ADDRESSES];               /* addresses with a delay of their own */
+	unsigned int n_own;
 };
 
 static volatile sig_atomic_t stop;
@@ -126,11 +132,19 @@ static void heap_pop(struct wire *w)
 	}
 }
 
-/* IPv4 from or to the address that may be disturbed, or any frame if none was given. */
-static bool may_disturb(const struct wire *w, const uint8_t *data, unsigned int len)
+/* Whether this is IPv4 from or to address. */
+static bool concerns(const uint8_t *data, unsigned int len, uint32_t address)
 {
-	return !w->only || (len >= 34 && data[12] == 0x08 && data[13] == 0x00 &&
-			    (!memcmp(data + 26, &w->only, 4) || !memcmp(data + 30, &w->only, 4)));
+	return len >= 34 && data[12] == 0x08 && data[13] == 0x00 &&
+	       (!memcmp(data + 26, &address, 4) || !memcmp(data + 30, &address, 4));
+}
+
+static uint64_t delay_of(const struct wire *w, const uint8_t *data, unsigned int len)
+{
+	for (unsigned int i = 0; i < w->n_own; i++)
+		if (concerns(data, len, w->own[i].address))
+			return w->own[i].delay;
+	return w->delay;
 }
 
 static void wait_until(struct wire *w, unsigned int to, const uint8_t *data, unsigned int len,
@@ -158,12 +172,13 @@ static void take(struct wire *w, unsigned int from, uint64_t now)
 
 	for (unsigned int i = 0; i < READ_BURST; i++) {
 		ssize_t len = read(e->fd, data, sizeof(data));
-		uint64_t due = now + w->delay;
+		uint64_t due;
 
 		if (len <= 0)
 			return;
 		e->in++;
-		if (may_disturb(w, data, (unsigned int)len)) {
+		due = now + delay_of(w, data, (unsigned int)len);
+		if (!w->only || concerns(data, (unsigned int)len, w->only)) {
 			if (draw(w) % MILLION < w->duplicate) {
 				e->twice++;
 				wait_until(w, !from, data, (unsigned int)len,
@@ -271,9 +286,10 @@ static void say(const struct wire *w)
 
 static void usage(void)
 {
-	fputs("usage: bench_wire [--delay MS] [--reorder PERCENT] [--duplicate PERCENT] [--hold MS]\n"
-	      "                  [--only IPv4-ADDRESS] [--seed N] NETNS:TAP NETNS:TAP\n"
-	      "Makes both TAPs and joins them until it is ended; says \"ready\", and at the end what\n"
+	fputs("usage: bench_wire [--delay MS] [--own IPv4-ADDRESS:MS]... [--reorder PERCENT]\n"
+	      "                  [--duplicate PERCENT] [--hold MS] [--only IPv4-ADDRESS] [--seed N]\n"
+	      "                  NETNS:TAP NETNS:TAP\n"
+	      "What is to or from an --own address has that delay. Makes both TAPs and joins them until it is ended; says \"ready\", and at the end what\n"
 	      "went in at each TAP, came out there, was late (by up to --hold), went in once and out\n"
 	      "twice, found no room, or was refused by the TAP.\n", stderr);
 	exit(2);
@@ -289,10 +305,23 @@ static double number(const char *text, double max)
 	return value;
 }
 
+/* ADDRESS:MS */
+static void own_delay(struct wire *w, char *text)
+{
+	char *ms = strchr(text, ':');
+
+	if (!ms || w->n_own == ADDRESSES)
+		usage();
+	*ms++ = '\0';
+	if (inet_pton(AF_INET, text, &w->own[w->n_own].address) != 1)
+		usage();
+	w->own[w->n_own++].delay = (uint64_t)(number(ms, 10000) * MILLION);
+}
+
 static void options(struct wire *w, int argc, char **argv)
 {
 	static const struct option known[] = {
-		{ "delay", 1, 0, 'd' }, { "reorder", 1, 0, 'r' }, { "duplicate", 1, 0, 'u' },
+		{ "delay", 1, 0, 'd' }, { "own", 1, 0, 'a' }, { "reorder", 1, 0, 'r' }, { "duplicate", 1, 0, 'u' },
 		{ "hold", 1, 0, 'h' }, { "only", 1, 0, 'o' }, { "seed", 1, 0, 's' }, { 0 },
 	};
 	int c;
@@ -300,6 +329,8 @@ static void options(struct wire *w, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
 		if (c == 'd')
 			w->delay = (uint64_t)(number(optarg, 10000) * MILLION);
+		else if (c == 'a')
+			own_delay(w, optarg);
 		else if (c == 'h')
 			w->hold = (uint64_t)(number(optarg, 10000) * MILLION);
 		else if (c == 'r')

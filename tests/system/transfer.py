@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 
-PATIENCE = 150  # seconds without progress that mean it hangs; more than two RTOs at their ceiling
+PATIENCE = 400  # seconds for what is sent, or without anything received, that mean it hangs
 REQUEST = b'GET / HTTP/1.1\r\nHost: path\r\nConnection: close\r\n\r\n'
 
 
