@@ -6,6 +6,8 @@
 #include "fast.h"
 #include "tcp/connect.h"
 
+#define COPY_AHEAD (1u << 20) /* ticks: at 1 ms 17 minutes, more than the largest timeout */
+
 /* Does the record that entry names carry this tuple? */
 static bool entry_is(const struct tcp *t, uint32_t entry, const struct flow_tuple *tuple)
 {
@@ -135,6 +137,18 @@ static bool probe_taken(const struct tcp_conn *c, const struct tcp_work *w,
 }
 
 /*
+ * The last segment again, because its ACK was lost: that of the copy is to echo the copy, or the sender
+ * takes its own timeout for a round trip. RFC 1323's rule (Last.ACK.sent is where the segment ends), for
+ * what RFC 7323 section 5.3 leaves out; a TSval far ahead is not that of a copy.
+ */
+static void echo_copy(struct tcp_conn *c, const struct tcp_work *w, const struct pkt_facts *f)
+{
+	if (c->flags & TCP_AGREED_TS && f->flags & PKT_F_TS &&
+	    f->seq + f->payload_len == w->last_ack_sent && f->tsval - c->ts_recent < COPY_AHEAD)
+		c->ts_recent = f->tsval;
+}
+
+/*
  * Not acceptable: answered by an ACK, throttled if it carries nothing (RFC 5961 section 7), what looks
  * like a keep-alive for itself. At a closed window the ACK field of a probe still counts.
  */
@@ -166,6 +180,8 @@ static void unacceptable(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 		w->dsack_start = f->seq;
 		w->dsack_end = f->seq + f->payload_len;
 	}
+	if (old)
+		echo_copy(c, w, f);
 	count(t->ctr, old ? CTR_RX_OLD_DATA : CTR_RX_OUT_OF_WINDOW);
 	if (empty && keepalive)
 		tcp_keepalive_ack(t, c, m);

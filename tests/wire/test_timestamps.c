@@ -510,6 +510,33 @@ static void SEQ_01_four_mebibytes_across_the_wraps(void **s)
 	}
 }
 
+/*
+ * A segment whose ACK was lost comes again: the sender must not take the time in between for a round
+ * trip. Only that segment, and only with the timestamp of a copy.
+ */
+static void TS_05_the_copy_of_the_last_segment(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_est(k);
+	uint32_t ts = clock_of(p);
+	struct seg g;
+
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 10, .tsval = ts);
+	send_seg(p, .flags = ACK, .seq = 11, .ack = 1, .len = 10, .tsval = ts);
+	kit_drain(k);
+	send_seg(p, .flags = ACK, .seq = 11, .ack = 1, .len = 10, .tsval = ts + 300);
+	g = expect(p, .flags = ACK, .seq = 1, .ack = 21);
+	assert_int_equal(g.opts.tsecr, ts + 300);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 10, .tsval = ts + 400);
+	g = expect(p, .flags = ACK, .seq = 1, .ack = 21);
+	assert_int_equal(g.opts.tsecr, ts + 300);
+	send_seg(p, .flags = ACK, .seq = 11, .ack = 1, .len = 10, .tsval = ts + (1u << 30));
+	g = expect(p, .flags = ACK, .seq = 1, .ack = 21);
+	assert_int_equal(g.opts.tsecr, ts + 300);
+	send_seg(p, .flags = ACK, .seq = 21, .ack = 1, .len = 10, .tsval = ts + 500);
+	assert_int_equal(p->app.rx, 30);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -526,6 +553,7 @@ int main(void)
 		cmocka_unit_test(T_15_idle_for_24_days),
 		cmocka_unit_test(T_29_clocks_at_their_wraps),
 		KIT_TEST(SEQ_01_four_mebibytes_across_the_wraps),
+		KIT_TEST(TS_05_the_copy_of_the_last_segment),
 	};
 
 	return cmocka_run_group_tests_name("timestamps", tests, kit_group_setup, NULL);
