@@ -254,6 +254,7 @@ static bool init_tables(struct engine *e, const struct engine_config *cfg, uint6
 	flow_table_init(&t->table, table, table_entries(cfg));
 	slab_init(&t->slab, region, blocks, book);
 	wheel_init(&t->wheel, chunks, wheel, ms_of(now));
+	wheel_set_prefetch(&t->wheel, tcp_timer_bring);
 	return true;
 }
 

@@ -1,9 +1,6 @@
 /*
- * The request parser: see http_parse.h for what it promises.
+ * The request parser: see http_parse.h for what it promises. Ours, as no well-kept one is packaged.
  *
- * It is our own because there is no well-kept parser to take: the one that distributions package,
- * http-parser, was given up by its maintainers, and its successor is not packaged in Debian 12. So
- * this one does little, and is fuzzed (tests/fuzz/fuzz_http.c).
  *
  * How strict it is. Whatever two readers of one stream could take for two different things is
  * refused with 400: white space before a colon, folded lines, a lone CR, control characters, two
@@ -11,10 +8,8 @@
  * leniencies of RFC 9112 section 2.2 are granted: a line of a head or a trailer section may end in
  * LF alone, and empty lines before a request line are skipped. Chunk framing must use CRLF.
  *
- * How it works. Every state has a step function, which reads at least one byte or leaves the state,
- * and returns where it stopped. Names and words are compared while they pass: the first byte picks
- * the only candidate, each further byte confirms it or drops it. A byte that fails is not read.
- * Where what is usual is there in one piece (HTTP/1.1, CRLF), one step takes all of it.
+ * Every state has a step function, which reads a byte or leaves the state, and returns where it stopped.
+ * Of names and words the first byte picks the only candidate. What is usual (HTTP/1.1, CRLF) one step takes.
  */
 #include "handlers/http_parse.h"
 

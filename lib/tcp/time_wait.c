@@ -62,6 +62,17 @@ void tcp_time_wait_free(struct tcp *t, struct tcp_time_wait *tw)
 	tcp_time_wait_replace(t, tw, entry);
 }
 
+/* The next two in the queue have not been looked at for long: the first's bucket, the second's record. */
+static void look_ahead(const struct tcp *t)
+{
+	const struct tcp_time_wait *first = &t->small[t->tw_head].tw;
+
+	if (!t->tw_head || !first->next)
+		return;
+	flow_table_prefetch(&t->table, flow_hash(&t->flow_key, &first->tuple));
+	prefetch_write(&t->small[first->next]);
+}
+
 void tcp_time_wait_tick(struct tcp *t, unsigned int budget)
 {
 	while (t->tw_head && budget--) {
@@ -70,6 +81,7 @@ void tcp_time_wait_tick(struct tcp *t, unsigned int budget)
 		if (seq_gt(tw->expiry, t->now_ms))
 			break;
 		tcp_time_wait_free(t, tw);
+		look_ahead(t);
 	}
 }
 
@@ -82,6 +94,7 @@ static union tcp_small *take_record(struct tcp *t)
 	if (!s && t->tw_head) {
 		count(t->ctr, CTR_TIME_WAIT_RECYCLED);
 		tcp_time_wait_free(t, &t->small[t->tw_head].tw);
+		look_ahead(t);
 		s = tcp_small_alloc(t);
 	}
 	return s;

@@ -496,6 +496,19 @@ static void fire_half(struct tcp *t, struct tcp_half *h, uint32_t entry, uint32_
 		tcp_half_timer(t, h);
 }
 
+void tcp_timer_bring(void *arg, uint32_t entry)
+{
+	struct tcp *t = arg;
+	uint32_t i = flow_entry_index(entry);
+
+	if (flow_entry_type(entry) == FLOW_CONN) {
+		prefetch_write(&t->conn[i]);
+		prefetch_write((char *)&t->conn[i] + CACHE_LINE);
+	} else {
+		prefetch_write(&t->small[i]);
+	}
+}
+
 void tcp_timer_fire(void *arg, uint32_t entry, uint32_t slot)
 {
 	struct tcp *t = arg;

@@ -13,13 +13,30 @@
 #define CONTROL_TURNS 64
 #define LINK_US	      (100 * US_PER_MS)
 #define DROP_TIMES    4 /* times pressure_turns, until SYNs are dropped */
+#define LOST_ONE_IN   512
 #define FLUSH_TURNS   256 /* to send the last resets with */
 #define FLUSH_WAIT    US_PER_SEC /* for the other workers */
 
+/* What either side had to send again: the sign that packets are lost because of us. */
+static uint64_t repeats(const struct worker *w)
+{
+	const uint64_t *v = w->counters.v;
+
+	return v[CTR_SYNACK_RETRANSMITS] + v[CTR_TX_RETRANSMITS] + v[CTR_RX_OLD_DATA] +
+	       v[CTR_RX_SYN_IN_CONN];
+}
+
+/* In the present run of full bursts one packet in LOST_ONE_IN, or more, was sent again. */
+static bool losing(const struct worker *w)
+{
+	return (repeats(w) - w->repeats) * LOST_ONE_IN >= (uint64_t)w->full_turns * WORKER_BURST;
+}
+
 /*
- * A port that has more for us each time we ask is not being kept up with: first SYNs cost a cookie
- * and no more (level 1), and if that does not help for several times as long, nothing (level 2).
- * Each calm spell takes one level back.
+ * A port that has more for us each time we ask may just have clients that wait for nothing but us: that is
+ * a worker at work. Where packets are lost besides, it is not being kept up with: first SYNs cost a
+ * cookie and no more (level 1), and if that does not help for several times as long, nothing (level 2),
+ * so that what is refused is new connections. Each calm spell takes one level back.
  */
 static void pressure(struct worker *w, bool full)
 {
@@ -27,8 +44,12 @@ static void pressure(struct worker *w, bool full)
 
 	w->full_turns = full ? w->full_turns + 1 : 0;
 	w->calm_turns = full ? 0 : w->calm_turns + 1;
-	if (unlikely(w->full_turns >= w->pressure_turns * (level ? DROP_TIMES : 1) && level < 2)) {
+	if (!w->full_turns)
+		w->repeats = repeats(w);
+	if (unlikely(w->full_turns >= w->pressure_turns * (level ? DROP_TIMES : 1) && level < 2 &&
+		     losing(w))) {
 		level++;
+		w->full_turns = 0;
 	} else if (unlikely(level && w->calm_turns >= w->pressure_turns / 16)) {
 		level--;
 		w->calm_turns = 0;

@@ -64,6 +64,7 @@ struct worker {
 	struct worker_clock clock;
 	uint64_t now, turns, link_at;
 	uint32_t full_turns, calm_turns; /* in a row, see pressure */
+	uint64_t repeats;                /* before them */
 	uint32_t refused_turns, pressure_turns;
 	unsigned int pressure;
 	bool stop;

@@ -253,25 +253,40 @@ static void engine_hears_of_another_mtu(void **state)
 	assert_int_equal(fake.mtus, 1);
 }
 
+/* A turn with a full burst, of which so many packets were sent again. */
+static void full_turn(unsigned int again)
+{
+	fake.cfg.counters->v[CTR_RX_OLD_DATA] += again;
+	offer(WORKER_BURST);
+	worker_turn(w);
+}
+
+/* A client that waits for us keeps the port busy, and loses nothing. */
+static void pressure_needs_losses(void **state)
+{
+	for (int i = 0; i < 1000; i++)
+		full_turn(i % 20 == 0);
+	assert_int_equal(fake.levels, 0);
+	for (int i = 0; i < 1000 && !fake.levels; i++)
+		full_turn(1);
+	assert_int_equal(fake.level, 1);
+}
+
 static void pressure_has_hysteresis(void **state)
 {
 	for (int i = 0; i < 31; i++) {
-		offer(WORKER_BURST);
-		worker_turn(w);
+		full_turn(1);
 	}
 	offer(WORKER_BURST - 1);
 	worker_turn(w); /* a pause */
 	for (int i = 0; i < 31; i++) {
-		offer(WORKER_BURST);
-		worker_turn(w);
+		full_turn(1);
 	}
 	assert_int_equal(fake.levels, 0);
-	offer(WORKER_BURST);
-	worker_turn(w);
+	full_turn(1);
 	assert_int_equal(fake.level, 1);
 	worker_turn(w);
-	offer(WORKER_BURST);
-	worker_turn(w);
+	full_turn(1);
 	worker_turn(w);
 	assert_int_equal(fake.level, 1); /* one calm turn at a time is not calm */
 	worker_turn(w);
@@ -282,14 +297,12 @@ static void pressure_has_hysteresis(void **state)
 /* Overload that cookies do not end; then a level less for each calm spell. */
 static void pressure_has_two_levels(void **state)
 {
-	for (int i = 0; i < 4 * 32 - 1; i++) {
-		offer(WORKER_BURST);
-		worker_turn(w);
+	for (int i = 0; i < 5 * 32 - 1; i++) {
+		full_turn(1);
 	}
 	assert_int_equal(fake.level, 1);
 	for (int i = 0; i < 100; i++) {
-		offer(WORKER_BURST);
-		worker_turn(w);
+		full_turn(1);
 	}
 	assert_int_equal(fake.level, 2);
 	assert_int_equal(fake.levels, 2);
@@ -467,6 +480,7 @@ int main(void)
 		TEST(refused_head_is_dropped),
 		TEST(link_down_drops_at_once),
 		TEST(engine_hears_of_another_mtu),
+		TEST(pressure_needs_losses),
 		TEST(pressure_has_hysteresis),
 		TEST(pressure_has_two_levels),
 		TEST(keys_are_not_dumped),

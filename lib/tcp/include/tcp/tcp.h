@@ -495,6 +495,8 @@ uint32_t tcp_timer_due(const struct tcp *t, uint64_t delay_us);
 /* The retransmission timeout in us, not backed off. The connection has its block. */
 uint64_t tcp_rto(const struct tcp *t, const struct tcp_conn *c);
 void tcp_timer_fire(void *arg, uint32_t entry, uint32_t slot);
+/* It will fire soon. */
+void tcp_timer_bring(void *arg, uint32_t entry);
 uint32_t tcp_wheel_insert(struct tcp *t, uint32_t entry, uint32_t deadline);
 
 /*
