@@ -1,7 +1,6 @@
 /*
  * The request parser: see http_parse.h for what it promises. Ours, as no well-kept one is packaged.
  *
- *
  * How strict it is. Whatever two readers of one stream could take for two different things is
  * refused with 400: white space before a colon, folded lines, a lone CR, control characters, two
  * Content-Lengths, Content-Length beside Transfer-Encoding, a Transfer-Encoding in HTTP/1.0. Two

@@ -265,7 +265,7 @@ static void full_turn(unsigned int again)
 static void pressure_needs_losses(void **state)
 {
 	for (int i = 0; i < 1000; i++)
-		full_turn(i % 20 == 0);
+		full_turn(i % 40 == 39);
 	assert_int_equal(fake.levels, 0);
 	for (int i = 0; i < 1000 && !fake.levels; i++)
 		full_turn(1);
