@@ -9,7 +9,8 @@
 #include "base/units.h"
 #include "room.h"
 
-#define TICK_BUDGET   256 /* timers a turn */
+#define TICK_BUDGET   256 /* timers a tick */
+#define TICK_TURNS    4   /* of a busy worker: far less than a timer's millisecond */
 #define CONTROL_TURNS 64
 #define LINK_US	      (100 * US_PER_MS)
 #define DROP_TIMES    4 /* times pressure_turns, until SYNs are dropped */
@@ -213,7 +214,8 @@ unsigned int worker_turn(struct worker *w)
 		moved += w->hook.turn(w->hook.arg, w->engine, w->now, moved);
 	for (unsigned int i = 0; i < w->n_queues; i++)
 		moved += transmit(w, &w->queues[i]);
-	engine_tick(w->engine, w->now, TICK_BUDGET);
+	if (!moved || w->turns % TICK_TURNS == 0)
+		engine_tick(w->engine, w->now, TICK_BUDGET);
 	if (w->turns++ % CONTROL_TURNS == 0)
 		control(w);
 	return moved;
