@@ -1,11 +1,7 @@
-"""Other programs, where the user has them and says where.
+"""Other programs, where the user has them and says where: bench/peers/run and bench/pktgen/run.
 
-What runs each is an executable of its own, bench/peers/run-NAME. It is called with
-
-    PATH --pier PIER --seconds S --rounds N --server-cpu N --client-cpu N
-
-and prints one JSON object: a line's name -> {"title", "counts" ("connections/s", "bit/s", ...), "rate"
-{"median", "min", "max"}, "bound", "notes"}. wrk is used by the part kernel."""
+bench/peers/run prints, for each tool, a list of rows (bench/peers/README.md); each becomes a line here. wrk
+over veth is used by the part kernel. TRex has no runner: what it needs is in bench/peers."""
 
 import json
 import os
@@ -13,34 +9,57 @@ import subprocess
 
 from . import common
 
-NAMES = ("dperf", "pktgen", "trex", "iperf3")
+NAMES = ("dperf", "iperf3")
+BY_HAND = {"trex": "bench/peers has its profile; run by hand",
+           "pktgen": "floods and their accounts: bench/pktgen/run"}
+
+
+def line(name, row):
+    """A row of bench/peers/run as a line of bench/run."""
+    spread = {"median": row["rate"], "min": row.get("rate_min", row["rate"]),
+              "max": row.get("rate_max", row["rate"])}
+    notes = []
+    if row.get("cycles"):
+        notes.append(f"{row['cycles']:.0f} server cycles each")
+    again = row.get("retransmissions")
+    again = sum(again.values()) if isinstance(again, dict) else again
+    if again:
+        notes.append(f"{again} sent again")
+    return {"title": f"{name}: {row['mode']}, server {row['server']}", "counts": row["unit"], "rate": spread,
+            "bound": row.get("bound", "not known"), "notes": ", ".join(notes), "row": row}
 
 
 def one(ctx, name, path):
-    runner = common.BENCH / "peers" / f"run-{name}"
     common.which(name, path)
-    if not runner.exists():
-        raise common.NotRun(f"there is no bench/peers/{runner.name}")
-    run = subprocess.run([str(runner), path, "--pier", str(ctx.build_dir / "app" / "pier" / "pier"),
-                          "--seconds", str(max(ctx.seconds, 1)), "--rounds", str(ctx.rounds),
-                          "--server-cpu", str(ctx.server_cpu), "--client-cpu", str(ctx.client_cpu)],
-                         text=True, capture_output=True, check=False, timeout=600)
-    if run.returncode:
-        raise common.NotRun((run.stderr.strip().splitlines() or ["it failed"])[-1][:200])
-    return json.loads(run.stdout)
+    command = [str(common.BENCH / "peers" / "run"), f"--{name}", path,
+               "--pier", str(ctx.build_dir / "app" / "pier" / "pier"),
+               "--meter", str(ctx.build_dir / "bench" / "libbench_meter.so"),
+               "--cpus", f"{ctx.server_cpu},{ctx.client_cpu}",
+               "--seconds", str(max(round(ctx.seconds * 4), 4)), "--rounds", str(min(ctx.rounds, 3))]
+    run = subprocess.run(command, text=True, capture_output=True, check=False, timeout=1200)
+    try:
+        rows = json.loads(run.stdout)[name]
+    except (ValueError, KeyError):
+        raise common.NotRun((run.stderr.strip().splitlines() or ["it failed"])[-1][:200]) from None
+    if isinstance(rows, dict):
+        raise common.NotRun(str(rows.get("not_measured", rows))[:200])
+    return {f"{name}_{row['mode']}_{row['server']}": line(name, row) for row in rows}
 
 
 def measure(ctx):
     figures = {}
     given = {n: getattr(ctx.options, n) for n in NAMES}
     if any(given.values()):
-        ctx.build("app/pier/pier")
+        ctx.build("app/pier/pier", "bench/libbench_meter.so")
     for name, path in given.items():
         if not path:
             ctx.skip(name, f"no --{name} PATH")
             continue
         try:
-            figures.update({f"{name}_{k}": v for k, v in one(ctx, name, os.path.abspath(path)).items()})
+            figures.update(one(ctx, name, os.path.abspath(path)))
         except common.NotRun as why:
             ctx.skip(name, str(why))
+    for name, why in BY_HAND.items():
+        if getattr(ctx.options, name):
+            ctx.skip(name, why)
     return figures
