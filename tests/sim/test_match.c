@@ -150,7 +150,7 @@ static void make_text(struct stream *st)
 {
 	static const char few[] = "aabbccdd \n\n0", *const words[] = {
 		"abcabcd", "xababababy", "needle", "NEEDLE", "neeedle", "0123456789abcdef",
-		"a\xff""b\xff\xff", "d0123d", "c \n c", "cd", "dd\n", "x(ab", "needl",
+		("a\xff" "b\xff\xff"), "d0123d", "c \n c", "cd", "dd\n", "x(ab", "needl",
 	};
 	struct wire *w = &sim.wire;
 	uint32_t want = (uint32_t)(wire_chance(w, 0.1) ? wire_range(w, 0, 3) : wire_range(w, 1, TEXT_MAX));
