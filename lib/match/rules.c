@@ -23,10 +23,12 @@ static bool add(struct match_rules *r, const struct match_line *l, uint32_t line
 	rule = &r->rule[r->n];
 	*rule = l->rule;
 	rule->line = line;
-	rule->expr = strndup(l->text + l->rule.column - 1, l->expr_len);
-	rule->column += indent;
+	rule->expr = malloc(l->expr_len + 1);
 	if (!rule->expr)
 		return false;
+	memcpy(rule->expr, l->text + l->rule.column - 1, l->expr_len);
+	rule->expr[l->expr_len] = '\0';
+	rule->column += indent;
 	r->n++;
 	return true;
 }

@@ -93,7 +93,7 @@ static void options_of_sections(void **state)
 	assert_int_equal(config.ports[0].device.mtu, 1400);
 	assert_int_equal(config.server.max_connections, 777);
 	assert_string_equal(config.eal.lcores, "1");
-	assert_non_null(strstr(plan.gen.request, "Connection: close\r\n"));
+	assert_non_null(memmem(plan.gen.request, plan.gen.request_len, "Connection: close\r\n", 19));
 }
 
 static void completed(void **state)
