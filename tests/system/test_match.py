@@ -4,14 +4,15 @@ import shutil
 import tempfile
 import unittest
 
-from kit import Cleanups, PIER, PierCase, ROOT, SERVER, command, wait_for
+import kit
+from kit import Cleanups, PIER, ROOT, SERVER, command, wait_for
 from test_plugin import exchange
 
 RULES = '1:/needle/\n2:/^GET \\S+ HTTP/\n3:/evil/i\n4:/bye/\n'
 
 
 @unittest.skipUnless('match' in command([PIER, '--help'], check=False).stdout, 'built without match')
-class Match(PierCase):
+class Match(kit.PierCase):
     @classmethod
     def setUpClass(cls):
         owner = Cleanups(cls)

@@ -6,7 +6,8 @@ import subprocess
 import tempfile
 import unittest
 
-from kit import Cleanups, Namespace, PIER, PierCase, ROOT, SERVER, command, wait_for
+import kit
+from kit import Cleanups, Namespace, PIER, ROOT, SERVER, command, wait_for
 
 BUILD = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(PIER))))
 SOURCE = os.path.join(ROOT, 'tests', 'plugin', 'flip.c')
@@ -45,7 +46,7 @@ def exchange(net, port, data):
     return ast.literal_eval(out)
 
 
-class Plugin(PierCase):
+class Plugin(kit.PierCase):
     @classmethod
     def setUpClass(cls):
         cls.tree = Tree(Cleanups(cls))
