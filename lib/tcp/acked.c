@@ -6,8 +6,6 @@
 #include "pmtu.h"
 #include "tcp/loss.h"
 
-#define MARKS_AGE (1u << 29)
-
 /* RFC 7323 section 4.1: a sample from TSecr, if the peer's echo can be true. */
 static uint32_t timestamp_sample(const struct tcp *t, const struct tcp_work *w,
 				 const struct pkt_facts *f, uint32_t oldest_us)
@@ -147,7 +145,7 @@ static void advance(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 			c->flags |= TCP_F_FIN_SENT;
 	}
 	w->snd_una = f->ack;
-	if (unlikely(f->ack - w->marks >= MARKS_AGE))
+	if (unlikely(f->ack - w->marks >= TCP_MARKS_AGE))
 		bring_marks(w);
 	tcp_sndq_acked(t, w, f->ack);
 	tcp_pmtu_progress(t, c, w);

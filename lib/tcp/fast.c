@@ -20,8 +20,6 @@
 	 TCP_F_TS_STALE | TCP_F_ECN_ECHO | TCP_F_ECN_CWR | TCP_F_OWN | TCP_F_STALLED |             \
 	 TCP_F_LINGERS | TCP_F_WANT_WRITABLE | TCP_F_FRAGMENT)
 
-#define MARKS_AGE (1u << 29) /* acked.c brings old marks along */
-
 /* Loss, its repair, what would undo it, probes, and sizes on trial: all of that is over or never was. */
 static inline bool calm(const struct tcp_work *w)
 {
@@ -80,7 +78,7 @@ static inline bool may_take(const struct tcp *t, const struct rte_mbuf *m, const
 	       seq_leq(f->seq + f->payload_len, w->rcv_adv) && m->nb_segs == 1 && calm(w) &&
 	       nothing_received(w) && (!t->held_max || t->held < t->held_max) &&
 	       w->timer <= TCP_TIMER_REO &&
-	       f->ack - w->marks < MARKS_AGE;
+	       f->ack - w->marks < TCP_MARKS_AGE;
 }
 
 /* Everything in flight has arrived: acked.c's advance() and tcp_loss_detect() of a calm connection. */

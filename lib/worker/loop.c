@@ -51,6 +51,7 @@ static void pressure(struct worker *w, bool full)
 		     losing(w))) {
 		level++;
 		w->full_turns = 0;
+		w->repeats = repeats(w);
 	} else if (unlikely(level && w->calm_turns >= w->pressure_turns / 16)) {
 		level--;
 		w->calm_turns = 0;

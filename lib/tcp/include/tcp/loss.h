@@ -10,6 +10,8 @@
 
 #include "tcp/tcp.h"
 
+#define TCP_MARKS_AGE (1u << 29) /* SND.UNA moved so far: marks of past events are brought along */
+
 /* What one ACK told. Bytes, us, or ms where said. */
 struct tcp_acked {
 	uint32_t acked;     /* SND.UNA moved by */
