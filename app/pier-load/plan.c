@@ -234,6 +234,8 @@ static void complete_config(struct load_plan *p, struct pier_config *c)
 		s->prefault = true;
 	if (!said(c, "server", "max-orphans"))
 		s->max_orphans = 0;
+	if (!said(c, "server", "rst-rate"))
+		s->rst_rate = 100000;
 	if (!said(c, "eal", "log-level")) {
 		free(c->eal.log_level);
 		c->eal.log_level = strdup("lib.eal:warning"); /* what it detects is no news here */

@@ -322,7 +322,7 @@ void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struc
 	trim(c, w, f, &p);
 	if (unlikely(c->flags & TCP_F_ORPHAN && p.len)) {
 		count(t->ctr, CTR_CONN_RESET_TX);
-		tcp_reset_reply_as(t, m, f, CTR_RX_AFTER_CLOSE, c->dscp, tcp_setting(t, c, ttl));
+		tcp_reset_conn_reply(t, c, m, f, CTR_RX_AFTER_CLOSE);
 		tcp_close_now(t, c, PIER_CLOSE_ABORT);
 		return;
 	}

@@ -116,20 +116,11 @@ bool tcp_seg_answer(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f
 }
 
 /* RFC 7323 section 5.2: a RST in answer to a segment with timestamps echoes its TSval. */
-void tcp_reset_reply_as(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
-			enum counter reason, uint8_t dscp, uint8_t ttl)
+static void reset_reply(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f, uint8_t dscp,
+			uint8_t ttl)
 {
 	struct tcp_seg seg = {.flags = TCP_RST, .dscp = dscp};
 
-	count(t->ctr, reason);
-	if (f->tcp_flags & TCP_RST) {
-		pkt_recycle(t->pool, m);
-		return;
-	}
-	if (!bucket_take(&t->rst_bucket, t->now)) {
-		tcp_drop(t, m, CTR_TX_RST_RATE);
-		return;
-	}
 	if (f->tcp_flags & TCP_ACK) {
 		seg.seq = f->ack;
 	} else {
@@ -142,6 +133,25 @@ void tcp_reset_reply_as(struct tcp *t, struct rte_mbuf *m, const struct pkt_fact
 	}
 	if (tcp_seg_answer(t, m, f, &seg, ttl))
 		count(t->ctr, CTR_TX_RSTS);
+}
+
+void tcp_reset_reply_as(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
+			enum counter reason, uint8_t dscp, uint8_t ttl)
+{
+	count(t->ctr, reason);
+	if (f->tcp_flags & TCP_RST)
+		pkt_recycle(t->pool, m);
+	else if (!bucket_take(&t->rst_bucket, t->now))
+		tcp_drop(t, m, CTR_TX_RST_RATE);
+	else
+		reset_reply(t, m, f, dscp, ttl);
+}
+
+void tcp_reset_conn_reply(struct tcp *t, const struct tcp_conn *c, struct rte_mbuf *m,
+			  const struct pkt_facts *f, enum counter reason)
+{
+	count(t->ctr, reason);
+	reset_reply(t, m, f, c->dscp, tcp_setting(t, c, ttl));
 }
 
 void tcp_reset_reply(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,

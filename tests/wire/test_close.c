@@ -175,6 +175,24 @@ static void CLS_07_data_after_close(void **s)
 	}
 }
 
+/* However many connections end so at once: a peer that heard nothing would send until it gives up. */
+static void CLS_07_no_limit_to_resets_of_connections(void **s)
+{
+	enum { MANY = 30 };
+	struct kit *k = *s;
+
+	k->conf.rst_rate = 10;
+	for (int i = 0; i < MANY; i++) {
+		struct kit_peer *p = kit_plain(k);
+
+		kit_app_close(p);
+		expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+		send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
+		expect(p, .flags = RST, .seq = 1);
+	}
+	assert_int_equal(kit_ctr(k, CTR_TX_RST_RATE), 0);
+}
+
 /* The second call finds the connection closed already: it does nothing. */
 static void close_twice(struct pier_conn *c, struct kit_app *a, uint64_t arg)
 {
@@ -420,6 +438,7 @@ int main(void)
 		KIT_TEST(CLS_06_sending_in_close_wait),
 		KIT_TEST(CLS_07_close_with_unread_data),
 		KIT_TEST(CLS_07_data_after_close),
+		KIT_TEST(CLS_07_no_limit_to_resets_of_connections),
 		KIT_TEST(CLS_08_fin_behind_all_data),
 		KIT_TEST(CLS_09_close_in_the_open_callback),
 		KIT_TEST(CLS_10_data_beyond_the_fin),

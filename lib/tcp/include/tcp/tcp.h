@@ -470,6 +470,14 @@ void tcp_reset_reply(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *
 void tcp_reset_reply_as(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
 			enum counter reason, uint8_t dscp, uint8_t ttl);
 
+/*
+ * Answer with RST a segment to a connection that ends by it. There is one for each connection, and
+ * without it the peer keeps what it has to send until it gives up: the RST limit is not asked.
+ * Consumes m.
+ */
+void tcp_reset_conn_reply(struct tcp *t, const struct tcp_conn *c, struct rte_mbuf *m,
+			  const struct pkt_facts *f, enum counter reason);
+
 /* Make an empty packet of m: no payload, one segment. NULL if that cannot be; m is consumed. */
 struct rte_mbuf *tcp_reuse(struct tcp *t, struct rte_mbuf *m);
 
