@@ -11,7 +11,6 @@
  * given up. Where a handler may take over from the stream's start, bytes are left unconsumed until a
  * rule has decided, for HOLD_MAX bytes or then-wait at most.
  */
-#include "match/pool.h"
 #include "match_conn.h"
 
 static const struct match_settings *settings(const struct pier_conn *c)
@@ -60,8 +59,8 @@ void match_arm(struct pier_conn *c, struct match_conn *m)
 	const struct match_settings *set = settings(c);
 	uint64_t due = UINT64_MAX;
 
-	if (m->inner_due && m->phase == PHASE_INNER)
-		due = m->inner_due;
+	if (m->phase == PHASE_INNER && m->inner->due)
+		due = m->inner->due;
 	if (m->phase == PHASE_HOLD || m->phase == PHASE_LINGER)
 		due = min_of(due, m->hold_until);
 	if (set->rest != REST_KEEP && m->armed)
@@ -115,24 +114,6 @@ static void match_open(struct pier_conn *c)
 		m->hold_until = c->now + set->then_wait;
 		match_arm(c, m);
 	}
-}
-
-/* Scan what was not scanned yet of the n slices. Returns the bytes that may be used: all before. */
-static size_t look(struct pier_conn *c, struct match_conn *m, const struct pier_slice *s,
-		   unsigned int n)
-{
-	size_t at = 0, skip, took;
-
-	for (unsigned int i = 0; i < n; at += s[i++].len) {
-		skip = m->ahead > at ? m->ahead - at : 0;
-		if (skip >= s[i].len)
-			continue;
-		took = match_look(c, m, DIR_IN, (const char *)s[i].data + skip,
-				  (uint32_t)(s[i].len - skip));
-		if (skip + took < s[i].len || m->queue)
-			return at + skip + took;
-	}
-	return at;
 }
 
 /* The first len bytes of the slices, as slices; returns how many those are. */
@@ -235,14 +216,14 @@ static size_t match_data(struct pier_conn *c, const struct pier_slice *s, unsign
 		total += s[i].len;
 	if (m->phase >= PHASE_LINGER)
 		return total;
-	if (m->queue && !match_flush(c, m))
+	if (match_waits(m) && !match_flush(c, m))
 		return 0; /* the peer does not read its answers */
-	looked = m->over[DIR_IN] ? total : look(c, m, s, n);
+	looked = m->over[DIR_IN] ? total : match_look(c, m, DIR_IN, s, n, m->ahead);
 	used = serve(c, m, s, n, looked, total);
 	if (m->phase < PHASE_LINGER) {
 		m->consumed += used;
 		m->ahead = (uint32_t)(looked > used ? looked - used : 0);
-		if (looked < total && !m->queue)
+		if (looked < total && !match_waits(m))
 			pier_resume(c);
 	}
 	expect_rest(c, m);
@@ -318,8 +299,8 @@ static void match_timer(struct pier_conn *c)
 	}
 	if (m->armed && m->used_at + set->rest_after <= c->now)
 		rest(c, m);
-	if (m->inner_due && m->inner_due <= c->now && m->phase == PHASE_INNER) {
-		m->inner_due = 0;
+	if (m->phase == PHASE_INNER && m->inner->due && m->inner->due <= c->now) {
+		m->inner->due = 0;
 		w = match_wrap(c, m->inner);
 		if (set->inner->timer)
 			set->inner->timer(&w);
@@ -356,20 +337,14 @@ static void match_trouble(struct pier_conn *c, enum pier_trouble what)
 
 static void match_close(struct pier_conn *c, enum pier_close_reason why)
 {
-	const struct match_settings *set = settings(c);
 	struct match_conn *m = c->ctx;
-	struct match_core *core;
 
 	match_turn_begin(c);
 	m->ending = true;
 	if (why == PIER_CLOSE_NORMAL)
 		match_look_end(c, m, DIR_OUT);
 	match_inner_close(c, m, why);
-	core = m->stream[DIR_IN].state || m->stream[DIR_OUT].state ? match_core(set->db) : NULL;
-	for (int dir = DIR_IN; core && dir <= DIR_OUT; dir++)
-		match_end(core, &m->stream[dir], NULL, NULL);
-	match_pool_free(m->queue);
-	match_pool_free(m->slots);
+	match_release(c, m);
 }
 
 const struct pier_handler handler_match = {

@@ -1,6 +1,6 @@
 /*
- * The match handler's insides, shared by its files: match.c (callbacks), match_scan.c (what a match
- * does), match_inner.c (the handler behind it), match_options.c (settings).
+ * The match handler's insides, shared by its files: match.c (callbacks), match_scan.c (scanning),
+ * match_act.c (what a match does), match_inner.c (the handler behind it), match_options.c (settings).
  */
 #ifndef HANDLERS_MATCH_CONN_H
 #define HANDLERS_MATCH_CONN_H
@@ -41,6 +41,7 @@ struct match_rule_act {
 	uint8_t action; /* enum match_action */
 	uint8_t dirs;   /* 1 << DIR_IN, 1 << DIR_OUT */
 	uint8_t tag;
+	bool looks_ahead; /* match_rule_looks_ahead */
 	uint32_t body;
 	uint32_t max, slot; /* matches on a connection, and where they are counted; 0: no bound */
 	uint64_t depth;     /* 0: no bound */
@@ -96,19 +97,38 @@ struct match_queue {
 
 #define QUEUE_MAX 4096 /* answers that wait on one connection */
 
+/* Matches at the end of what was scanned, of rules that look ahead: they may be reported once more. */
+struct match_late {
+	uint32_t n, room;
+	struct {
+		uint64_t to;
+		uint32_t rule;
+		uint8_t dir;
+	} e[];
+};
+
+/* What few connections need. */
+struct match_more {
+	struct match_queue *queue;
+	struct match_late *late;
+	uint32_t *slots; /* matches of bounded rules */
+};
+
 struct match_conn {
 	struct match_inner *inner; /* first: what pier_connect sets of a new connection's context */
 	struct match_stream stream[2]; /* DIR_IN, DIR_OUT */
-	struct match_queue *queue;
-	uint32_t *slots;   /* matches of bounded rules */
-	uint64_t matches, consumed, tags;
-	uint64_t used_at, inner_due, hold_until;
+	struct match_more *more; /* NULL: nothing of it */
+	uint64_t consumed, tags;
+	uint64_t used_at, hold_until;
 	uint64_t verdict_at; /* where the rule with the verdict ended, in bytes */
+	uint32_t matches;  /* as far as max-matches is concerned */
 	uint32_t ahead;    /* bytes scanned that are not consumed */
 	uint8_t phase, verdict; /* enum match_phase, match_action */
 	bool over[2];      /* a direction's scanning has ended */
 	bool ending, eof, armed;
 };
+
+static_assert(sizeof(struct match_conn) <= 128, "contexts take powers of two");
 
 /* A handler behind match on one connection; its context is in line. */
 struct match_inner {
@@ -116,6 +136,7 @@ struct match_inner {
 	const struct pier_calls *calls; /* pier's */
 	const struct match_settings *settings;
 	void *outer_ctx;
+	uint64_t due; /* its timer; 0: none */
 	bool opened;
 	alignas(16) uint8_t ctx[];
 };
@@ -123,11 +144,12 @@ struct match_inner {
 /* ---- match_scan.c ---- */
 
 /*
- * Scan data of a direction, within this turn's bounds. Returns the bytes that were looked at or need
- * not be: all but what waits for the next turn.
+ * Scan the slices of a direction where they lie, but for their first skip bytes, within this turn's
+ * bounds. Returns the bytes, skip included, that were looked at or need not be: all but what waits
+ * for the next turn, or for answers that are to leave first.
  */
-uint32_t match_look(struct pier_conn *c, struct match_conn *m, enum match_dir dir, const void *data,
-		    uint32_t len);
+size_t match_look(struct pier_conn *c, struct match_conn *m, enum match_dir dir,
+		  const struct pier_slice *s, unsigned int n, size_t skip);
 
 /* The direction has ended: matches at the end of data. */
 void match_look_end(struct pier_conn *c, struct match_conn *m, enum match_dir dir);
@@ -141,8 +163,39 @@ uint64_t match_turn_room(const struct pier_conn *c);
 /* Send, and look at what was sent. fixed: data stays unchanged as long as the listener lives. */
 size_t match_emit(struct pier_conn *c, struct match_conn *m, const void *data, size_t len, bool fixed);
 
+/* Answers wait to be sent. */
+static inline bool match_waits(const struct match_conn *m)
+{
+	return m->more && m->more->queue;
+}
+
 /* Send what waits. Returns whether nothing waits any more. */
 bool match_flush(struct pier_conn *c, struct match_conn *m);
+
+/* Give all memory back but that of the handler behind. */
+void match_release(const struct pier_conn *c, struct match_conn *m);
+
+/* ---- match_act.c ---- */
+
+/* One call of Hyperscan. */
+struct match_pass {
+	const struct match_settings *set;
+	struct match_core *core;
+	struct match_conn *m;
+	uint64_t base;       /* bytes before the stream's first */
+	uint64_t start, end; /* what is scanned, as offsets in the connection's bytes */
+	uint32_t matches;
+	enum match_dir dir;
+};
+
+/* Hyperscan's callback; arg is a struct match_pass. */
+int match_found(unsigned int rule, unsigned long long from, unsigned long long to, unsigned int flags,
+		void *arg);
+
+static inline uint64_t *match_extra(const struct match_pass *s, enum match_extra which)
+{
+	return &s->core->count[s->set->db->rules.n + which];
+}
 
 /* ---- match_inner.c ---- */
 

@@ -57,7 +57,8 @@ static size_t inner_send_slices(struct pier_conn *c, const struct pier_slice *s,
 
 		one.len = (uint32_t)min_of((uint64_t)one.len, match_turn_room(&o));
 		took = one.len ? pier_send_slices(&o, &one, 1) : 0;
-		match_look(&o, m, DIR_OUT, one.data, (uint32_t)took);
+		one.len = (uint32_t)took;
+		match_look(&o, m, DIR_OUT, &one, 1, 0);
 		done += took;
 		if (took < s[i].len) {
 			pier_want_writable(&o);
@@ -72,7 +73,7 @@ static size_t inner_send_urgent(struct pier_conn *c, const void *data, size_t le
 	struct pier_conn o = outer_of(c);
 	size_t n = pier_send_urgent(&o, data, len);
 
-	match_look(&o, inner_of(c)->m, DIR_OUT, data, (uint32_t)n);
+	match_look(&o, inner_of(c)->m, DIR_OUT, &(struct pier_slice){data, (uint32_t)n, NULL}, 1, 0);
 	return n;
 }
 
@@ -80,7 +81,7 @@ static void inner_set_timer(struct pier_conn *c, uint64_t delay_us)
 {
 	struct pier_conn o = outer_of(c);
 
-	inner_of(c)->m->inner_due = delay_us ? c->now + delay_us : 0;
+	inner_of(c)->due = delay_us ? c->now + delay_us : 0;
 	match_arm(&o, inner_of(c)->m);
 }
 

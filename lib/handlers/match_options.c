@@ -41,8 +41,8 @@ static const struct option options[] = {
 	 .help = "matches in one turn after which a worker's scanning waits for the next turn; a "
 		 "connection that has so many in one scan is scanned no more"},
 	{"stream-memory", OPTION_SIZE, AT(stream_memory), .def = "64m",
-	 .help = "of a worker, for the state of streams; a connection beyond is not scanned; 0: no "
-		 "limit"},
+	 .help = "of a worker, for the state of streams and answers that wait; a connection beyond is "
+		 "not scanned; 0: no limit"},
 	{"rest", OPTION_ENUM, AT(rest), .names = rest_words, .def = "compress",
 	 .help = "what becomes of a stream's state when its connection rests: compressed, dropped (a "
 		 "pattern that spans the pause is not found), or kept"},
@@ -390,7 +390,8 @@ static bool open_rules(struct match_settings *set, char *err, size_t errlen)
 		return false;
 	set->act = calloc(set->db->rules.n, sizeof(*set->act));
 	for (uint32_t i = 0; set->act && i < set->db->rules.n; i++)
-		set->act[i].dirs = 3;
+		set->act[i] = (struct match_rule_act){
+			.dirs = 3, .looks_ahead = match_rule_looks_ahead(&set->db->rules.rule[i])};
 	return set->act;
 }
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "match/pool.h"
 #include "room.h"
 
 #define SOME 64 /* what a compressed stream may be larger than an open one */
@@ -305,7 +306,7 @@ struct match_core *match_core_make(struct match_db *db)
 		return NULL;
 	core->db = nearest(db);
 	core->memory = db->memory;
-	core->stream_size = db->stream_size;
+	core->stream_bytes = match_pool_bytes(db->stream_size);
 	core->packed_size = db->stream_size + SOME;
 	core->packed = malloc(core->packed_size);
 	core->count = calloc(db->n_counts, sizeof(*core->count));

@@ -2,11 +2,13 @@
  * Pools of blocks, one a thread, behind Hyperscan's allocator hooks.
  *
  * Streams of a database are all of one size, compressed ones of a few: a list of free blocks for each
- * size, cut from chunks. A block knows its class by a word before it. The pools are the process's: the
- * hooks carry no argument. Their memory goes when the last database does: then no stream is left.
+ * size, cut from chunks. A block knows its class by a word before it. Sizes are 16 bytes apart, from 4 KB
+ * on a quarter of a power of two. The pools are the process's: the hooks carry no argument. Their memory
+ * goes when the last database does: then no stream is left.
  */
 #include "match/pool.h"
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -14,20 +16,24 @@
 #include "base/units.h"
 #include "room.h"
 
-#define GRAIN   64u
-#define SMALL   64u  /* classes of GRAIN, 2 GRAIN ... SMALL * GRAIN bytes */
-#define CLASSES 80u  /* then powers of two */
+#define GRAIN   16u
+#define SMALL   256u /* classes of GRAIN, 2 GRAIN ... SMALL * GRAIN bytes, head included */
+#define CLASSES (SMALL + 64u)
 #define CHUNK   (256 * KIB)
-#define HEAD    16u  /* before each block; keeps it aligned */
+#define HEAD    8u   /* before each block, at 8 of 16 bytes */
 
 struct block {
 	struct block *next; /* while free */
 };
 
+static_assert(HEAD == sizeof(uint64_t), "the word before a block");
+
 struct chunk {
 	struct chunk *next;
 	size_t size;
 };
+
+static_assert(sizeof(struct chunk) % GRAIN == 0, "blocks are aligned behind it");
 
 struct pool {
 	struct block *free[CLASSES];
@@ -57,32 +63,49 @@ int match_thread(void)
 	return match_thread_id;
 }
 
+/* Head included. */
 static size_t size_of(unsigned int class)
 {
-	return class < SMALL ? (class + 1) * GRAIN : (size_t)SMALL * GRAIN << (class - SMALL + 1);
+	size_t power;
+
+	if (class < SMALL)
+		return (class + 1) * GRAIN;
+	class -= SMALL;
+	power = (size_t)SMALL * GRAIN << (class / 4);
+	return power + power / 4 * (class % 4 + 1);
 }
 
 static unsigned int class_of(size_t size)
 {
 	unsigned int class;
 
+	if (size > SIZE_MAX / 4)
+		return CLASSES;
+	size += HEAD;
 	if (size <= (size_t)SMALL * GRAIN)
-		return size ? (unsigned int)((size - 1) / GRAIN) : 0;
+		return (unsigned int)((size - 1) / GRAIN);
 	for (class = SMALL; class < CLASSES && size_of(class) < size; class++)
 		;
 	return class;
 }
 
+size_t match_pool_bytes(size_t size)
+{
+	const unsigned int class = class_of(size);
+
+	return class < CLASSES ? size_of(class) : SIZE_MAX / 4;
+}
+
 static bool grow(struct pool *p, size_t want)
 {
-	size_t size = want + HEAD > CHUNK ? want + HEAD : CHUNK;
+	size_t size = want + GRAIN + HEAD > CHUNK ? want + GRAIN + HEAD : CHUNK;
 	struct chunk *c = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (c == MAP_FAILED)
 		return false;
 	*c = (struct chunk){p->chunks, size};
 	p->chunks = c;
-	p->at = (char *)c + HEAD;
+	p->at = (char *)c + sizeof(*c) + HEAD;
 	p->end = (char *)c + size;
 	return true;
 }
@@ -102,7 +125,7 @@ void *match_pool_alloc(size_t size)
 		p->free[class] = b->next;
 		return b;
 	}
-	size = size_of(class) + HEAD;
+	size = size_of(class);
 	if ((size_t)(p->end - p->at) < size && !grow(p, size))
 		return NULL;
 	*(uint64_t *)p->at = class;

@@ -172,6 +172,25 @@ bool match_rules_load(struct match_rules *r, const char *path, char *err, size_t
 	return ok;
 }
 
+bool match_rule_looks_ahead(const struct match_rule *u)
+{
+	const char *p = u->expr;
+
+	if (u->flags & HS_FLAG_COMBINATION) /* of rules that do, for all that can be seen here */
+		return true;
+	for (; *p; p++) {
+		if (*p == '$')
+			return true;
+		if (*p != '\\')
+			continue;
+		if (!*++p)
+			break;
+		if (strchr("bBzZ", *p))
+			return true;
+	}
+	return false;
+}
+
 int64_t match_rules_find(const struct match_rules *r, uint32_t id)
 {
 	uint32_t lo = 0, hi = r->n;

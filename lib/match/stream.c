@@ -1,6 +1,6 @@
 /*
- * Streams: opened, scanned, packed, ended. The memory bound is kept here: hs_open_stream takes
- * stream_size and a small head from the pool.
+ * Streams: opened, scanned, packed, ended. The memory bound is kept here, in what the pool's blocks take
+ * and not in what was asked for.
  */
 #include "match/stream.h"
 
@@ -26,58 +26,62 @@ static bool open_stream(struct match_core *core, struct match_stream *s)
 {
 	hs_stream_t *stream;
 
-	if (!may_take(core, core->stream_size) ||
+	if (!may_take(core, core->stream_bytes) ||
 	    hs_open_stream(core->db, 0, &stream) != HS_SUCCESS) {
 		core->no_memory++;
 		return false;
 	}
-	took(core, (int64_t)core->stream_size, 1);
+	took(core, (int64_t)core->stream_bytes, 1);
 	s->base = s->scanned;
-	s->state = stream;
+	s->state = (uintptr_t)stream;
 	return true;
+}
+
+/* The compressed form begins with its own size. */
+struct packed {
+	uint32_t len; /* of bytes */
+	char bytes[];
+};
+
+static struct packed *packed_of(const struct match_stream *s)
+{
+	return (struct packed *)(s->state & ~(uintptr_t)MATCH_PACKED);
+}
+
+static void free_packed(struct match_core *core, struct packed *p)
+{
+	match_give(core, p, sizeof(*p) + p->len);
 }
 
 static bool unpack(struct match_core *core, struct match_stream *s)
 {
+	struct packed *p = packed_of(s);
 	hs_stream_t *stream;
 
-	if (!may_take(core, core->stream_size) ||
-	    hs_expand_stream(core->db, &stream, s->state, s->packed) != HS_SUCCESS) {
+	if (!may_take(core, core->stream_bytes) ||
+	    hs_expand_stream(core->db, &stream, p->bytes, p->len) != HS_SUCCESS) {
 		core->no_memory++;
 		return false;
 	}
-	match_pool_free(s->state);
-	took(core, (int64_t)core->stream_size - s->packed, 1);
-	s->state = stream;
-	s->packed = 0;
+	free_packed(core, p);
+	took(core, (int64_t)core->stream_bytes, 1);
+	s->state = (uintptr_t)stream;
 	return true;
 }
 
-static bool ready(struct match_core *core, struct match_stream *s)
+bool match_make_ready(struct match_core *core, struct match_stream *s)
 {
-	if (likely(s->state && !s->packed))
-		return true;
-	return s->state ? unpack(core, s) : open_stream(core, s);
-}
-
-enum match_result match_scan(struct match_core *core, struct match_stream *s, const void *data,
-			     uint32_t len, match_event_handler on_match, void *arg)
-{
-	hs_error_t e;
-
-	if (!ready(core, s))
-		return MATCH_NO_MEMORY;
-	e = hs_scan_stream(s->state, data, len, 0, core->scratch, on_match, arg);
-	s->scanned += len;
-	return e == HS_SUCCESS ? MATCH_SCANNED : MATCH_STOPPED;
+	if (!s->state)
+		return open_stream(core, s);
+	return !(s->state & MATCH_PACKED) || unpack(core, s);
 }
 
 static void close_stream(struct match_core *core, struct match_stream *s,
 			 match_event_handler on_match, void *arg)
 {
-	hs_close_stream(s->state, on_match ? core->scratch : NULL, on_match, arg);
-	took(core, -(int64_t)core->stream_size, -1);
-	s->state = NULL;
+	hs_close_stream((hs_stream_t *)s->state, on_match ? core->scratch : NULL, on_match, arg);
+	took(core, -(int64_t)core->stream_bytes, -1);
+	s->state = 0;
 }
 
 void match_end(struct match_core *core, struct match_stream *s, match_event_handler on_match,
@@ -85,11 +89,9 @@ void match_end(struct match_core *core, struct match_stream *s, match_event_hand
 {
 	if (!s->state)
 		return;
-	if (s->packed && (!on_match || !unpack(core, s))) {
-		match_pool_free(s->state);
-		took(core, -(int64_t)s->packed, 0);
-		s->packed = 0;
-		s->state = NULL;
+	if (s->state & MATCH_PACKED && (!on_match || !unpack(core, s))) {
+		free_packed(core, packed_of(s));
+		s->state = 0;
 		return;
 	}
 	close_stream(core, s, on_match, arg);
@@ -97,24 +99,46 @@ void match_end(struct match_core *core, struct match_stream *s, match_event_hand
 
 void match_pack(struct match_core *core, struct match_stream *s)
 {
+	struct packed *p;
 	size_t used = 0;
-	void *packed;
 
-	if (!s->state || s->packed)
+	if (!s->state || s->state & MATCH_PACKED)
 		return;
-	if (hs_compress_stream(s->state, core->packed, core->packed_size, &used) != HS_SUCCESS)
+	if (hs_compress_stream((hs_stream_t *)s->state, core->packed, core->packed_size, &used) !=
+	    HS_SUCCESS)
 		return;
-	packed = match_pool_alloc(used);
-	if (!packed)
+	if (match_pool_bytes(sizeof(*p) + used) >= core->stream_bytes)
+		return; /* it is small as it is */
+	p = match_pool_alloc(sizeof(*p) + used);
+	if (!p)
 		return;
-	memcpy(packed, core->packed, used);
+	p->len = (uint32_t)used;
+	memcpy(p->bytes, core->packed, used);
 	close_stream(core, s, NULL, NULL);
-	took(core, (int64_t)used, 0);
-	s->state = packed;
-	s->packed = (uint32_t)used;
+	took(core, (int64_t)match_pool_bytes(sizeof(*p) + used), 0);
+	s->state = (uintptr_t)p | MATCH_PACKED;
 }
 
 void match_drop(struct match_core *core, struct match_stream *s)
 {
 	match_end(core, s, NULL, NULL);
+}
+
+void *match_take(struct match_core *core, size_t size)
+{
+	void *block = may_take(core, match_pool_bytes(size)) ? match_pool_alloc(size) : NULL;
+
+	if (block)
+		took(core, (int64_t)match_pool_bytes(size), 0);
+	else
+		core->no_memory++;
+	return block;
+}
+
+void match_give(struct match_core *core, void *block, size_t size)
+{
+	if (!block)
+		return;
+	match_pool_free(block);
+	took(core, -(int64_t)match_pool_bytes(size), 0);
 }

@@ -17,7 +17,7 @@ static char rules_path[] = "/tmp/pier_match_XXXXXX";
 
 static int make_rules(void **state)
 {
-	static const char text[] = "1:/one/\n2:/two/\n3:/end$/\n4:/x/\n5:/a.{0,200}z/s\n";
+	static const char text[] = "1:/one/\n2:/two/\n3:/end$/\n4:/x/\n5:/a.{0,200}z/s\n6:/q|qq$/m\n";
 	int fd = mkstemp(rules_path);
 
 	return fd < 0 || write(fd, text, sizeof(text) - 1) < 0 || close(fd);
@@ -101,7 +101,7 @@ static void test_counts(void **state)
 	assert_int_equal(stat_of(f, "rule_1"), 2);
 	assert_int_equal(stat_of(f, "rule_2"), 1);
 	assert_int_equal(stat_of(f, "rule_4"), 0);
-	assert_int_equal(stat_of(f, "rules"), 5);
+	assert_int_equal(stat_of(f, "rules"), 6);
 	assert_int_equal(stat_of(f, "streams_open"), 1);
 	assert_int_equal(f->out_len, 0);
 	assert_int_equal(f->taken, 11);
@@ -126,6 +126,27 @@ static void test_reports(void **state)
 	fake_run(f);
 	assert_string_equal(f->out, "1 5\n2 10\n3 18\n");
 	assert_int_equal(f->closes, 1);
+	fake_free(f);
+}
+
+/*
+ * A match that is known only by what follows, in the next segment or at the end of data, is the same match
+ * as one that was reported already: once, as in a block.
+ */
+static void test_matches_once(void **state)
+{
+	struct fake_host *f = start("action=* report\nreply=nothing");
+
+	say(f, "qq");
+	assert_string_equal(f->out, "6 1\n6 2\n");
+	say(f, "\n");
+	assert_string_equal(f->out, "6 1\n6 2\n");
+	say(f, "q\n");
+	fake_fin(f);
+	fake_run(f);
+	assert_string_equal(f->out, "6 1\n6 2\n6 4\n");
+	assert_int_equal(stat_of(f, "rule_6"), 3);
+	assert_int_equal(stat_of(f, "stream_bytes"), 0);
 	fake_free(f);
 }
 
@@ -461,6 +482,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_reports),
+		cmocka_unit_test(test_matches_once),
 		cmocka_unit_test(test_answers),
 		cmocka_unit_test(test_answer_file),
 		cmocka_unit_test(test_answers_wait),

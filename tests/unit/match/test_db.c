@@ -98,24 +98,30 @@ static void test_ids_are_places(void **state)
 /* Compressed in the middle of a pattern, it goes on; dropped, it begins anew. */
 static void test_rest(void **state)
 {
-	struct match_db *db = must_open("1:/ab{20,900}c.{30,600}d/s\n", NULL, 0);
-	struct match_core *core = match_core(db);
+	char text[4000];
+	size_t len = (size_t)sprintf(text, "0:/ab{20,900}c.{30,600}d/s\n");
+	struct match_core *core;
+	struct match_db *db;
 	struct match_stream s = {0};
 	struct found f = {0};
 	uint64_t open_bytes;
 	char b[100];
 
+	for (int i = 1; i < 50; i++) /* so that there is something to compress */
+		len += (size_t)sprintf(text + len, "%d:/%d[xy].{40,%d}z/s\n", i, i, 700 + i);
+	db = must_open(text, NULL, 0);
+	core = match_core(db);
 	memset(b, 'b', sizeof(b));
 	match_scan(core, &s, "a", 1, note, &f);
 	match_scan(core, &s, b, 100, note, &f);
 	open_bytes = core->bytes;
 	match_pack(core, &s);
-	assert_true(s.packed);
+	assert_true(s.state & MATCH_PACKED);
 	assert_true(core->bytes < open_bytes);
 	assert_int_equal(core->streams, 0);
 	match_pack(core, &s); /* is nothing */
 	match_scan(core, &s, "c", 1, note, &f);
-	assert_false(s.packed);
+	assert_false(s.state & MATCH_PACKED);
 	assert_int_equal(core->bytes, open_bytes);
 	match_scan(core, &s, b, 40, note, &f);
 	match_scan(core, &s, "d", 1, note, &f);
@@ -130,6 +136,43 @@ static void test_rest(void **state)
 	assert_int_equal(s.scanned, 184);
 	match_pack(core, &s);
 	match_end(core, &s, NULL, NULL);
+	assert_int_equal(core->bytes, 0);
+	match_db_close(db);
+}
+
+/* A state that is as small as its compressed form stays as it is. */
+static void test_rest_of_little(void **state)
+{
+	struct match_db *db = must_open("1:/abc/\n", NULL, 0);
+	struct match_core *core = match_core(db);
+	struct match_stream s = {0};
+	struct found f = {0};
+	uint64_t open_bytes;
+
+	match_scan(core, &s, "ab", 2, note, &f);
+	open_bytes = core->bytes;
+	match_pack(core, &s);
+	assert_false(s.state & MATCH_PACKED);
+	assert_int_equal(core->bytes, open_bytes);
+	match_scan(core, &s, "c", 1, note, &f);
+	assert_int_equal(f.n, 1);
+	match_end(core, &s, NULL, NULL);
+	match_db_close(db);
+}
+
+/* Other memory of connections counts like streams, and is bounded with them. */
+static void test_other_memory(void **state)
+{
+	struct match_db *db = must_open("1:/abc/\n", NULL, 1000);
+	struct match_core *core = match_core(db);
+	void *p = match_take(core, 500);
+
+	assert_non_null(p);
+	assert_int_equal(core->bytes, match_pool_bytes(500));
+	assert_null(match_take(core, 500));
+	assert_int_equal(core->no_memory, 1);
+	match_give(core, p, 500);
+	match_give(core, NULL, 500);
 	assert_int_equal(core->bytes, 0);
 	match_db_close(db);
 }
@@ -157,7 +200,7 @@ static void test_memory(void **state)
 	assert_int_equal(match_scan(core, &s, "abc", 3, note, NULL), MATCH_NO_MEMORY);
 	match_usage(db, &use);
 	assert_int_equal(use.no_memory, 1);
-	assert_null(s.state);
+	assert_int_equal(s.state, 0);
 	match_db_close(db);
 	/* The pools are still in use by the other. */
 	match_pool_free(match_pool_alloc(100));
@@ -183,9 +226,12 @@ static void test_pool(void **state)
 		}
 	}
 	match_pool_free(NULL);
-	p[0] = match_pool_alloc(1000);
+	p[0] = match_pool_alloc(1001);
 	match_pool_free(p[0]);
-	assert_ptr_equal(match_pool_alloc(1001), p[0]); /* of one size, last in first out */
+	assert_ptr_equal(match_pool_alloc(1016), p[0]); /* of one size, last in first out */
+	assert_int_equal(match_pool_bytes(1001), 1024);
+	assert_int_equal(match_pool_bytes(0), 16);
+	assert_int_equal(match_pool_bytes(5000), 5120);
 	assert_null(match_pool_alloc(SIZE_MAX / 2));
 	match_db_close(db);
 }
@@ -321,6 +367,8 @@ int main(void)
 		cmocka_unit_test(test_compile_errors),
 		cmocka_unit_test(test_ids_are_places),
 		cmocka_unit_test(test_rest),
+		cmocka_unit_test(test_rest_of_little),
+		cmocka_unit_test(test_other_memory),
 		cmocka_unit_test(test_stopped),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_pool),

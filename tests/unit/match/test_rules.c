@@ -101,6 +101,30 @@ static void test_errors(void **state)
 	REFUSE("", "f: expected a rule, ID:/REGEX/FLAGS: there is none");
 }
 
+static void test_looks_ahead(void **state)
+{
+	static const struct {
+		const char *expr;
+		bool yes;
+	} is[] = {
+		{"abc", false}, {"^abc", false}, {"a$", true}, {"\\bab", true}, {"ab\\B", true},
+		{"a|b\\z", true}, {"ab\\Z", true}, {"\\\\b", false}, {"\\d\\x62", false}, {"", false},
+	};
+	struct match_rule r = {0};
+
+	for (size_t i = 0; i < sizeof(is) / sizeof(is[0]); i++) {
+		char *expr = strdup(is[i].expr);
+
+		r.expr = expr;
+		if (match_rule_looks_ahead(&r) != is[i].yes)
+			fail_msg("%s", expr);
+		free(expr);
+	}
+	r = (struct match_rule){.expr = strdup("1 & 2"), .flags = HS_FLAG_COMBINATION};
+	assert_true(match_rule_looks_ahead(&r));
+	free(r.expr);
+}
+
 static void test_file(void **state)
 {
 	char path[] = "/tmp/pier_rules_XXXXXX", err[200];
@@ -128,6 +152,7 @@ int main(void)
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_looks_ahead),
 		cmocka_unit_test(test_file),
 	};
 

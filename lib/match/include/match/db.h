@@ -22,11 +22,11 @@ struct match_core {
 	hs_scratch_t *scratch;
 	char *packed;       /* where a stream is compressed: packed_size bytes */
 	size_t packed_size;
-	size_t stream_size;
-	uint64_t memory;    /* bytes of streams that it may hold; 0: no limit */
-	uint64_t bytes;     /* of streams, open and compressed */
+	size_t stream_bytes; /* what an open stream takes */
+	uint64_t memory;    /* bytes of connections that it may hold; 0: no limit */
+	uint64_t bytes;     /* of streams, open and compressed, and what else connections took */
 	uint64_t streams;   /* of them open */
-	uint64_t no_memory; /* streams that could not be had */
+	uint64_t no_memory; /* streams, and other memory, that could not be had */
 	uint64_t *count;    /* n_counts, of whoever scans: matches by rule, and more */
 };
 
@@ -36,7 +36,7 @@ struct match_db {
 	size_t node_size;
 	hs_scratch_t *scratch;                /* cores clone it */
 	size_t stream_size;
-	uint64_t memory;                      /* bytes of streams that a core may hold; 0: no limit */
+	uint64_t memory;                      /* bytes of connections on a core; 0: no limit */
 	uint32_t n_counts;
 	bool from_cache;
 	char note[256];                       /* why the cache was not written; "": it was */

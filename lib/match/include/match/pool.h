@@ -12,4 +12,7 @@
 void *match_pool_alloc(size_t size);
 void match_pool_free(void *block);
 
+/* What a block of that size takes of memory. */
+size_t match_pool_bytes(size_t size);
+
 #endif

@@ -51,6 +51,13 @@ bool match_rules_load(struct match_rules *r, const char *path, char *err, size_t
 /* A file's content, malloced; NULL: err says why. */
 char *match_file_read(const char *path, size_t *len, char *err, size_t errlen);
 
+/*
+ * Whether a match may depend on what follows it: $, \b, \B, \z, \Z. Such a one is known only when more was
+ * scanned, or at the end of data; where the expression has another way to match there too, Hyperscan
+ * reports it twice in a stream and once in a block. True for some that do not depend, too.
+ */
+bool match_rule_looks_ahead(const struct match_rule *u);
+
 /* The place in rule of that id, or -1. */
 int64_t match_rules_find(const struct match_rules *r, uint32_t id);
 
