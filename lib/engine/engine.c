@@ -193,21 +193,29 @@ static struct sip_key key_for(const uint8_t secret[64], enum use use, uint64_t n
 	return key;
 }
 
+static void set_flow_key(struct flow_key *to, const uint8_t secret[64], enum use use)
+{
+	struct sip_key key;
+
+	for (uint64_t i = 0; i < ARRAY_SIZE(to->k); i += 2) {
+		key = key_for(secret, use, i);
+		memcpy(&to->k[i], &key, sizeof(key));
+	}
+	explicit_bzero(&key, sizeof(key));
+}
+
 static void set_keys(struct tcp *t, struct net_conf *conf, const uint8_t secret[64])
 {
 	struct sip_key key;
 
 	t->isn_key = key_for(secret, USE_ISN, 0);
-	t->ts_key = key_for(secret, USE_TS, 0);
 	key = key_for(secret, USE_PORT, 0);
 	ports_init(&t->ports, &key);
 	conf->key = key_for(secret, USE_NET, 0);
 	key = key_for(secret, USE_COOKIE, 0);
 	cookie_init(&t->cookies, &key, t->now);
-	for (uint64_t i = 0; i < ARRAY_SIZE(t->flow_key.k); i += 2) {
-		key = key_for(secret, USE_TABLE, i);
-		memcpy(&t->flow_key.k[i], &key, sizeof(key));
-	}
+	set_flow_key(&t->flow_key, secret, USE_TABLE);
+	set_flow_key(&t->ts_key, secret, USE_TS);
 	explicit_bzero(&key, sizeof(key));
 }
 

@@ -27,6 +27,7 @@ static_assert(sizeof(struct pmtu_entry) == 32, "a set is two cache lines");
 struct net_pmtus {
 	struct pmtu_entry *e;
 	uint32_t set_mask;
+	bool any; /* something was ever learnt */
 };
 
 static uint32_t sets_for(const struct net_conf *c)
@@ -106,6 +107,7 @@ static bool learn(struct net *n, uint32_t local, const uint8_t remote[16],
 	*e = (struct pmtu_entry){ .local = local, .learnt = seconds(now), .mtu = pmtu->mtu,
 				  .fragment = pmtu->fragment };
 	memcpy(e->remote, remote, 16);
+	n->pmtus->any = true;
 	return true;
 }
 
@@ -128,8 +130,11 @@ void pmtu_hear(struct net *n, const struct net_news *news, uint64_t now)
 bool net_pmtu_find(const struct net *n, uint32_t local, const uint8_t remote[16], uint64_t now,
 		   uint64_t age, struct net_pmtu *pmtu)
 {
-	const struct pmtu_entry *e = entry_find(set_of(n, local, remote), local, remote);
+	const struct pmtu_entry *e;
 
+	if (likely(!n->pmtus->any))
+		return false;
+	e = entry_find(set_of(n, local, remote), local, remote);
 	if (!e || !fresh(e, now, age))
 		return false;
 	*pmtu = (struct net_pmtu){ .mtu = e->mtu, .fragment = e->fragment, .learnt = e->learnt };

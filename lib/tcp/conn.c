@@ -7,7 +7,6 @@
  */
 #include <string.h>
 
-#include "algo/isn.h"
 #include "tcp/policy.h"
 #include "tcp/share.h"
 
@@ -351,9 +350,4 @@ void tcp_want_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		return;
 	w->on_out = 1;
 	tcp_list_push(t, &t->out[t->net->paths[c->path].port], false, tcp_index(t, c), w);
-}
-
-uint32_t tcp_ts_offset(const struct tcp *t, const struct flow_tuple *tuple)
-{
-	return ts_offset(&t->ts_key, tuple, sizeof(*tuple));
 }

@@ -1,10 +1,10 @@
 /*
- * Initial sequence numbers (RFC 6528 section 3; RFC 9293 3.4.1) and timestamp offsets (RFC 7323
- * section 5.4): a keyed hash of the connection's tuple, so that nobody outside can guess them, and
- * for the ISN a clock, so that a new incarnation starts above the last one.
+ * Initial sequence numbers (RFC 6528 section 3; RFC 9293 3.4.1): a keyed hash of the connection's
+ * tuple, so that nobody outside can guess them, and a clock, so that a new incarnation starts above
+ * the last one.
  *
- * Pure; any thread; the two need different keys. The caller writes the tuple (addresses and ports)
- * to len bytes without padding that could differ.
+ * Pure; any thread. The caller writes the tuple (addresses and ports) to len bytes without padding
+ * that could differ.
  */
 #ifndef PIER_ALGO_ISN_H
 #define PIER_ALGO_ISN_H
@@ -19,12 +19,6 @@ static inline uint32_t isn_make(const struct sip_key *key, const void *tuple, si
 				uint64_t now_us)
 {
 	return (uint32_t)(now_us / 4) + (uint32_t)siphash24(key, tuple, len);
-}
-
-/* What is added to the clock in this connection's timestamps, in ticks of that clock. */
-static inline uint32_t ts_offset(const struct sip_key *key, const void *tuple, size_t len)
-{
-	return (uint32_t)siphash24(key, tuple, len);
 }
 
 #endif

@@ -107,7 +107,8 @@ struct tcp {
 	uint32_t mbuf_octets;         /* payload that each mbuf kept has, at least */
 	uint32_t fair_window;         /* octets: an equal part of the share for each connection */
 
-	struct sip_key isn_key, ts_key;
+	struct flow_key ts_key;
+	struct sip_key isn_key;
 	struct cookie_jar cookies;
 	struct ports ports; /* local ports of active opens */
 	uint64_t rcv_grown, rcv_budget; /* bytes that receive buffers grew, and may */
@@ -545,6 +546,14 @@ static inline uint32_t tcp_ts_now(const struct tcp *t, uint32_t offset)
 	return t->now_ms + offset;
 }
 
-uint32_t tcp_ts_offset(const struct tcp *t, const struct flow_tuple *tuple);
+/*
+ * RFC 7323 section 5.4: a keyed hash, under a key of its own, that is made again whenever a connection
+ * goes to work. It hides how long the host is up and lets no connection be told from another; the ISN,
+ * which is what keeps strangers out, has SipHash-2-4 (algo/isn.h).
+ */
+static inline uint32_t tcp_ts_offset(const struct tcp *t, const struct flow_tuple *tuple)
+{
+	return (uint32_t)flow_hash(&t->ts_key, tuple);
+}
 
 #endif
