@@ -137,15 +137,19 @@ static bool probe_taken(const struct tcp_conn *c, const struct tcp_work *w,
 }
 
 /*
- * The last segment again, because its ACK was lost: that of the copy is to echo the copy, or the sender
- * takes its own timeout for a round trip. RFC 1323's rule (Last.ACK.sent is where the segment ends), for
- * what RFC 7323 section 5.3 leaves out; a TSval far ahead is not that of a copy.
+ * Data that was received before, sent again because its ACK was lost: the ACK of the copy echoes the copy,
+ * or the sender takes its own timeouts for a round trip, and the next one lasts as long as all of them.
+ * RFC 7323 section 5.3 does not record the TSval of what is not acceptable, and nor is it here: it is
+ * in this ACK only, and one far ahead is not that of a copy.
  */
-static void echo_copy(struct tcp_conn *c, const struct tcp_work *w, const struct pkt_facts *f)
+static void answer_copy(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f, struct tcp_conn *c)
 {
-	if (c->flags & TCP_AGREED_TS && f->flags & PKT_F_TS &&
-	    f->seq + f->payload_len == w->last_ack_sent && f->tsval - c->ts_recent < COPY_AHEAD)
+	const uint32_t recent = c->ts_recent;
+
+	if (c->flags & TCP_AGREED_TS && f->flags & PKT_F_TS && f->tsval - recent < COPY_AHEAD)
 		c->ts_recent = f->tsval;
+	tcp_challenge_ack(t, c, m, false);
+	c->ts_recent = recent;
 }
 
 /*
@@ -180,10 +184,10 @@ static void unacceptable(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 		w->dsack_start = f->seq;
 		w->dsack_end = f->seq + f->payload_len;
 	}
-	if (old)
-		echo_copy(c, w, f);
 	count(t->ctr, old ? CTR_RX_OLD_DATA : CTR_RX_OUT_OF_WINDOW);
-	if (empty && keepalive)
+	if (old)
+		answer_copy(t, m, f, c);
+	else if (empty && keepalive)
 		tcp_keepalive_ack(t, c, m);
 	else
 		tcp_challenge_ack(t, c, m, empty);
