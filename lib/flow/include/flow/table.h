@@ -91,9 +91,9 @@ struct flow_cursor {
 size_t flow_table_bytes(uint32_t n_entries);
 
 /*
- * An empty table in mem, which has flow_table_bytes(n_entries) bytes, stays the caller's, and is
- * cleared here (so this takes the time of a first touch). 0, or -EINVAL: n_entries out of range or
- * mem not aligned to a cache line.
+ * An empty table in mem: flow_table_bytes(n_entries) bytes, the caller's, zeroed, and not touched here,
+ * so that they are committed bucket by bucket as connections come. 0, or -EINVAL: n_entries out of
+ * range or mem not aligned to a cache line.
  */
 int flow_table_init(struct flow_table *t, void *mem, uint32_t n_entries);
 

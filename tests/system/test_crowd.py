@@ -1,0 +1,95 @@
+"""A crowd of real connections over a memif, from bench_crowd, which remembers nothing of them."""
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+
+from kit import CLIENT_CPU, Namespace, Pier, wait_for
+from path import BUILD
+
+CROWD = os.environ.get('CROWD', os.path.join(BUILD, 'bench', 'bench_crowd'))
+REST = 144  # bytes of a connection at rest, all in
+
+
+def process_bytes(pid):
+    """What the process has in memory, huge pages included, which RSS does not count."""
+    total = 0
+    with open(f'/proc/{pid}/status', encoding='ascii', errors='replace') as f:
+        for line in f:
+            if line.startswith(('VmRSS:', 'HugetlbPages:')):
+                total += int(line.split()[1]) * 1024
+    return total
+
+
+class Crowd(unittest.TestCase):
+    def start(self, room):
+        folder = tempfile.TemporaryDirectory(prefix='pier-test-')
+        self.addCleanup(folder.cleanup)
+        self.socket = os.path.join(folder.name, 'memif')
+        device = f'net_memif0,role=server,id=0,socket={self.socket},socket-abstract=no,rsize=10,bsize=2048'
+        self.pier = Pier(self, Namespace(self), device, address='10.0.0.1/8',
+                         port_more='mac = 02:00:00:00:00:02\nneighbor = reflect\n',
+                         server_more=f'max-connections = {room}\nmax-half-open = 4096\n'
+                                     'max-time-wait = 1000\ndrain = 0s\n', listeners={7: 'echo'})
+        wait_for('pier serves', lambda: self.pier.alive() and 'serving on' in self.pier.log())
+
+    def crowd(self, *numbers):
+        process = subprocess.Popen(['taskset', '-c', CLIENT_CPU, CROWD, self.socket, *map(str, numbers)],
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+        def end():
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+        self.addCleanup(end)
+        return process
+
+    def phase(self, process, name, n):
+        said = json.loads(process.stdout.readline())
+        self.assertEqual(said[name], n, said)
+        for error in ('resets', 'wrong', 'strange'):
+            self.assertEqual(said[error], 0, said)
+
+    def test_a_connection_at_rest_is_its_record(self):
+        n = 100000
+        self.start(n)
+        before = process_bytes(self.pier.process.pid)
+        crowd = self.crowd(n, n // 100)
+        self.phase(crowd, 'opened', n)
+        stats = self.pier.stats()
+        self.assertEqual(stats['conn_opened'], n)
+        each = (process_bytes(self.pier.process.pid) - before) / n
+        # What is touched once and not for each connection, rounded to huge pages, comes on top.
+        self.assertLess(each, REST + (16 << 20) / n, 'bytes a connection')
+        self.assertGreater(each, 128, 'bytes a connection: is this the process that has them?')
+        crowd.stdin.write('\n')
+        crowd.stdin.flush()
+        self.phase(crowd, 'answered', n // 100)
+        stats = self.pier.stats()
+        self.assertEqual(stats['rx_payload_bytes'], n // 100 * 64)
+        crowd.communicate('\n', timeout=30)
+        self.assertEqual(crowd.returncode, 0)
+        self.assertEqual(self.pier.stop(seconds=60), 0, self.pier.log()[-4000:])
+
+    def test_more_than_there_is_room_for(self):
+        """The last SYNs are answered by cookies, which promise nothing: some of those who complete them
+        find no room, and hear so when they ask. Nobody who is in is troubled."""
+        room, n = 5000, 6000
+        self.start(room)
+        crowd = self.crowd(n, n)
+        said = json.loads(crowd.stdout.readline())
+        self.assertGreaterEqual(said['opened'], room, said)
+        stats = self.pier.stats()
+        self.assertEqual(stats['conn_opened'], room)
+        self.assertGreater(stats['rx_syn_no_conn'], 0)
+        crowd.stdin.write('\n')
+        crowd.stdin.flush()
+        said = json.loads(crowd.stdout.readline())
+        self.assertEqual((said['answered'], said['wrong']), (room, 0), said)
+        crowd.communicate('\n', timeout=30)
+        self.assertEqual(self.pier.stop(seconds=60), 0, self.pier.log()[-4000:])
+
+
+if __name__ == '__main__':
+    unittest.main()
