@@ -298,6 +298,7 @@ const struct pier_calls engine_calls = {
 	.cork = engine_cork,
 	.flush = engine_flush,
 	.set_trouble = call_set_trouble,
+	.tcp_info = engine_tcp_info,
 };
 
 void engine_conn_handle(struct engine *e, struct tcp_conn *c, struct pier_conn *pc)

@@ -55,6 +55,7 @@ size_t engine_send_urgent(struct pier_conn *pc, const void *data, size_t len);
 size_t engine_urgent_left(struct pier_conn *pc);
 void engine_cork(struct pier_conn *pc, bool on);
 void engine_flush(struct pier_conn *pc);
+bool engine_tcp_info(struct pier_conn *pc, struct pier_tcp_info *info, size_t size);
 
 /* dispatch.c: run the ready list's callbacks, once per connection. */
 void engine_run_ready(struct engine *e);

@@ -2,6 +2,8 @@
  * The handler API's setters: what one connection has otherwise than its listener. Out of range is
  * refused and changes nothing.
  */
+#include <string.h>
+
 #include "engine_priv.h"
 
 #define KEEPALIVE_IDLE_MAX (UINT32_MAX / 4 * US_PER_MS) /* a quarter of the clock's circle */
@@ -111,4 +113,31 @@ bool engine_set_timeouts(struct pier_conn *pc, uint64_t r2_us, uint64_t user_us)
 	own.user_timeout = user_us;
 	tcp_own_set(t, c, w, &own);
 	return true;
+}
+
+/* size is what the handler knows of the struct: it may have been built against a shorter one. */
+bool engine_tcp_info(struct pier_conn *pc, struct pier_tcp_info *info, size_t size)
+{
+	struct pier_tcp_info full = {.congestion = ""};
+	struct tcp_conn *c;
+	struct tcp *t;
+	struct tcp_work *w = alive(pc, &t, &c);
+
+	if (w) {
+		if (!(c->flags & TCP_F_COUNTS))
+			w->sent_again = 0;
+		c->flags |= TCP_F_COUNTS;
+		full = (struct pier_tcp_info){
+			.srtt_us = w->rtt.srtt_us,
+			.rttvar_us = w->rtt.rttvar_us,
+			.cwnd = w->cc.cwnd,
+			.snd_mss = c->snd_mss,
+			.rcv_mss = c->rcv_mss,
+			.retransmits = w->sent_again,
+			.queued = w->snd_end - w->snd_una,
+			.congestion = tcp_cc(t, c)->name,
+		};
+	}
+	memcpy(info, &full, min_of(size, sizeof(full)));
+	return w;
 }

@@ -198,7 +198,7 @@ static bool at_rest(const struct tcp *t, const struct tcp_conn *c, const struct 
 	       w->rcvq.n == 0 && w->ooo.n == 0 && !w->fin_held && w->timer == TCP_TIMER_NONE &&
 	       !w->segs_unacked && !w->recovery && !lingers(t, w) && w->last_ack_sent == c->rcv_nxt &&
 	       rest_window(c, w) <= 0xffff && !w->pinched &&
-	       !w->measuring && !w->urgent_in && !w->dup_acks && !(c->flags & TCP_F_OWN);
+	       !w->measuring && !w->urgent_in && !w->dup_acks && !(c->flags & (TCP_F_OWN | TCP_F_COUNTS));
 }
 
 static uint32_t segments(uint32_t bytes, uint32_t mss)

@@ -401,6 +401,7 @@ static void plan_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, con
 	tcp_recovery_sent(t, c, w, end - p->seq, p->again);
 	if (p->again) {
 		count(t->ctr, CTR_TX_RETRANSMITS);
+		w->sent_again++;
 		w->force_retx = 0;
 		tcp_flight_again(t, c, w, p->seq, end);
 		tcp_pmtu_again(w, p->seq, p->seq + p->len);

@@ -345,6 +345,41 @@ static void SCK_05_impossible_blocks(void **s)
 	kit_silence(k, 5 * SEC);
 }
 
+static struct pier_tcp_info told;
+
+static void op_tell(struct pier_conn *c, struct kit_app *a, uint64_t arg)
+{
+	assert_true(pier_get_tcp_info(c, &told));
+}
+
+/* Of what the handler is told: the count stays while the connection rests in between. */
+static void counts_are_the_handlers_to_read(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = open_rtt(k, 0, 10 * MS);
+
+	kit_app_call(p, op_tell, 0);
+	assert_int_equal(told.retransmits, 0);
+	assert_int_equal(told.queued, 0);
+	assert_int_equal(told.srtt_us, 10 * MS);
+	assert_string_equal(told.congestion, "cubic");
+	for (uint32_t i = 1; i <= 3; i++) {
+		kit_app_send(p, 10);
+		kit_drain(k);
+		kit_app_call(p, op_tell, 0);
+		assert_int_equal(told.queued, 10);
+		while (!kit_has(k)) /* the probe, or the timeout */
+			kit_advance(k, MS);
+		kit_drain(k);
+		send_seg(p, .flags = ACK, .seq = 1, .ack = 1 + 10 * i);
+		kit_advance(k, 2 * SEC);
+		kit_app_call(p, op_tell, 0);
+		assert_int_equal(told.retransmits, i);
+		assert_int_equal(told.queued, 0);
+	}
+	send_seg(p, .flags = RST, .seq = 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -365,6 +400,7 @@ int main(void)
 		KIT_TEST(CC_06_what_is_no_duplicate),
 		KIT_TEST(SCK_05_impossible_blocks),
 		KIT_TEST(SCK_07_one_hole_one_retransmission),
+		KIT_TEST(counts_are_the_handlers_to_read),
 	};
 
 	return cmocka_run_group_tests_name("retransmit", tests, kit_group_setup, NULL);

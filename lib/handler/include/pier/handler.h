@@ -100,6 +100,16 @@ struct pier_info {
 	uint32_t srtt_us; /* 0: no sample yet */
 };
 
+/* What TCP knows of a connection. Later versions may append. */
+struct pier_tcp_info {
+	uint32_t srtt_us, rttvar_us; /* 0: no sample yet */
+	uint32_t cwnd;               /* bytes */
+	uint32_t snd_mss, rcv_mss;   /* payload of a full segment: as sent, as offered to the peer */
+	uint32_t retransmits;        /* segments sent again since the first pier_get_tcp_info */
+	uint64_t queued;             /* bytes accepted for sending that the peer has not acknowledged */
+	const char *congestion;      /* name of the congestion control; lives as long as pier */
+};
+
 #define PIER_FOREVER UINT64_MAX /* a timeout that never comes */
 
 /* Probes of an idle connection (RFC 9293 section 3.8.4). */
@@ -149,6 +159,7 @@ struct pier_calls {
 	void (*cork)(struct pier_conn *c, bool on);
 	void (*flush)(struct pier_conn *c);
 	void (*set_trouble)(struct pier_conn *c, bool on);
+	bool (*tcp_info)(struct pier_conn *c, struct pier_tcp_info *info, size_t size);
 };
 
 /*
@@ -421,6 +432,15 @@ static inline int pier_connect(struct pier_conn *from, const struct pier_connect
 static inline void pier_set_trouble(struct pier_conn *c, bool on)
 {
 	c->calls->set_trouble(c, on);
+}
+
+/*
+ * What TCP knows now. From the first call on the connection keeps the block of memory that its counts
+ * are in, as with a TTL of its own. False if the connection is over, or no block is left: all zero.
+ */
+static inline bool pier_get_tcp_info(struct pier_conn *c, struct pier_tcp_info *info)
+{
+	return c->calls->tcp_info(c, info, sizeof(*info));
 }
 
 #ifdef __cplusplus

@@ -71,6 +71,7 @@ enum tcp_conn_flag {
 	TCP_F_ECN_CWR = 1 << 26,    /* the next new data carries CWR */
 	TCP_F_OWN = 1 << 27,        /* tcp_work.own stands for the listener's options */
 	TCP_F_STALLED = 1 << 28,    /* in tcp_policy.stalled: something waits for a closed window */
+	TCP_F_COUNTS = 1 << 30,     /* the handler asks for counts: the block stays */
 	TCP_F_LINGERS = 1 << 29,    /* in tcp_policy.orphans: closed here, not all acknowledged */
 };
 
@@ -382,6 +383,7 @@ struct tcp_work {
 	struct tcp_link line[2];            /* in tcp_policy.stalled, .orphans */
 	uint32_t stall_end, watch_end;      /* ms: limits of persist-timeout and min-progress */
 	uint32_t watch_una;                 /* SND.UNA when the time of min-progress began */
+	uint32_t sent_again;                /* segments; for the handler, with TCP_F_COUNTS */
 
 	/* Read only after it was written. */
 	struct tcp_run ooo_inline[WORK_RUNS];
