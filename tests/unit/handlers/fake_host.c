@@ -222,17 +222,15 @@ static bool end_callback(struct fake_host *f)
 	return true;
 }
 
-struct fake_host *fake_new_limited(const struct pier_handler *handler, const char *config,
-				   size_t capacity, size_t slice_len)
+static struct fake_host *start(const struct pier_handler *handler, void *settings, bool lent,
+			       size_t capacity, size_t slice_len)
 {
 	struct fake_host *f = calloc(1, sizeof(*f));
-	char err[200] = "";
 
 	assert_non_null(f);
 	f->handler = handler;
-	f->settings = fake_settings(handler, config);
-	if (handler->setup && !handler->setup(f->settings, err, sizeof(err)))
-		fail_msg("setup: %s", err);
+	f->settings = settings;
+	f->lent = lent;
 	f->capacity = f->rate = capacity;
 	f->slice_len = slice_len;
 	f->out_size = 1;
@@ -248,6 +246,22 @@ struct fake_host *fake_new_limited(const struct pier_handler *handler, const cha
 		handler->open(&f->conn);
 	end_callback(f);
 	return f;
+}
+
+struct fake_host *fake_new_limited(const struct pier_handler *handler, const char *config,
+				   size_t capacity, size_t slice_len)
+{
+	void *settings = fake_settings(handler, config);
+	char err[200] = "";
+
+	if (handler->setup && !handler->setup(settings, err, sizeof(err)))
+		fail_msg("setup: %s", err);
+	return start(handler, settings, false, capacity, slice_len);
+}
+
+struct fake_host *fake_beside(const struct fake_host *f)
+{
+	return start(f->handler, f->settings, true, f->capacity, f->slice_len);
 }
 
 struct fake_host *fake_new(const struct pier_handler *handler, const char *config)
@@ -381,9 +395,10 @@ void fake_free(struct fake_host *f)
 	assert_int_equal(blocks_alive, 0);
 	for (size_t i = 0; i < f->runs_n; i++)
 		assert_memory_equal(f->runs[i].data, f->out + f->runs[i].at, f->runs[i].len);
-	if (f->handler->teardown)
+	if (f->handler->teardown && !f->lent)
 		f->handler->teardown(f->settings);
-	fake_settings_free(f->handler, f->settings);
+	if (!f->lent)
+		fake_settings_free(f->handler, f->settings);
 	free(f->conn.ctx);
 	free(f->runs);
 	free(f->rx);

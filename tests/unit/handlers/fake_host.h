@@ -17,6 +17,7 @@ struct fake_host {
 	struct pier_conn conn;
 	struct pier_calls calls;
 	void *settings;
+	bool lent;        /* the settings are another's */
 
 	/* Set by the test, between fake_new and the first turn or at any time. */
 	size_t capacity;  /* of the send queue */
@@ -57,6 +58,9 @@ struct fake_host *fake_new(const struct pier_handler *handler, const char *confi
 /* As fake_new, but with the limits given before open is called. */
 struct fake_host *fake_new_limited(const struct pier_handler *handler, const char *config,
 				   size_t capacity, size_t slice_len);
+
+/* Another connection of the same listener; to be freed before f. */
+struct fake_host *fake_beside(const struct fake_host *f);
 
 /* Read config into new settings, released by fake_settings_free. setup is not called. */
 void *fake_settings(const struct pier_handler *handler, const char *config);

@@ -356,6 +356,15 @@ static inline void pier_get_info(struct pier_conn *c, struct pier_info *info)
 	c->calls->info(c, info);
 }
 
+/*
+ * The number of the worker that the connection belongs to, from 0; below 64. What a handler keeps for
+ * each worker under it is written by no other thread.
+ */
+static inline unsigned int pier_worker(const struct pier_conn *c)
+{
+	return (unsigned int)(c->id >> 48);
+}
+
 /* Reach another connection of this worker by its id. False if it is gone. */
 static inline bool pier_get(struct pier_conn *from, uint64_t id, struct pier_conn *c)
 {
