@@ -59,7 +59,9 @@ SYSTEM_HEADERS = {
 }
 MORE_HEADERS = {
     # A file's time stamp and contents, read when the configuration is; the calendar for Date.
-    'handlers': {'fcntl.h', 'sys/mman.h', 'sys/stat.h', 'time.h', 'unistd.h'},
+    # The CPU time that an iperf3 test took. JSON.
+    'handlers': {'fcntl.h', 'sys/mman.h', 'sys/resource.h', 'sys/stat.h', 'time.h', 'unistd.h',
+                 'cjson/cJSON.h'},
 }
 
 # Undefined symbols that are neither pier's nor a room's below. Bytes, text and the compiler's own.
@@ -88,7 +90,8 @@ SYMBOLS = {
     'flow': PLAIN + START,
     'handler': PLAIN,
     # The calendar, for Date and daytime; time that runs comes from the host.
-    'handlers': PLAIN + TEXT + r' clock_gettime open(64)? close fstat(64)? (p?read|mmap|munmap)(64)? gmtime_r',
+    'handlers': PLAIN + TEXT + r' clock_gettime open(64)? close fstat(64)? (p?read|mmap|munmap)(64)? gmtime_r'
+                r' aligned_alloc getrusage cJSON_\w+',
     'pkt': PLAIN + PACKETS,
     'net': PLAIN + PACKETS,
     'tcp': PLAIN + PACKETS,

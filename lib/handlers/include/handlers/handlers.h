@@ -15,6 +15,7 @@ extern const struct pier_handler handler_http;    /* RFC 9110, 9112 */
 extern const struct pier_handler handler_rr;      /* request and response */
 extern const struct pier_handler handler_sink;    /* bulk in */
 extern const struct pier_handler handler_source;  /* bulk out */
+extern const struct pier_handler handler_iperf3;
 extern const struct pier_handler handler_match;   /* built where there is Hyperscan */
 
 /*
