@@ -60,8 +60,8 @@ SYSTEM_HEADERS = {
 MORE_HEADERS = {
     # A file's time stamp and contents, read when the configuration is; the calendar for Date.
     # The CPU time that an iperf3 test took. JSON.
-    'handlers': {'fcntl.h', 'sys/mman.h', 'sys/resource.h', 'sys/stat.h', 'time.h', 'unistd.h',
-                 'cjson/cJSON.h'},
+    'handlers': {'dirent.h', 'fcntl.h', 'sys/mman.h', 'sys/resource.h', 'sys/stat.h', 'time.h',
+                 'unistd.h', 'cjson/cJSON.h'},
 }
 
 # Undefined symbols that are neither pier's nor a room's below. Bytes, text and the compiler's own.
@@ -91,6 +91,8 @@ SYMBOLS = {
     'handler': PLAIN,
     # The calendar, for Date and daytime; time that runs comes from the host.
     'handlers': PLAIN + TEXT + r' clock_gettime open(64)? close fstat(64)? (p?read|mmap|munmap)(64)? gmtime_r'
+                # The files that http serves, read at setup.
+                r' (fstatat|openat|readdir)(64)? fdopendir closedir dirfd madvise mprotect sysconf qsort timegm'
                 r' aligned_alloc getrusage cJSON_\w+',
     'pkt': PLAIN + PACKETS,
     'net': PLAIN + PACKETS,

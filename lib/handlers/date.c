@@ -80,6 +80,34 @@ unsigned int date_daytime(char *to, int64_t sec)
 	return (unsigned int)(to - from);
 }
 
+int date_month(uint32_t word)
+{
+	for (int i = 0; i < 12; i++) {
+		const char *name = month_name[i];
+		uint32_t w = (uint32_t)(name[0] | 0x20) << 16 | (uint32_t)name[1] << 8 | (uint32_t)name[2];
+
+		if (w == word)
+			return i + 1;
+	}
+	return 0;
+}
+
+bool date_seconds(const struct date_parts *d, int64_t *sec)
+{
+	static const uint8_t days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	const bool leap = d->year % 4 == 0 && (d->year % 100 || d->year % 400 == 0);
+	struct tm tm = { .tm_year = d->year - 1900, .tm_mon = d->month - 1, .tm_mday = d->day,
+			 .tm_hour = d->hour, .tm_min = d->min, .tm_sec = d->sec };
+
+	if (d->year < 1583 || d->year > 9999 || d->month < 1 || d->month > 12 || d->hour > 23 ||
+	    d->min > 59 || d->sec > 60)
+		return false;
+	if (d->day < 1 || d->day > days[d->month - 1] + (d->month == 2 && leap))
+		return false;
+	*sec = timegm(&tm);
+	return true;
+}
+
 int64_t date_now(void)
 {
 	struct timespec ts;

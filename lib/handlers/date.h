@@ -4,6 +4,7 @@
 #ifndef HANDLERS_DATE_H
 #define HANDLERS_DATE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define DATE_HTTP_LEN 29    /* "Sun, 06 Nov 1994 08:49:37 GMT" */
@@ -17,6 +18,17 @@ void date_http(char *to, int64_t sec);
 
 /* Write the line of RFC 867; returns its length, at most DATE_DAYTIME_MAX. No NUL. */
 unsigned int date_daytime(char *to, int64_t sec);
+
+/* A date taken apart: month from 1, hour to 23; sec may be 60. */
+struct date_parts {
+	int year, month, day, hour, min, sec;
+};
+
+/* The month, from 1, whose three letters, lower case, are the low bytes of word; 0: none. */
+int date_month(uint32_t word);
+
+/* Unix time of a date in the years 1583 to 9999. False: there is no such date. */
+bool date_seconds(const struct date_parts *d, int64_t *sec);
 
 /* Wall-clock time in seconds. Cheap: a coarse clock, no system call. */
 int64_t date_now(void);

@@ -1,13 +1,15 @@
 /*
- * HTTP/1.1 server (RFC 9110, RFC 9112): one response, made at setup, for every GET and HEAD.
+ * HTTP/1.1 server (RFC 9110, RFC 9112): one response, made at setup, for every GET and HEAD; or the
+ * files of a directory, read at setup; and paths for testers.
  *
  * A request is parsed as it comes, never stored (handlers/http_parse.h), or recognised as the last one
- * again (http_memo.h). The response is a prepared
+ * again (http_memo.h). A prepared response (http_reply.h) is a
  * head, with the date put in, and a body sent by reference; both go into the send queue in one
- * callback, so they leave together. At most one response per connection is not yet accepted: while
- * it waits for room nothing more is read, and the rest of a pipeline stays in pier.
+ * callback, so they leave together. Others are made when they are asked for (http_answer.h). At most one
+ * response per connection is not yet accepted: while
+ * it waits for room, or for its delay, nothing more is read, and the rest of a pipeline stays in pier.
  *
- * Every target gives the body. Request bodies are read and thrown away. Other methods get 405.
+ * Request bodies are read and thrown away. POST and PUT get the number of bytes, other methods 405.
  * What cannot be parsed gets its error, and the connection ends.
  *
  * Ending. Where nothing more is to be expected (the client announced the end, or it waits for each
@@ -22,31 +24,39 @@
 #include "date.h"
 #include "handlers/handlers.h"
 #include "handlers/http_parse.h"
+#include "http_answer.h"
 #include "http_memo.h"
-#include "http_reply.h"
+#include "http_store.h"
 
 #define LINGER_BYTES (256u << 10)
 #define LINGER_US    (2 * 1000 * 1000)
 #define BATCH        64     /* requests answered in one callback */
 #define DATE_US      100000 /* how long a date is used without a look at the clock */
 
-enum phase { SERVING, LINGERING, CLOSED };
+enum phase { SERVING, DELAYED, LINGERING, CLOSED };
 
+/* The first line is that of a plain request. */
 struct http_conn {
 	struct http_parser parser;
 	uint64_t sent;     /* bytes of the reply, head and body */
-	uint32_t sec;      /* the date in its head */
+	const struct http_reply *reply; /* what is being sent; &made: http_answer.h makes it */
+	union {
+		uint32_t sec;     /* the date in its head */
+		uint32_t drained; /* LINGERING */
+	};
 	uint32_t requests;
-	uint32_t drained;
-	uint8_t reply;     /* enum http_reply_id; what is being sent */
 	uint8_t phase;
 	bool head_only;    /* the reply is to a HEAD */
 	bool last;         /* the connection ends after the reply */
 	bool more;         /* bytes follow the request that is being answered */
 	bool pipelines;    /* bytes followed one before its answer */
 	bool eof;
+	struct http_query query;
 };
-static_assert(sizeof(struct http_conn) <= 56, "state of one connection");
+static_assert(offsetof(struct http_conn, query) <= 64, "one cache line");
+static_assert(sizeof(struct http_conn) <= 128, "state of one connection");
+
+static const struct http_reply made;
 
 /*
  * The date as text. One per worker: each thread formats its own, at most once a second, so workers
@@ -111,6 +121,7 @@ static void finish(struct pier_conn *c, struct http_conn *h)
 {
 	if (h->more && !h->eof) {
 		h->phase = LINGERING;
+		h->drained = 0;
 		pier_shutdown(c);
 		pier_set_timer(c, LINGER_US);
 	} else {
@@ -119,20 +130,59 @@ static void finish(struct pier_conn *c, struct http_conn *h)
 	}
 }
 
-/* Go on with the reply. Returns whether all of it was accepted. */
-static bool flush(struct pier_conn *c, struct http_conn *h)
+static enum http_mode mode_of(const struct http_conn *h)
 {
-	const struct http_settings *set = c->settings;
-	const struct http_reply *r = &set->reply[h->reply];
+	return h->last ? HTTP_CLOSE : h->parser.minor == 0 ? HTTP_KEEP_10 : HTTP_KEEP;
+}
 
-	if (h->sent < r->head_len && !send_head(c, h, r))
-		return false;
-	if (!send_body(c, h, r))
-		return false;
-	h->reply = REPLY_NONE;
+/* Send on what is made for this request. Returns whether all of it was accepted. */
+static bool flush_made(struct pier_conn *c, struct http_conn *h)
+{
+	char head[HTTP_INLINE_MAX], text[DATE_HTTP_LEN];
+	const char *body;
+	uint64_t len;
+	size_t head_len, n;
+
+	put_date(text, h->sec);
+	head_len = http_answer_head(c->settings, &h->parser, &h->query, mode_of(h), text, head);
+	if (h->sent < head_len) {
+		h->sent += pier_send(c, head + h->sent, head_len - h->sent);
+		if (h->sent < head_len)
+			return false;
+	}
+	for (;;) {
+		body = http_answer_body(c->settings, &h->parser, &h->query, h->sent - head_len, &len);
+		if (!len)
+			return true;
+		n = pier_send_static(c, body, len);
+		h->sent += n;
+		if (n < len)
+			return false;
+	}
+}
+
+/* All of the reply was accepted. */
+static bool replied(struct pier_conn *c, struct http_conn *h)
+{
+	h->reply = NULL;
 	if (h->last || h->eof)
 		finish(c, h);
 	return true;
+}
+
+static bool flush_prepared(struct pier_conn *c, struct http_conn *h, const struct http_reply *r)
+{
+	if (h->sent < r->head_len && !send_head(c, h, r))
+		return false;
+	return send_body(c, h, r) && replied(c, h);
+}
+
+/* Go on with the reply. Returns whether all of it was accepted. */
+static bool flush(struct pier_conn *c, struct http_conn *h)
+{
+	if (h->reply == &made)
+		return flush_made(c, h) && replied(c, h);
+	return flush_prepared(c, h, h->reply);
 }
 
 /* A short response goes as one piece, as far as it is accepted. */
@@ -147,22 +197,53 @@ static void send_short(struct pier_conn *c, struct http_conn *h, const struct ht
 		h->sent = pier_send(c, text, len);
 }
 
-static void reply(struct pier_conn *c, struct http_conn *h, uint8_t id)
+static void reply(struct pier_conn *c, struct http_conn *h, const struct http_reply *r)
+{
+	h->reply = r;
+	h->sent = 0;
+	h->sec = date_sec(c->now);
+	send_short(c, h, r);
+	flush_prepared(c, h, r);
+}
+
+static void reply_query(struct pier_conn *c, struct http_conn *h)
+{
+	const struct http_reply *r = http_answer(c->settings, &h->parser, &h->query, mode_of(h));
+
+	if (r) {
+		reply(c, h, r);
+		return;
+	}
+	h->reply = &made;
+	h->sent = 0;
+	h->sec = date_sec(c->now);
+	flush(c, h);
+}
+
+static bool is_refused(const struct http_settings *set, const struct http_parser *p)
+{
+	return p->method == HTTP_OTHER || (p->method >= HTTP_POST && !set->uploads);
+}
+
+/* What is not the one response of all: by target, method or condition, at once or later. */
+static void answer_query(struct pier_conn *c, struct http_conn *h)
 {
 	const struct http_settings *set = c->settings;
 
-	h->reply = id;
-	h->sent = 0;
-	h->sec = date_sec(c->now);
-	send_short(c, h, &set->reply[id]);
-	flush(c, h);
+	if (is_refused(set, &h->parser)) {
+		reply(c, h, &set->refused[mode_of(h)]);
+	} else if (h->query.delay) {
+		h->phase = DELAYED;
+		pier_set_timer(c, (uint64_t)h->query.delay * 1000);
+	} else {
+		reply_query(c, h);
+	}
 }
 
 static void answer_request(struct pier_conn *c, struct http_conn *h)
 {
 	const struct http_settings *set = c->settings;
 	const struct http_parser *p = &h->parser;
-	uint8_t id = p->method == HTTP_OTHER ? REPLY_405_KEEP : REPLY_OK_KEEP;
 
 	h->requests++;
 	h->head_only = p->method == HTTP_HEAD;
@@ -171,11 +252,10 @@ static void answer_request(struct pier_conn *c, struct http_conn *h)
 		h->last = true;
 		h->more |= h->pipelines; /* this client has not announced the end */
 	}
-	if (h->last)
-		id += REPLY_OK_CLOSE - REPLY_OK_KEEP;
-	else if (p->minor == 0)
-		id += REPLY_OK_KEEP_10 - REPLY_OK_KEEP;
-	reply(c, h, id);
+	if (p->flags & HTTP_HAS_QUERY || p->method == HTTP_OTHER)
+		answer_query(c, h);
+	else
+		reply(c, h, &set->plain.whole[mode_of(h)]);
 }
 
 /*
@@ -184,31 +264,31 @@ static void answer_request(struct pier_conn *c, struct http_conn *h)
  */
 static void answer_continue(struct pier_conn *c, struct http_conn *h)
 {
+	const struct http_settings *set = c->settings;
+
 	h->head_only = false;
-	if (h->parser.method != HTTP_OTHER) {
-		reply(c, h, REPLY_CONTINUE);
+	if (!is_refused(set, &h->parser)) {
+		reply(c, h, &set->go_on);
 		return;
 	}
 	h->last = h->more = true;
-	reply(c, h, REPLY_405_CLOSE);
+	reply(c, h, &set->refused[HTTP_CLOSE]);
 }
 
 static void answer_error(struct pier_conn *c, struct http_conn *h)
 {
-	static const struct {
-		uint16_t status;
-		uint8_t id;
-	} known[] = { { 414, REPLY_414 }, { 431, REPLY_431 }, { 501, REPLY_501 },
-		      { 505, REPLY_505 } };
-	uint8_t id = REPLY_400;
+	static const uint16_t known[HTTP_ERRORS] = {
+		[HTTP_400] = 400, [HTTP_413] = 413, [HTTP_414] = 414, [HTTP_417] = 417,
+		[HTTP_431] = 431, [HTTP_501] = 501, [HTTP_505] = 505,
+	};
+	const struct http_settings *set = c->settings;
+	int id = HTTP_ERRORS - 1;
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (known[i].status == h->parser.status)
-			id = known[i].id;
-	}
+	while (id > HTTP_400 && known[id] != h->parser.status)
+		id--;
 	h->head_only = h->parser.method == HTTP_HEAD;
 	h->last = h->more = true;
-	reply(c, h, id);
+	reply(c, h, &set->error[id]);
 }
 
 static void answer(struct pier_conn *c, struct http_conn *h, enum http_event event)
@@ -243,7 +323,7 @@ static size_t read_slice(struct pier_conn *c, struct http_conn *h, const struct 
 	size_t at = 0;
 
 	while (at < s->len && h->phase == SERVING && !h->reply && *batch) {
-		at += http_parse_again(&h->parser, data + at, s->len - at, (uint32_t)set->max_head,
+		at += http_parse_again(&h->parser, &h->query, &set->rules, data + at, s->len - at,
 				       &event);
 		if (event == HTTP_MORE)
 			break;
@@ -292,26 +372,44 @@ static void http_eof(struct pier_conn *c)
 	struct http_conn *h = c->ctx;
 
 	h->eof = true;
-	if (h->reply || h->phase == CLOSED)
+	if (h->reply || h->phase == DELAYED || h->phase == CLOSED)
 		return;
 	h->phase = CLOSED;
 	pier_close(c);
 }
 
-/* Set only to bound the lingering: the client had its time to close. */
+/* The delay of an answer is over; or the lingering: the client had its time to close. */
 static void http_timer(struct pier_conn *c)
 {
 	struct http_conn *h = c->ctx;
 
-	h->phase = CLOSED;
-	pier_close(c);
+	if (h->phase == DELAYED) {
+		h->phase = SERVING;
+		reply_query(c, h);
+		if (h->phase != CLOSED && !h->reply)
+			pier_resume(c);
+	} else {
+		h->phase = CLOSED;
+		pier_close(c);
+	}
+}
+
+static void http_stats(const void *settings, pier_stat *add, void *arg)
+{
+	const struct http_settings *set = settings;
+
+	if (!set->root)
+		return;
+	add(arg, "files", set->store->n_files);
+	add(arg, "file_bytes", set->store->used);
+	add(arg, "files_skipped", set->store->skipped);
 }
 
 const struct pier_handler handler_http = {
 	.abi = PIER_HANDLER_ABI,
 	.size = sizeof(struct pier_handler),
 	.name = "http",
-	.summary = "HTTP/1.1 server with one response for every request (RFC 9112)",
+	.summary = "HTTP/1.1 server: one response for every request, or files (RFC 9110, RFC 9112)",
 	.ctx_size = sizeof(struct http_conn),
 	.options = &http_options,
 	.setup = http_setup,
@@ -320,4 +418,5 @@ const struct pier_handler handler_http = {
 	.writable = http_writable,
 	.eof = http_eof,
 	.timer = http_timer,
+	.stats = http_stats,
 };

@@ -10,7 +10,9 @@
 
 static __thread struct {
 	uint32_t len; /* 0: nothing yet */
+	uint64_t key; /* of the rules */
 	struct http_parser after;
+	struct http_query query; /* if the parser's flags say so */
 	char bytes[HTTP_MEMO_MAX];
 } request;
 
@@ -22,24 +24,28 @@ static __thread struct {
 	char bytes[HTTP_MEMO_MAX];
 } response;
 
-size_t http_parse_again(struct http_parser *p, const void *data, size_t len, uint32_t max_head,
-			enum http_event *event)
+size_t http_parse_again(struct http_parser *p, struct http_query *q, const struct http_rules *rules,
+			const void *data, size_t len, enum http_event *event)
 {
 	const bool begins = http_parse_begins(p);
 	size_t n;
 
 	/* Shorter than max_head in all, no part of it can be too long. */
-	if (begins && request.len && request.len <= len && request.len <= max_head &&
-	    !memcmp(request.bytes, data, request.len)) {
+	if (begins && request.len && request.len <= len && request.len <= rules->max_head &&
+	    request.key == rules->key && !memcmp(request.bytes, data, request.len)) {
 		*p = request.after;
+		if (p->flags & HTTP_HAS_QUERY)
+			*q = request.query;
 		*event = HTTP_REQUEST;
 		return request.len;
 	}
-	n = http_parse(p, data, len, max_head, event);
+	n = http_parse(p, q, rules, data, len, event);
 	if (begins && *event == HTTP_REQUEST && n <= HTTP_MEMO_MAX) {
 		memcpy(request.bytes, data, n);
 		request.len = (uint32_t)n;
+		request.key = rules->key;
 		request.after = *p;
+		request.query = *q;
 	}
 	return n;
 }

@@ -14,8 +14,8 @@
 #define HTTP_MEMO_MAX 1024 /* bytes of a request, and of a response, that are remembered */
 
 /* As http_parse, but a request that lies there in one piece and is the last one again is not parsed. */
-size_t http_parse_again(struct http_parser *p, const void *data, size_t len, uint32_t max_head,
-			enum http_event *event);
+size_t http_parse_again(struct http_parser *p, struct http_query *q, const struct http_rules *rules,
+			const void *data, size_t len, enum http_event *event);
 
 /*
  * The whole response r of these settings with its body, dated sec, whose text is date; NULL if it is

@@ -10,37 +10,26 @@
  * Every state has a step function, which reads a byte or leaves the state, and returns where it stopped.
  * Of names and words the first byte picks the only candidate. What is usual (HTTP/1.1, CRLF) one step takes.
  */
-#include "handlers/http_parse.h"
+#include "http_parse_priv.h"
 
 #include <string.h>
 
 #define METHOD_MAX 32 /* a longer one is not a method we could know: 501 (RFC 9112 section 3) */
 
+/* The first two are known to http_parse_begins. */
 enum state {
-	S_START, S_START_LF, S_METHOD,
+	S_START, S_DONE, S_START_LF, S_METHOD,
 	S_TARGET, S_SCHEME, S_SLASH1, S_SLASH2, S_AUTHORITY, S_TARGET_REST,
 	S_VERSION, S_VERSION_END, S_VERSION_LF,
 	S_FIELD, S_NAME, S_VALUE, S_VALUE_LF, S_END_LF,
 	S_CHUNK, S_CHUNK_SIZE, S_CHUNK_BWS, S_CHUNK_EXT, S_CHUNK_LF, S_CHUNK_CR, S_CHUNK_END_LF,
 	S_CHUNK_DATA, S_BODY, /* bytes that are only counted */
-	S_DONE, S_FAILED,
+	S_FAILED,
 };
-
-/* The parser's own flags, beside HTTP_HAS_. */
-#define HAS_HOST     0x0004
-#define HAS_LENGTH   0x0008
-#define HAS_CODING   0x0010 /* Transfer-Encoding */
-#define HAS_CONTINUE 0x0020 /* Expect: 100-continue */
-#define TE_CHUNKED   0x0040 /* chunked was seen, */
-#define TE_LAST      0x0080 /* and is the last so far */
-#define TE_OTHER     0x0100
-#define TE_TWICE     0x0200
-#define IN_TRAILER   0x0400
 
 /* FORM_OTHER is that of CONNECT and of OPTIONS *: not for GET and HEAD. */
 enum form { FORM_OTHER, FORM_ORIGIN, FORM_ABSOLUTE };
 
-enum field { F_OTHER, F_HOST, F_CONNECTION, F_LENGTH, F_CODING, F_EXPECT };
 static const char *const field_name[] = {
 	[F_OTHER] = "",
 	[F_HOST] = "host",
@@ -48,64 +37,28 @@ static const char *const field_name[] = {
 	[F_LENGTH] = "content-length",
 	[F_CODING] = "transfer-encoding",
 	[F_EXPECT] = "expect",
-};
-
-enum word { W_NONE, W_OTHER, W_CLOSE, W_KEEP_ALIVE, W_CHUNKED, W_CONTINUE };
-static const char *const word_text[] = {
-	[W_NONE] = "",
-	[W_OTHER] = "",
-	[W_CLOSE] = "close",
-	[W_KEEP_ALIVE] = "keep-alive",
-	[W_CHUNKED] = "chunked",
-	[W_CONTINUE] = "100-continue",
+	[F_RANGE] = "range",
+	[F_IF_RANGE] = "if-range",
+	[F_IF_MATCH] = "if-match",
+	[F_IF_NONE_MATCH] = "if-none-match",
+	[F_IF_MODIFIED] = "if-modified-since",
+	[F_IF_UNMODIFIED] = "if-unmodified-since",
 };
 
 static const char *const method_text[] = {
 	[HTTP_OTHER] = "",
 	[HTTP_GET] = "GET",
 	[HTTP_HEAD] = "HEAD",
+	[HTTP_POST] = "POST",
+	[HTTP_PUT] = "PUT",
 };
 
-/* In values being read: where the one item of the value is. */
-enum { ITEM_BEFORE, ITEM_IN, ITEM_AFTER };
-
-#define TOKEN  1 /* RFC 9110 section 5.6.2 */
-#define HOST   2 /* uri-host and port, RFC 3986 section 3.2 */
-#define SCHEME 4 /* RFC 3986 section 3.1 */
-static const uint8_t class[256] = {
-	['0' ... '9'] = TOKEN | HOST | SCHEME,
-	['A' ... 'Z'] = TOKEN | HOST | SCHEME,
-	['a' ... 'z'] = TOKEN | HOST | SCHEME,
-	['+'] = TOKEN | HOST | SCHEME,
-	['-'] = TOKEN | HOST | SCHEME,
-	['.'] = TOKEN | HOST | SCHEME,
-	['!'] = TOKEN | HOST, ['$'] = TOKEN | HOST, ['%'] = TOKEN | HOST, ['&'] = TOKEN | HOST,
-	['\''] = TOKEN | HOST, ['*'] = TOKEN | HOST, ['_'] = TOKEN | HOST, ['~'] = TOKEN | HOST,
-	['#'] = TOKEN, ['^'] = TOKEN, ['`'] = TOKEN, ['|'] = TOKEN,
-	['('] = HOST, [')'] = HOST, [','] = HOST, [';'] = HOST, ['='] = HOST,
-	[':'] = HOST, ['['] = HOST, [']'] = HOST,
+/* What the steps need beside the parser. */
+struct scan {
+	struct http_query *q;
+	const struct http_rules *rules;
+	enum http_event *event;
 };
-
-static bool is_class(uint8_t c, uint8_t which)
-{
-	return class[c] & which;
-}
-
-static bool is_digit(uint8_t c)
-{
-	return c >= '0' && c <= '9';
-}
-
-static bool is_blank(uint8_t c)
-{
-	return c == ' ' || c == '\t';
-}
-
-/* Only for bytes that are no control characters, against words of letters, digits and '-'. */
-static uint8_t lower(uint8_t c)
-{
-	return c | 0x20;
-}
 
 static const uint8_t *fail(struct http_parser *p, uint16_t status, const uint8_t *at)
 {
@@ -153,11 +106,21 @@ static const uint8_t *want_lf(struct http_parser *p, enum state next, const uint
 	return *at == '\n' ? move(p, next, at + 1) : fail(p, 400, at);
 }
 
+static uint8_t method_candidate(uint8_t c)
+{
+	switch (c) {
+	case 'G': return HTTP_GET;
+	case 'H': return HTTP_HEAD;
+	case 'P': return HTTP_POST; /* or HTTP_PUT: the second byte tells */
+	default: return HTTP_OTHER;
+	}
+}
+
 static const uint8_t *step_start(struct http_parser *p, const uint8_t *at, const uint8_t *end)
 {
 	if (!is_class(*at, TOKEN))
 		return want_eol(p, S_START_LF, S_START, at, end);
-	p->method = *at == 'G' ? HTTP_GET : *at == 'H' ? HTTP_HEAD : HTTP_OTHER;
+	p->method = method_candidate(*at);
 	p->pos = 1;
 	return move(p, S_METHOD, at + 1);
 }
@@ -167,6 +130,8 @@ static const uint8_t *step_method(struct http_parser *p, const uint8_t *at, cons
 	for (; at < end && is_class(*at, TOKEN); at++, p->pos++) {
 		if (p->pos == METHOD_MAX)
 			return fail(p, 501, at);
+		if (p->method == HTTP_POST && p->pos == 1 && *at == 'U')
+			p->method = HTTP_PUT;
 		if (p->method != HTTP_OTHER && (uint8_t)method_text[p->method][p->pos] != *at)
 			p->method = HTTP_OTHER;
 	}
@@ -179,14 +144,16 @@ static const uint8_t *step_method(struct http_parser *p, const uint8_t *at, cons
 	return move(p, S_TARGET, at + 1);
 }
 
-/* The target's form is in its first bytes (RFC 9112 section 3.2); the rest is not interpreted. */
-static const uint8_t *step_target(struct http_parser *p, const uint8_t *at)
+/* The target's form is in its first bytes (RFC 9112 section 3.2); the rest is the site's to read. */
+static const uint8_t *step_target(struct http_parser *p, const struct scan *x, const uint8_t *at)
 {
 	uint8_t c = *at;
 
 	if (c <= ' ' || c == 0x7f)
 		return fail(p, 400, at);
 	p->form = c == '/' ? FORM_ORIGIN : FORM_OTHER;
+	if (x->rules->site)
+		http_target_begin(x->q, x->rules->site, p->form != FORM_ORIGIN);
 	if (!is_class(c, SCHEME) || lower(c) < 'a')
 		return move(p, S_TARGET_REST, at + 1);
 	return move(p, S_SCHEME, at + 1);
@@ -209,13 +176,28 @@ static const uint8_t *step_absolute(struct http_parser *p, const uint8_t *at)
 	return move(p, S_TARGET_REST, at);
 }
 
-static const uint8_t *step_target_rest(struct http_parser *p, const uint8_t *at,
-				       const uint8_t *end)
+static bool end_target(struct http_parser *p, const struct scan *x)
 {
+	if (!x->rules->site || p->form == FORM_OTHER)
+		return true;
+	if (!http_target_end(x->q, x->rules->site))
+		return false;
+	if (x->q->what != HTTP_PLAIN || x->q->delay)
+		p->flags |= HTTP_HAS_QUERY;
+	return true;
+}
+
+static const uint8_t *step_target_rest(struct http_parser *p, const struct scan *x,
+				       const uint8_t *at, const uint8_t *end)
+{
+	const uint8_t *from = at;
+
 	at = find_below(at, end, ' ' + 1);
+	if (x->rules->site && p->form != FORM_OTHER)
+		http_target_bytes(x->q, x->rules->site, from, (size_t)(at - from));
 	if (at == end)
 		return at;
-	if (*at != ' ')
+	if (*at != ' ' || !end_target(p, x))
 		return fail(p, 400, at);
 	p->pos = 0;
 	return move(p, S_VERSION, at + 1);
@@ -253,16 +235,31 @@ static uint16_t check_coding(const struct http_parser *p)
 	return p->flags & TE_OTHER ? 501 : 0;
 }
 
-static const uint8_t *end_head(struct http_parser *p, const uint8_t *at, enum http_event *event)
+/* The status that refuses a request whose head is complete, or 0. */
+static uint16_t check_head(const struct http_parser *p, const struct http_rules *rules)
 {
 	uint16_t status = p->flags & HAS_CODING ? check_coding(p) : 0;
 
 	if (status)
-		return fail(p, status, at);
+		return status;
 	if (p->minor >= 1 && !(p->flags & HAS_HOST))
-		return fail(p, 400, at);
+		return 400;
 	if (p->method != HTTP_OTHER && p->form == FORM_OTHER)
-		return fail(p, 400, at);
+		return 400;
+	if (p->minor >= 1 && (p->flags & HAS_OTHER))
+		return 417;
+	return rules->max_body && p->left > rules->max_body ? 413 : 0;
+}
+
+static const uint8_t *end_head(struct http_parser *p, const struct scan *x, const uint8_t *at)
+{
+	uint16_t status = check_head(p, x->rules);
+
+	if (status)
+		return fail(p, status, at);
+	x->q->body = p->left;
+	if ((p->flags & HAS_CODING) || p->method == HTTP_POST || p->method == HTTP_PUT)
+		p->flags |= HTTP_HAS_QUERY;
 	p->line = 0;
 	if (p->flags & HAS_CODING)
 		p->state = S_CHUNK;
@@ -271,20 +268,20 @@ static const uint8_t *end_head(struct http_parser *p, const uint8_t *at, enum ht
 	else
 		p->state = S_DONE;
 	if (p->state == S_DONE)
-		*event = HTTP_REQUEST;
+		*x->event = HTTP_REQUEST;
 	else if (p->minor >= 1 && (p->flags & HAS_CONTINUE))
-		*event = HTTP_CONTINUE;
+		*x->event = HTTP_CONTINUE;
 	return at + 1;
 }
 
 /* The LF of the empty line after the fields. */
-static const uint8_t *end_fields(struct http_parser *p, const uint8_t *at, enum http_event *event)
+static const uint8_t *end_fields(struct http_parser *p, const struct scan *x, const uint8_t *at)
 {
 	if (*at != '\n')
 		return fail(p, 400, at);
 	if (!(p->flags & IN_TRAILER))
-		return end_head(p, at, event);
-	*event = HTTP_REQUEST;
+		return end_head(p, x, at);
+	*x->event = HTTP_REQUEST;
 	return move(p, S_DONE, at + 1);
 }
 
@@ -295,16 +292,27 @@ static uint8_t field_candidate(uint8_t c)
 	case 'c': return F_CONNECTION; /* or F_LENGTH: the fourth byte tells */
 	case 't': return F_CODING;
 	case 'e': return F_EXPECT;
+	case 'r': return F_RANGE;
+	case 'i': return F_IF_RANGE; /* or another condition: see condition_candidate */
 	default: return F_OTHER;
 	}
 }
 
-static const uint8_t *step_field(struct http_parser *p, const uint8_t *at, enum http_event *event)
+/* Of names that begin with "if-" the fourth and fifth byte tell. */
+static uint8_t condition_candidate(uint8_t field, uint8_t pos, uint8_t c)
+{
+	if (field == F_IF_RANGE && pos == 3)
+		return c == 'm' ? F_IF_MATCH : c == 'n' ? F_IF_NONE_MATCH :
+		       c == 'u' ? F_IF_UNMODIFIED : F_IF_RANGE;
+	return field == F_IF_MATCH && pos == 4 && c == 'o' ? F_IF_MODIFIED : field;
+}
+
+static const uint8_t *step_field(struct http_parser *p, const struct scan *x, const uint8_t *at)
 {
 	if (*at == '\r')
 		return move(p, S_END_LF, at + 1);
 	if (*at == '\n')
-		return end_fields(p, at, event);
+		return end_fields(p, x, at);
 	if (!is_class(*at, TOKEN))
 		return fail(p, 400, at); /* a folded line, or no name */
 	p->field = p->flags & IN_TRAILER ? F_OTHER : field_candidate(*at);
@@ -313,113 +321,49 @@ static const uint8_t *step_field(struct http_parser *p, const uint8_t *at, enum 
 }
 
 /* The name is complete. Returns false if this field may not be here again. */
-static bool begin_value(struct http_parser *p)
+static bool begin_value(struct http_parser *p, const struct scan *x)
 {
-	static const uint16_t flag[] = {
-		[F_OTHER] = 0, [F_HOST] = HAS_HOST, [F_CONNECTION] = 0,
-		[F_LENGTH] = HAS_LENGTH, [F_CODING] = HAS_CODING, [F_EXPECT] = 0,
+	static const uint16_t flag[F_IF_UNMODIFIED + 1] = {
+		[F_HOST] = HAS_HOST, [F_LENGTH] = HAS_LENGTH, [F_CODING] = HAS_CODING,
+		[F_RANGE ... F_IF_UNMODIFIED] = HTTP_HAS_QUERY,
 	};
 
 	if (p->field != F_OTHER && field_name[p->field][p->pos])
 		p->field = F_OTHER;
-	if (p->field != F_CODING && (p->flags & flag[p->field]))
+	if (p->field < F_RANGE && p->field != F_CODING && (p->flags & flag[p->field]))
 		return false;
 	p->flags |= flag[p->field];
+	if (p->field >= F_RANGE)
+		http_field_begin(x->q, (enum http_condition)(p->field - F_RANGE));
 	p->pos = ITEM_BEFORE;
 	p->word = W_NONE;
 	p->gap = 0;
 	return true;
 }
 
-static const uint8_t *step_name(struct http_parser *p, const uint8_t *at, const uint8_t *end)
+static const uint8_t *step_name(struct http_parser *p, const struct scan *x, const uint8_t *at,
+				const uint8_t *end)
 {
 	for (; at < end && p->field != F_OTHER && is_class(*at, TOKEN); at++, p->pos++) {
 		if (p->field == F_CONNECTION && p->pos == 3 && lower(*at) == 't')
 			p->field = F_LENGTH;
-		else if ((uint8_t)field_name[p->field][p->pos] != lower(*at))
+		if (p->field >= F_IF_RANGE)
+			p->field = condition_candidate(p->field, p->pos, lower(*at));
+		if ((uint8_t)field_name[p->field][p->pos] != lower(*at))
 			p->field = F_OTHER;
 	}
 	while (at < end && is_class(*at, TOKEN))
 		at++;
 	if (at == end)
 		return at;
-	if (*at != ':' || !begin_value(p))
+	if (*at != ':' || !begin_value(p, x))
 		return fail(p, 400, at);
 	return move(p, S_VALUE, at + 1);
 }
 
-static uint8_t word_candidate(uint8_t field, uint8_t c)
-{
-	if (field == F_CONNECTION)
-		return lower(c) == 'c' ? W_CLOSE : lower(c) == 'k' ? W_KEEP_ALIVE : W_OTHER;
-	if (field == F_CODING)
-		return lower(c) == 'c' ? W_CHUNKED : W_OTHER;
-	return c == '1' ? W_CONTINUE : W_OTHER;
-}
-
-/* A list element is complete (RFC 9110 section 5.6.1: empty ones are ignored). */
-static void end_word(struct http_parser *p)
-{
-	uint8_t word = p->word;
-
-	if (word == W_NONE)
-		return;
-	if (word_text[word][word == W_OTHER ? 0 : p->pos])
-		word = W_OTHER;
-	if (word == W_CLOSE) {
-		p->flags |= HTTP_HAS_CLOSE;
-	} else if (word == W_KEEP_ALIVE) {
-		p->flags |= HTTP_HAS_KEEP_ALIVE;
-	} else if (word == W_CONTINUE) {
-		p->flags |= HAS_CONTINUE;
-	} else if (word == W_CHUNKED) {
-		p->flags |= p->flags & TE_CHUNKED ? TE_TWICE : TE_CHUNKED | TE_LAST;
-	} else if (p->field == F_CODING) {
-		p->flags |= TE_OTHER;
-		p->flags &= (uint16_t)~TE_LAST;
-	}
-	p->word = W_NONE;
-	p->gap = 0;
-}
-
-/* One byte of a list of words. */
-static void list_byte(struct http_parser *p, uint8_t c)
-{
-	if (c == ',') {
-		end_word(p);
-	} else if (is_blank(c)) {
-		p->gap = p->word != W_NONE;
-	} else if (p->word == W_NONE) {
-		p->word = word_candidate(p->field, c);
-		p->pos = 1;
-	} else if (p->word != W_OTHER) {
-		if (p->gap || (uint8_t)word_text[p->word][p->pos] != lower(c))
-			p->word = W_OTHER;
-		p->pos++;
-	}
-}
-
-/* One byte of Host or Content-Length: a single item. Returns false if it cannot be there. */
-static bool item_byte(struct http_parser *p, uint8_t c)
-{
-	if (is_blank(c)) {
-		if (p->pos == ITEM_IN)
-			p->pos = ITEM_AFTER;
-		return true;
-	}
-	if (p->pos == ITEM_AFTER)
-		return false;
-	p->pos = ITEM_IN;
-	if (p->field == F_HOST)
-		return is_class(c, HOST);
-	if (!is_digit(c) || p->left > (UINT64_MAX / 2 - 9) / 10)
-		return false;
-	p->left = p->left * 10 + (c - '0');
-	return true;
-}
-
 /* Read a run of the value; returns its end, or the byte that cannot be there. */
-static const uint8_t *value_run(struct http_parser *p, const uint8_t *at, const uint8_t *end)
+static const uint8_t *value_run(struct http_parser *p, const struct scan *x, const uint8_t *at,
+				const uint8_t *end)
 {
 	for (; at < end; at++) {
 		if (p->field == F_OTHER)
@@ -427,23 +371,30 @@ static const uint8_t *value_run(struct http_parser *p, const uint8_t *at, const 
 		if (at == end || (*at < ' ' && *at != '\t') || *at == 0x7f)
 			return at;
 		if (p->field == F_HOST || p->field == F_LENGTH) {
-			if (!item_byte(p, *at))
+			if (!http_item_byte(p, *at))
 				return at;
+		} else if (p->field >= F_RANGE) {
+			http_field_byte(x->q, x->rules->site,
+					(enum http_condition)(p->field - F_RANGE), *at);
 		} else if (p->field != F_OTHER) {
-			list_byte(p, *at);
+			http_list_byte(p, *at);
 		}
 	}
 	return at;
 }
 
-static const uint8_t *step_value(struct http_parser *p, const uint8_t *at, const uint8_t *end)
+static const uint8_t *step_value(struct http_parser *p, const struct scan *x, const uint8_t *at,
+				 const uint8_t *end)
 {
-	at = value_run(p, at, end);
+	at = value_run(p, x, at, end);
 	if (at == end)
 		return at;
 	if (p->field == F_LENGTH && p->pos == ITEM_BEFORE)
 		return fail(p, 400, at);
-	end_word(p);
+	if (p->field >= F_RANGE)
+		http_field_end(x->q, x->rules->site, (enum http_condition)(p->field - F_RANGE));
+	else
+		http_list_end(p);
 	return want_eol(p, S_VALUE_LF, S_FIELD, at, end);
 }
 
@@ -491,10 +442,13 @@ static const uint8_t *step_chunk_ext(struct http_parser *p, const uint8_t *at, c
 	return *at == '\r' ? move(p, S_CHUNK_LF, at + 1) : fail(p, 400, at);
 }
 
-static const uint8_t *step_chunk_lf(struct http_parser *p, const uint8_t *at)
+static const uint8_t *step_chunk_lf(struct http_parser *p, const struct scan *x, const uint8_t *at)
 {
 	if (*at != '\n')
 		return fail(p, 400, at);
+	x->q->body += p->left;
+	if (x->rules->max_body && x->q->body > x->rules->max_body)
+		return fail(p, 413, at);
 	if (p->left)
 		return move(p, S_CHUNK_DATA, at + 1);
 	p->flags |= IN_TRAILER;
@@ -502,32 +456,32 @@ static const uint8_t *step_chunk_lf(struct http_parser *p, const uint8_t *at)
 }
 
 /* Read from at, which is before end; returns where it stopped. */
-static const uint8_t *step(struct http_parser *p, const uint8_t *at, const uint8_t *end,
-			   enum http_event *event)
+static const uint8_t *step(struct http_parser *p, const struct scan *x, const uint8_t *at,
+			   const uint8_t *end)
 {
 	switch ((enum state)p->state) {
 	case S_START: return step_start(p, at, end);
 	case S_START_LF: return want_lf(p, S_START, at);
 	case S_METHOD: return step_method(p, at, end);
-	case S_TARGET: return step_target(p, at);
+	case S_TARGET: return step_target(p, x, at);
 	case S_SCHEME:
 	case S_SLASH1:
 	case S_SLASH2:
 	case S_AUTHORITY: return step_absolute(p, at);
-	case S_TARGET_REST: return step_target_rest(p, at, end);
+	case S_TARGET_REST: return step_target_rest(p, x, at, end);
 	case S_VERSION: return step_version(p, at, end);
 	case S_VERSION_END: return want_eol(p, S_VERSION_LF, S_FIELD, at, end);
 	case S_VERSION_LF: return want_lf(p, S_FIELD, at);
-	case S_FIELD: return step_field(p, at, event);
-	case S_NAME: return step_name(p, at, end);
-	case S_VALUE: return step_value(p, at, end);
+	case S_FIELD: return step_field(p, x, at);
+	case S_NAME: return step_name(p, x, at, end);
+	case S_VALUE: return step_value(p, x, at, end);
 	case S_VALUE_LF: return want_lf(p, S_FIELD, at);
-	case S_END_LF: return end_fields(p, at, event);
+	case S_END_LF: return end_fields(p, x, at);
 	case S_CHUNK:
 	case S_CHUNK_SIZE: return step_chunk_size(p, at);
 	case S_CHUNK_BWS: return step_chunk_bws(p, at);
 	case S_CHUNK_EXT: return step_chunk_ext(p, at, end);
-	case S_CHUNK_LF: return step_chunk_lf(p, at);
+	case S_CHUNK_LF: return step_chunk_lf(p, x, at);
 	case S_CHUNK_CR: return *at == '\r' ? move(p, S_CHUNK_END_LF, at + 1) : fail(p, 400, at);
 	case S_CHUNK_END_LF: return want_lf(p, S_CHUNK, at);
 	case S_CHUNK_DATA:
@@ -564,18 +518,17 @@ static uint16_t too_long(const struct http_parser *p)
 	return p->state >= S_FIELD && p->state <= S_END_LF ? 431 : 400;
 }
 
-bool http_parse_begins(const struct http_parser *p)
+size_t http_parse(struct http_parser *p, struct http_query *q, const struct http_rules *rules,
+		  const void *data, size_t len, enum http_event *event)
 {
-	return p->state == S_DONE || (p->state == S_START && !p->line);
-}
-
-size_t http_parse(struct http_parser *p, const void *data, size_t len, uint32_t max_head,
-		  enum http_event *event)
-{
+	const struct scan x = { q, rules, event };
+	const uint32_t max_head = rules->max_head;
 	const uint8_t *from = data, *at = from, *end = from + len;
 
-	if (p->state == S_DONE)
+	if (p->state == S_DONE) {
 		memset(p, 0, sizeof(*p));
+		memset(q, 0, sizeof(*q));
+	}
 	*event = HTTP_MORE;
 	while (at < end && *event == HTTP_MORE && p->state != S_FAILED) {
 		const uint8_t *was = at, *stop = end;
@@ -590,7 +543,7 @@ size_t http_parse(struct http_parser *p, const void *data, size_t len, uint32_t 
 		}
 		if ((size_t)(end - at) > max_head - p->line)
 			stop = at + (max_head - p->line);
-		at = step(p, at, stop, event);
+		at = step(p, &x, at, stop);
 		p->line += (uint32_t)(at - was);
 	}
 	if (p->state == S_FAILED)

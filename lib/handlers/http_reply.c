@@ -2,10 +2,10 @@
  * What the http handler sends: see http_reply.h.
  *
  * A head is a finished text but for the date, whose place is known and whose length never changes:
- * sending one is a copy. The body, generated or read from a file, is one block of memory that all
- * connections of all workers send from by reference.
+ * sending one is a copy. The bodies, generated or read from files, are memory that all connections
+ * of all workers send from by reference.
  */
-#include "http_reply.h"
+#include "http_store.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/siphash.h"
 #include "date.h"
 
 #define BODY_MAX (1ull << 30)
@@ -26,13 +27,23 @@ static const struct option options[] = {
 	{ "body-size", OPTION_SIZE, AT(body_size), 0, BODY_MAX, NULL, "64",
 	  "size of the generated response body; not used if file is given" },
 	{ "file", OPTION_STRING, AT(file), 0, 0, NULL, NULL,
-	  "file whose content is the response body; read at start" },
+	  "file whose content is the response body; read at start and at reload" },
+	{ "root", OPTION_STRING, AT(root), 0, 0, NULL, NULL,
+	  "directory whose files are served by their paths; read into memory at start and at reload; links and names with a dot in front are left out" },
+	{ "root-memory", OPTION_SIZE, AT(root_memory), 4096, 1ull << 40, NULL, "256m",
+	  "memory that the files of root may take" },
 	{ "status", OPTION_U32, AT(status), 200, 599, NULL, "200",
-	  "status code of the response; with 204 and 304 there is no body" },
+	  "status code of the response; with 204 and 304 there is no body; not used if root is given" },
 	{ "content-type", OPTION_STRING, AT(content_type), 0, 0, NULL, "text/plain",
-	  "media type of the response body; empty: none is sent" },
+	  "media type of the response body; empty: none is sent; files of root have that of their suffix" },
 	{ "max-head", OPTION_SIZE, AT(max_head), 64, 1 << 20, NULL, "8k",
 	  "longest request head accepted" },
+	{ "max-body", OPTION_SIZE, AT(max_body), 0, 1ull << 50, NULL, "0",
+	  "longest request body accepted, else 413; 0: any" },
+	{ "uploads", OPTION_BOOL, AT(uploads), 0, 0, NULL, "yes",
+	  "answer POST and PUT, to any target, with the number of bytes received, which are thrown away; no: 405" },
+	{ "test-paths", OPTION_BOOL, AT(test_paths), 0, 0, NULL, "yes",
+	  "answer /bytes/N with N bytes, /status/CODE with that status, /delay/MS and /delay/MS/PATH after that time" },
 	{ "requests", OPTION_U32, AT(requests), 0, UINT32_MAX, NULL, "0",
 	  "close after this many requests on a connection; 0: never" },
 	{ "server", OPTION_BOOL, AT(server), 0, 0, NULL, "yes",
@@ -47,20 +58,29 @@ const struct option_table http_options = {
 	.size = sizeof(struct http_settings),
 };
 
-/* RFC 9110 section 15; a code not in the list is sent with an empty phrase (RFC 9112 section 4). */
-static const char *reason(uint32_t status)
+const char *http_reason(uint32_t status)
 {
 	static const struct {
 		uint32_t status;
 		const char *phrase;
 	} known[] = {
 		{ 200, "OK" }, { 201, "Created" }, { 202, "Accepted" }, { 204, "No Content" },
-		{ 301, "Moved Permanently" }, { 302, "Found" }, { 303, "See Other" },
-		{ 304, "Not Modified" }, { 307, "Temporary Redirect" },
+		{ 205, "Reset Content" }, { 206, "Partial Content" },
+		{ 300, "Multiple Choices" }, { 301, "Moved Permanently" }, { 302, "Found" },
+		{ 303, "See Other" }, { 304, "Not Modified" }, { 307, "Temporary Redirect" },
 		{ 308, "Permanent Redirect" }, { 400, "Bad Request" }, { 401, "Unauthorized" },
-		{ 403, "Forbidden" }, { 404, "Not Found" }, { 405, "Method Not Allowed" },
-		{ 410, "Gone" }, { 414, "URI Too Long" }, { 429, "Too Many Requests" },
-		{ 431, "Request Header Fields Too Large" }, { 500, "Internal Server Error" },
+		{ 402, "Payment Required" }, { 403, "Forbidden" }, { 404, "Not Found" },
+		{ 405, "Method Not Allowed" }, { 406, "Not Acceptable" },
+		{ 407, "Proxy Authentication Required" }, { 408, "Request Timeout" },
+		{ 409, "Conflict" }, { 410, "Gone" }, { 411, "Length Required" },
+		{ 412, "Precondition Failed" }, { 413, "Content Too Large" },
+		{ 414, "URI Too Long" }, { 415, "Unsupported Media Type" },
+		{ 416, "Range Not Satisfiable" }, { 417, "Expectation Failed" },
+		{ 421, "Misdirected Request" }, { 422, "Unprocessable Content" },
+		{ 425, "Too Early" }, { 426, "Upgrade Required" },
+		{ 428, "Precondition Required" }, { 429, "Too Many Requests" },
+		{ 431, "Request Header Fields Too Large" },
+		{ 451, "Unavailable For Legal Reasons" }, { 500, "Internal Server Error" },
 		{ 501, "Not Implemented" }, { 502, "Bad Gateway" },
 		{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" },
 		{ 505, "HTTP Version Not Supported" },
@@ -73,84 +93,156 @@ static const char *reason(uint32_t status)
 	return "";
 }
 
-/* RFC 9110 section 6.4.1. */
-static bool has_body(uint32_t status)
+bool http_has_body(uint32_t status)
 {
 	return status != 204 && status != 304;
 }
 
-/* Append to the head. A head that would overflow is marked by a head_len of its full size. */
+/* A head as it grows. One that would overflow has a len of its full size. */
+struct head {
+	size_t len, date_at;
+	char text[HTTP_HEAD_MAX];
+};
+
 static void __attribute__((format(printf, 2, 3)))
-append(struct http_reply *r, const char *format, ...)
+append(struct head *h, const char *format, ...)
 {
-	size_t room = sizeof(r->head) - r->head_len;
+	size_t room = sizeof(h->text) - h->len;
 	va_list args;
 	int n;
 
 	va_start(args, format);
-	n = vsnprintf(r->head + r->head_len, room, format, args);
+	n = vsnprintf(h->text + h->len, room, format, args);
 	va_end(args);
-	r->head_len += (uint16_t)(n >= 0 && (size_t)n < room ? (size_t)n : room);
+	h->len += n >= 0 && (size_t)n < room ? (size_t)n : room;
 }
 
-/*
- * Write a head around the body that was set in the reply. Returns false if it does not fit, which
- * only a long content type can bring about. A length goes with every status that may have a body
- * (RFC 9110 section 8.6).
- */
-static bool make_head(const struct http_settings *s, struct http_reply *r, uint32_t status,
-		      const char *type, const char *fields)
+static void begin_head(const struct http_settings *s, struct head *h, uint32_t status)
 {
-	append(r, "HTTP/1.1 %u %s\r\n", status, reason(status));
+	append(h, "HTTP/1.1 %u %s\r\n", status, http_reason(status));
 	if (s->server)
-		append(r, "Server: pier\r\n");
-	append(r, "Date: ");
-	r->date_at = r->head_len;
-	append(r, "%*s\r\n", DATE_HTTP_LEN, "");
-	if (has_body(status) && type)
-		append(r, "Content-Type: %s\r\n", type);
-	if (has_body(status))
-		append(r, "Content-Length: %llu\r\n", (unsigned long long)r->body_len);
-	append(r, "%s\r\n", fields);
-	return r->head_len < sizeof(r->head);
+		append(h, "Server: pier\r\n");
+	append(h, "Date: ");
+	h->date_at = h->len;
+	append(h, "%*s\r\n", DATE_HTTP_LEN, "");
 }
 
-/* A response that says what was wrong, in words too. */
-static bool make_error(struct http_settings *s, enum http_reply_id id, uint32_t status,
-		       const char *fields)
+/* A reply of this head, with a copy of a short body behind it; or without, and the caller sets it. */
+static bool make_reply(struct http_reply *r, const struct head *h, const char *words)
 {
-	struct http_reply *r = &s->reply[id];
+	size_t len = words ? strlen(words) : 0;
 
-	r->body_len = (uint64_t)snprintf(r->text, sizeof(r->text), "%u %s\n", status,
-					 reason(status));
-	r->body = r->text;
-	return make_head(s, r, status, "text/plain", fields);
-}
-
-static bool make_ok(struct http_settings *s, enum http_reply_id id, const char *fields)
-{
-	struct http_reply *r = &s->reply[id];
-
-	r->body = s->body;
-	r->body_len = s->body_len;
-	return make_head(s, r, s->status, s->content_type, fields);
+	if (h->len >= sizeof(h->text))
+		return false;
+	r->head = malloc(h->len + len + 1);
+	if (!r->head)
+		return false;
+	memcpy(r->head, h->text, h->len);
+	memcpy(r->head + h->len, words ? words : "", len + 1);
+	r->head_len = (uint16_t)h->len;
+	r->date_at = (uint16_t)h->date_at;
+	r->body = r->head + h->len;
+	r->body_len = len;
+	return true;
 }
 
 #define CLOSE "Connection: close\r\n"
 #define KEEP  "Connection: keep-alive\r\n"
-#define ALLOW "Allow: GET, HEAD\r\n"
+static const char *const connection[HTTP_MODES] = {
+	[HTTP_KEEP] = "", [HTTP_KEEP_10] = KEEP, [HTTP_CLOSE] = CLOSE,
+};
+
+/* A response that says what was wrong, in words too. */
+static bool make_error(const struct http_settings *s, struct http_reply *r, uint32_t status,
+		       const char *fields, enum http_mode mode)
+{
+	struct head h = { 0 };
+	char words[64];
+
+	snprintf(words, sizeof(words), "%u %s\n", status, http_reason(status));
+	begin_head(s, &h, status);
+	append(&h, "Content-Type: text/plain\r\nContent-Length: %zu\r\n%s%s\r\n", strlen(words),
+	       fields, connection[mode]);
+	return make_reply(r, &h, words);
+}
+
+/* A length goes with every status that may have a body (RFC 9110 section 8.6). */
+bool http_file_replies(const struct http_settings *s, struct http_file *f, uint32_t status,
+		       const char *fields)
+{
+	for (int mode = 0; mode < HTTP_MODES; mode++) {
+		struct head h = { 0 };
+
+		begin_head(s, &h, status);
+		if (http_has_body(status) && f->type)
+			append(&h, "Content-Type: %s\r\n", f->type);
+		if (f->valid.etag_len)
+			append(&h, "Last-Modified: %s\r\nETag: \"%s\"\r\nAccept-Ranges: bytes\r\n",
+			       f->valid.modified, f->valid.etag);
+		if (http_has_body(status))
+			append(&h, "Content-Length: %llu\r\n", (unsigned long long)f->len);
+		append(&h, "%s%s\r\n", fields, connection[mode]);
+		if (!make_reply(&f->whole[mode], &h, NULL))
+			return false;
+		f->whole[mode].body = f->body;
+		f->whole[mode].body_len = f->len;
+	}
+	return true;
+}
+
+void http_file_free(struct http_file *f)
+{
+	for (int mode = 0; mode < HTTP_MODES; mode++) {
+		free(f->whole[mode].head);
+		f->whole[mode].head = NULL;
+	}
+}
+
+/* The same bytes have the same tag on every server; it is not meant to withstand an attack. */
+void http_file_validate(struct http_file *f, int64_t mtime)
+{
+	static const struct sip_key key = { { 0x7069657220687474, 0x7020657461672031 } };
+	struct http_validators *v = &f->valid;
+	int64_t now = date_now();
+
+	snprintf(v->etag, sizeof(v->etag), "%016llx",
+		 (unsigned long long)siphash13(&key, f->body, f->len));
+	v->etag_len = (uint8_t)strlen(v->etag);
+	v->mtime = mtime < 0 ? 0 : mtime > now ? now : mtime; /* RFC 9110 section 8.8.2.1 */
+	date_http(v->modified, v->mtime);
+}
 
 static bool make_replies(struct http_settings *s)
 {
-	memset(s->reply, 0, sizeof(s->reply));
-	append(&s->reply[REPLY_CONTINUE], "HTTP/1.1 100 Continue\r\n\r\n");
-	return make_ok(s, REPLY_OK_KEEP, "") && make_ok(s, REPLY_OK_KEEP_10, KEEP) &&
-	       make_ok(s, REPLY_OK_CLOSE, CLOSE) && make_error(s, REPLY_405_KEEP, 405, ALLOW) &&
-	       make_error(s, REPLY_405_KEEP_10, 405, ALLOW KEEP) &&
-	       make_error(s, REPLY_405_CLOSE, 405, ALLOW CLOSE) &&
-	       make_error(s, REPLY_400, 400, CLOSE) && make_error(s, REPLY_414, 414, CLOSE) &&
-	       make_error(s, REPLY_431, 431, CLOSE) && make_error(s, REPLY_501, 501, CLOSE) &&
-	       make_error(s, REPLY_505, 505, CLOSE);
+	static const uint16_t errors[HTTP_ERRORS] = {
+		[HTTP_400] = 400, [HTTP_413] = 413, [HTTP_414] = 414, [HTTP_417] = 417,
+		[HTTP_431] = 431, [HTTP_501] = 501, [HTTP_505] = 505,
+	};
+	const char *allow = s->uploads ? "Allow: GET, HEAD, POST, PUT\r\n" : "Allow: GET, HEAD\r\n";
+	struct head go_on = { 0 };
+	bool ok = true;
+
+	append(&go_on, "HTTP/1.1 100 Continue\r\n\r\n");
+	ok = make_reply(&s->go_on, &go_on, NULL);
+	for (int i = 0; i < HTTP_ERRORS; i++)
+		ok = ok && make_error(s, &s->error[i], errors[i], "", HTTP_CLOSE);
+	for (int mode = 0; mode < HTTP_MODES; mode++)
+		ok = ok && make_error(s, &s->refused[mode], 405, allow, (enum http_mode)mode);
+	return ok;
+}
+
+/* A pattern in which a lost or doubled segment shows: lines of 64 bytes, numbered. */
+static bool make_page(struct http_settings *s)
+{
+	char line[65];
+
+	s->page = malloc(HTTP_PAGE);
+	for (uint32_t i = 0; s->page && i < HTTP_PAGE / 64; i++) {
+		snprintf(line, sizeof(line), "pier %04u 0123456789 ABCDEFGHIJKLMNOPQRSTUVWXYZ abcdefghijklmno\n",
+			 i);
+		memcpy(s->page + i * 64, line, 64);
+	}
+	return s->page;
 }
 
 /* Lines of 63 characters and a line feed, so that a terminal can show it; the end is one too. */
@@ -171,12 +263,11 @@ static bool make_body(struct http_settings *s, char *err, size_t errlen)
 		s->body[i] = line[i % 64];
 	if (i)
 		s->body[i - 1] = '\n';
-	s->body_len = s->body_size;
+	s->plain.len = s->body_size;
 	return true;
 }
 
-/* Read exactly len bytes; a file that shrinks meanwhile is an error. */
-static bool read_all(int fd, char *to, size_t len)
+bool http_read_all(int fd, char *to, size_t len)
 {
 	size_t done = 0;
 	ssize_t n;
@@ -208,11 +299,14 @@ static bool load_fd(struct http_settings *s, int fd, char *err, size_t errlen)
 		return false;
 	}
 	s->body = malloc((size_t)st.st_size + 1);
-	if (!s->body || !read_all(fd, s->body, (size_t)st.st_size)) {
+	if (!s->body || !http_read_all(fd, s->body, (size_t)st.st_size)) {
 		snprintf(err, errlen, "cannot read %s: %s", s->file, strerror(errno));
 		return false;
 	}
-	s->body_len = (uint64_t)st.st_size;
+	s->plain.len = (uint64_t)st.st_size;
+	s->plain.body = s->body;
+	if (s->status == 200)
+		http_file_validate(&s->plain, st.st_mtime);
 	return true;
 }
 
@@ -240,26 +334,82 @@ static bool is_field_value(const char *text)
 	return true;
 }
 
-bool http_setup(void *settings, char *err, size_t errlen)
+static bool make_plain(struct http_settings *s, char *err, size_t errlen)
 {
-	static uint64_t serial; /* the control thread's */
-	struct http_settings *s = settings;
+	s->plain.type = s->content_type;
+	if (http_has_body(s->status) &&
+	    !(s->file ? load_body(s, err, errlen) : make_body(s, err, errlen)))
+		return false;
+	s->plain.body = s->body;
+	if (http_file_replies(s, &s->plain, s->status, ""))
+		return true;
+	snprintf(err, errlen, "content-type is too long: a response head holds %d bytes",
+		 HTTP_HEAD_MAX);
+	return false;
+}
+
+/* The paths that there are. */
+static bool make_site(struct http_settings *s, char *err, size_t errlen)
+{
+	struct http_store *store = s->root ? http_store_load(s, err, errlen) : calloc(1, sizeof(*store));
 	bool ok = true;
 
-	s->serial = ++serial;
-	s->body = NULL;
-	s->body_len = 0;
+	s->store = store;
+	if (!store)
+		return false;
+	if (s->test_paths)
+		ok = http_store_add(store, "bytes/", HTTP_BYTES, NULL) &&
+		     http_store_add(store, "delay/", HTTP_DELAY, NULL) &&
+		     http_store_add(store, "status/", HTTP_STATUS, NULL);
+	if (!ok)
+		return false;
+	if (store->n_keys)
+		qsort(store->keys, store->n_keys, sizeof(*store->keys), http_key_order);
+	s->site = (struct http_site){ store->keys, store->n_keys, s->root, &s->plain.valid };
+	return true;
+}
+
+/* Requests mean the same to all listeners that have no paths of their own and no limit. */
+static void make_rules(struct http_settings *s)
+{
+	s->rules.max_head = (uint32_t)s->max_head;
+	s->rules.max_body = s->max_body;
+	s->rules.site = &s->site;
+	s->rules.key = s->test_paths ? 1 : 2;
+	if (s->root || s->file || s->max_body)
+		s->rules.key = 2 + s->serial;
+}
+
+static bool check(const struct http_settings *s, char *err, size_t errlen)
+{
 	if (s->content_type && !is_field_value(s->content_type)) {
 		snprintf(err, errlen, "content-type holds a control character");
 		return false;
 	}
-	if (has_body(s->status))
-		ok = s->file ? load_body(s, err, errlen) : make_body(s, err, errlen);
-	if (ok && !make_replies(s)) {
-		snprintf(err, errlen, "content-type is too long: a response head holds %d bytes",
-			 HTTP_HEAD_MAX);
-		ok = false;
+	if (s->root && s->file) {
+		snprintf(err, errlen, "root and file: expected one of them");
+		return false;
 	}
+	return true;
+}
+
+bool http_setup(void *settings, char *err, size_t errlen)
+{
+	static uint64_t serial; /* the control thread's */
+	struct http_settings *s = settings;
+	bool ok;
+
+	s->serial = ++serial;
+	memset(&s->plain, 0, sizeof(s->plain));
+	memset(s->error, 0, sizeof(s->error));
+	memset(s->refused, 0, sizeof(s->refused));
+	memset(&s->go_on, 0, sizeof(s->go_on));
+	s->body = s->page = NULL;
+	s->store = NULL;
+	make_rules(s);
+	snprintf(err, errlen, "no memory");
+	ok = check(s, err, errlen) && make_plain(s, err, errlen) && make_site(s, err, errlen) &&
+	     make_page(s) && make_replies(s);
 	if (!ok)
 		http_teardown(s);
 	return ok;
@@ -269,7 +419,15 @@ void http_teardown(void *settings)
 {
 	struct http_settings *s = settings;
 
+	http_file_free(&s->plain);
+	for (int i = 0; i < HTTP_ERRORS; i++)
+		free(s->error[i].head);
+	for (int mode = 0; mode < HTTP_MODES; mode++)
+		free(s->refused[mode].head);
+	free(s->go_on.head);
+	http_store_free(s->store);
 	free(s->body);
-	s->body = NULL;
-	s->body_len = 0;
+	free(s->page);
+	s->body = s->page = NULL;
+	s->store = NULL;
 }

@@ -19,6 +19,7 @@
 
 struct run {
 	struct http_parser p;
+	struct http_query q;
 	char *text;
 	size_t len;
 };
@@ -26,18 +27,19 @@ struct run {
 /* Feed a copy of exact size, so that ASan sees an overrun. */
 static void feed(struct run *r, const char *data, size_t len, uint32_t max_head)
 {
+	const struct http_rules rules = { .max_head = max_head };
 	char *copy = malloc(len ? len : 1);
 	enum http_event event;
 	size_t at = 0;
 
 	memcpy(copy, data, len);
 	do {
-		at += http_parse(&r->p, copy + at, len - at, max_head, &event);
+		at += http_parse(&r->p, &r->q, &rules, copy + at, len - at, &event);
 		assert_true(at <= len);
 		assert_true(event != HTTP_MORE || at == len);
 		if (event == HTTP_REQUEST)
 			r->len += (size_t)sprintf(r->text + r->len, "%c%u%c",
-						  "OGH"[r->p.method], r->p.minor,
+						  "OGHPU"[r->p.method], r->p.minor,
 						  http_keeps(&r->p) ? 'k' : 'c');
 		else if (event == HTTP_CONTINUE)
 			r->len += (size_t)sprintf(r->text + r->len, "C");
@@ -96,7 +98,12 @@ static void test_request_line(void **state)
 		{ "GETS / HTTP/1.1\r\n" HOST "\r\n", "O1k" },
 		{ "G / HTTP/1.1\r\n" HOST "\r\n", "O1k" },
 		{ "HEADER / HTTP/1.1\r\n" HOST "\r\n", "O1k" },
-		{ "POST / HTTP/1.1\r\n" HOST "\r\n", "O1k" },
+		{ "POST / HTTP/1.1\r\n" HOST "\r\n", "P1k" },
+		{ "PUT / HTTP/1.1\r\n" HOST "\r\n", "U1k" },
+		{ "PUTS / HTTP/1.1\r\n" HOST "\r\n", "O1k" },
+		{ "PATCH / HTTP/1.1\r\n" HOST "\r\n", "O1k" },
+		{ "POT / HTTP/1.1\r\n" HOST "\r\n", "O1k" },
+		{ "PU / HTTP/1.1\r\n" HOST "\r\n", "O1k" },
 		{ "M-SEARCH * HTTP/1.1\r\n" HOST "\r\n", "O1k" },
 		{ "GET / HTTP/2.0\r\n", "!505" },
 		{ "GET / HTTP/0.9\r\n", "!505" },
@@ -222,9 +229,9 @@ static void test_connection(void **state)
 static void test_content_length(void **state)
 {
 	static const struct row rows[] = {
-		{ POST "Content-Length: 5\r\n\r\nhello" NEXT, "O1kG0c" },
-		{ POST "content-LENGTH:\t05 \r\n\r\nGET /" NEXT, "O1kG0c" },
-		{ POST "Content-Length: 0\r\n\r\n" NEXT, "O1kG0c" },
+		{ POST "Content-Length: 5\r\n\r\nhello" NEXT, "P1kG0c" },
+		{ POST "content-LENGTH:\t05 \r\n\r\nGET /" NEXT, "P1kG0c" },
+		{ POST "Content-Length: 0\r\n\r\n" NEXT, "P1kG0c" },
 		{ POST "Content-Length: 6\r\n\r\nhello", "" },
 		{ "GET / HTTP/1.1\r\n" HOST "Content-Length: 2\r\n\r\nab" NEXT, "G1kG0c" },
 		{ POST "Content-Length: \r\n\r\n", "!400" },
@@ -238,9 +245,9 @@ static void test_content_length(void **state)
 		{ POST "Content-Length: 9223372036854775799\r\n\r\n", "" },
 		{ POST "Content-Length: 9223372036854775800\r\n\r\n", "!400" },
 		{ POST "Content-Length: 18446744073709551621\r\n\r\n", "!400" },
-		{ POST "Content-Lengt: 5\r\n\r\n" NEXT, "O1kG0c" },
-		{ POST "Content-Lengthy: 5\r\n\r\n" NEXT, "O1kG0c" },
-		{ POST "Content-Type: 5\r\n\r\n" NEXT, "O1kG0c" },
+		{ POST "Content-Lengt: 5\r\n\r\n" NEXT, "P1kG0c" },
+		{ POST "Content-Lengthy: 5\r\n\r\n" NEXT, "P1kG0c" },
+		{ POST "Content-Type: 5\r\n\r\n" NEXT, "P1kG0c" },
 	};
 
 	EXPECT_ROWS(rows);
@@ -270,9 +277,9 @@ static void test_transfer_encoding(void **state)
 		{ POST "Transfer-Encoding:\r\n\r\n", "!400" },
 		{ POST "Transfer-Encoding: \x0b" "chunked\r\n\r\n", "!400" },
 		{ POST "Transfer-Encoding : chunked\r\n\r\n", "!400" },
-		{ POST "transfer-encoding:CHUNKED\t\r\n\r\n0\r\n\r\n" NEXT, "O1kG0c" },
-		{ POST "Transfer-Encoding: , chunked,\r\n\r\n0\r\n\r\n" NEXT, "O1kG0c" },
-		{ POST "Transfer-Encodings: chunked\r\n\r\n" NEXT, "O1kG0c" },
+		{ POST "transfer-encoding:CHUNKED\t\r\n\r\n0\r\n\r\n" NEXT, "P1kG0c" },
+		{ POST "Transfer-Encoding: , chunked,\r\n\r\n0\r\n\r\n" NEXT, "P1kG0c" },
+		{ POST "Transfer-Encodings: chunked\r\n\r\n" NEXT, "P1kG0c" },
 	};
 
 	EXPECT_ROWS(rows);
@@ -281,14 +288,14 @@ static void test_transfer_encoding(void **state)
 static void test_chunks(void **state)
 {
 	static const struct row rows[] = {
-		{ CHUNKED "0\r\n\r\n" NEXT, "O1kG0c" },
-		{ CHUNKED "5\r\nhello\r\n0\r\n\r\n" NEXT, "O1kG0c" },
-		{ CHUNKED "1\r\na\r\n01\r\nb\r\n000\r\n\r\n" NEXT, "O1kG0c" },
-		{ CHUNKED "a\r\n0123456789\r\nA\r\n0123456789\r\n0\r\n\r\n" NEXT, "O1kG0c" },
-		{ CHUNKED "5;x=y;z=\"q\tr\"\r\nhello\r\n0 ;a\r\n\r\n" NEXT, "O1kG0c" },
-		{ CHUNKED "0\r\nX-Sum: a b\r\nContent-Length: 9\r\nHost: b\r\n\r\n" NEXT, "O1kG0c" },
-		{ CHUNKED "0\r\nConnection: close\n\n" NEXT, "O1kG0c" },
-		{ CHUNKED "0\r\nTransfer-Encoding: gzip\r\n\r\n" NEXT, "O1kG0c" },
+		{ CHUNKED "0\r\n\r\n" NEXT, "P1kG0c" },
+		{ CHUNKED "5\r\nhello\r\n0\r\n\r\n" NEXT, "P1kG0c" },
+		{ CHUNKED "1\r\na\r\n01\r\nb\r\n000\r\n\r\n" NEXT, "P1kG0c" },
+		{ CHUNKED "a\r\n0123456789\r\nA\r\n0123456789\r\n0\r\n\r\n" NEXT, "P1kG0c" },
+		{ CHUNKED "5;x=y;z=\"q\tr\"\r\nhello\r\n0 ;a\r\n\r\n" NEXT, "P1kG0c" },
+		{ CHUNKED "0\r\nX-Sum: a b\r\nContent-Length: 9\r\nHost: b\r\n\r\n" NEXT, "P1kG0c" },
+		{ CHUNKED "0\r\nConnection: close\n\n" NEXT, "P1kG0c" },
+		{ CHUNKED "0\r\nTransfer-Encoding: gzip\r\n\r\n" NEXT, "P1kG0c" },
 		{ CHUNKED "\r\n", "!400" },
 		{ CHUNKED "g\r\n", "!400" },
 		{ CHUNKED "-1\r\n", "!400" },
@@ -319,14 +326,16 @@ static void test_chunks(void **state)
 static void test_expect(void **state)
 {
 	static const struct row rows[] = {
-		{ POST EXPECT_100 "Content-Length: 2\r\n\r\nab" NEXT, "CO1kG0c" },
-		{ POST EXPECT_100 "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "CO1k" },
+		{ POST EXPECT_100 "Content-Length: 2\r\n\r\nab" NEXT, "CP1kG0c" },
+		{ POST EXPECT_100 "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", "CP1k" },
 		{ POST "expect:\t100-Continue \r\nContent-Length: 2\r\n\r\n", "C" },
-		{ POST EXPECT_100 "\r\n" NEXT, "O1kG0c" }, /* no body to wait with */
-		{ POST EXPECT_100 "Content-Length: 0\r\n\r\n" NEXT, "O1kG0c" },
-		{ "POST / HTTP/1.0\r\n" EXPECT_100 "Content-Length: 2\r\n\r\nab", "O0c" },
-		{ POST "Expect: 100-continued\r\nContent-Length: 2\r\n\r\nab", "O1k" },
-		{ POST "Expect: 200-ok\r\nContent-Length: 2\r\n\r\nab", "O1k" },
+		{ POST EXPECT_100 "\r\n" NEXT, "P1kG0c" }, /* no body to wait with */
+		{ POST EXPECT_100 "Content-Length: 0\r\n\r\n" NEXT, "P1kG0c" },
+		{ "POST / HTTP/1.0\r\n" EXPECT_100 "Content-Length: 2\r\n\r\nab", "P0c" },
+		{ POST "Expect: 100-continued\r\nContent-Length: 2\r\n\r\nab", "!417" },
+		{ POST "Expect: 200-ok\r\nContent-Length: 2\r\n\r\nab", "!417" },
+		{ POST "Expect: 100-continue, more\r\nContent-Length: 2\r\n\r\nab", "!417" },
+		{ "POST / HTTP/1.0\r\nExpect: 200-ok\r\n\r\n", "P0c" },
 	};
 
 	EXPECT_ROWS(rows);
@@ -340,7 +349,7 @@ static void test_pipeline(void **state)
 		   strlen("GET / HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n" POST
 			  "Content-Length: 3\r\n\r\nabcHEAD / HTTP/1.1\nHost: b\n\n\r\n"
 			  "GET / HTTP/1.0\r\n\r\nnonsense\r\nGET / HTTP/1.0\r\n\r\n"),
-		   "G1cO1kH1kG0c!400", MAX_HEAD);
+		   "G1cP1kH1kG0c!400", MAX_HEAD);
 }
 
 /* The limit is exact: a head of that size passes, one byte more does not. */
@@ -384,7 +393,7 @@ static void test_limits_of_chunks(void **state)
 	while (strlen(in) < 3 * MAX_HEAD - 50) /* each by itself is short */
 		strcat(in, "1;x\r\na\r\n");
 	strcat(in, "0\r\n\r\n");
-	expect_max(in, strlen(in), "O1k", MAX_HEAD);
+	expect_max(in, strlen(in), "P1k", MAX_HEAD);
 	memset(in, '\n', 201);
 	expect_max(in, 201, "!400", MAX_HEAD);
 }
@@ -392,12 +401,14 @@ static void test_limits_of_chunks(void **state)
 /* An error is final. */
 static void test_error_stays(void **state)
 {
+	const struct http_rules rules = { .max_head = 100 };
 	struct http_parser p = { 0 };
+	struct http_query q = { 0 };
 	enum http_event event;
 
-	assert_int_equal(http_parse(&p, "GET /\r", 6, 100, &event), 5);
+	assert_int_equal(http_parse(&p, &q, &rules, "GET /\r", 6, &event), 5);
 	assert_int_equal(event, HTTP_ERROR);
-	assert_int_equal(http_parse(&p, NEXT, strlen(NEXT), 100, &event), 0);
+	assert_int_equal(http_parse(&p, &q, &rules, NEXT, strlen(NEXT), &event), 0);
 	assert_int_equal(event, HTTP_ERROR);
 	assert_int_equal(p.status, 400);
 }

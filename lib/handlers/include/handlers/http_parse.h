@@ -1,5 +1,5 @@
 /*
- * HTTP/1.x requests, byte by byte (RFC 9112), for a server that answers every target alike.
+ * HTTP/1.x requests, byte by byte (RFC 9112).
  *
  * The parser keeps no byte of what it read: its whole state is one small struct, so a connection in
  * the middle of a request costs no buffer and a request may be split anywhere. Each byte is looked
@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "handlers/http_query.h"
+
 enum http_event {
 	HTTP_MORE,     /* everything was read; the request goes on */
 	HTTP_CONTINUE, /* the head is complete, and the client waits for a 100 before the body */
@@ -22,17 +24,32 @@ enum http_event {
 	HTTP_ERROR,    /* not a request to go on after: answer status, read no further */
 };
 
-enum http_method { HTTP_OTHER, HTTP_GET, HTTP_HEAD };
+enum http_method { HTTP_OTHER, HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT };
 
 /* In flags; what the server may want to know of a request. */
 #define HTTP_HAS_CLOSE      0x0001 /* Connection: close */
 #define HTTP_HAS_KEEP_ALIVE 0x0002 /* Connection: keep-alive */
 
+/* There is something in struct http_query; if not, it is not up to date. */
+#define HTTP_HAS_QUERY      0x0800
+
+/* What a listener lays down for its requests. Not changed while requests are read by it. */
+struct http_rules {
+	/*
+	 * Bounds the bytes of a head, and of a chunk's line and of the trailer section: beyond it the
+	 * request line fails with 414 (RFC 9112 section 3), fields with 431 (RFC 6585 section 5).
+	 */
+	uint32_t max_head;
+	uint64_t max_body; /* beyond it 413; 0: no limit */
+	uint64_t key;      /* two rules of the same key take the same request for the same */
+	const struct http_site *site; /* NULL: targets are not interpreted */
+};
+
 /* Zeroed before the first call. */
 struct http_parser {
 	uint64_t left;   /* body or chunk bytes to come */
 	uint32_t line;   /* bytes of this head, chunk line or trailer section so far */
-	uint16_t status; /* with HTTP_ERROR: 400, 414, 431, 501 or 505 */
+	uint16_t status; /* with HTTP_ERROR: 400, 413, 414, 417, 431, 501 or 505 */
 	uint16_t flags;  /* HTTP_HAS_ and the parser's own */
 	uint8_t state;
 	uint8_t method;  /* enum http_method */
@@ -48,16 +65,17 @@ static_assert(sizeof(struct http_parser) == 24, "leaves room in the handler's co
 /*
  * Read up to len bytes, up to and with the byte that completes an event. Returns the bytes read,
  * which are all of them with HTTP_MORE. After HTTP_REQUEST the next call starts the next request;
- * method, minor and flags hold until then. After HTTP_ERROR every call returns 0 and HTTP_ERROR.
- *
- * max_head bounds the bytes of a head, and of a chunk's line and of the trailer section: beyond it
- * the request line fails with 414 (RFC 9112 section 3), fields with 431 (RFC 6585 section 5).
+ * method, minor, flags and the query hold until then. After HTTP_ERROR every call returns 0 and
+ * HTTP_ERROR. q is the same for all calls of a parser.
  */
-size_t http_parse(struct http_parser *p, const void *data, size_t len, uint32_t max_head,
-		  enum http_event *event);
+size_t http_parse(struct http_parser *p, struct http_query *q, const struct http_rules *rules,
+		  const void *data, size_t len, enum http_event *event);
 
 /* Whether the next byte is the first of a request, whatever was before it. */
-bool http_parse_begins(const struct http_parser *p);
+static inline bool http_parse_begins(const struct http_parser *p)
+{
+	return p->state == 1 || (p->state == 0 && !p->line);
+}
 
 /* Whether the request allows the connection to be kept (RFC 9112 section 9.3). */
 static inline bool http_keeps(const struct http_parser *p)
