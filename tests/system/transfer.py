@@ -16,12 +16,13 @@ import sys
 import threading
 import time
 
-PATIENCE = 400  # seconds for what is sent, or without anything received, that mean it hangs
+PATIENCE = 200  # seconds without anything sent or received that mean it hangs
 REQUEST = b'GET / HTTP/1.1\r\nHost: path\r\nConnection: close\r\n\r\n'
 
 
 def send(connection, data):
-    connection.sendall(data)
+    while data:
+        data = data[connection.send(data):]
     connection.shutdown(socket.SHUT_WR)
 
 
