@@ -59,6 +59,8 @@ def transfer(what, connection, data):
         return len(body) + receive(connection, data[len(body):])
     sender = threading.Thread(target=send, args=(connection, data), daemon=True)
     sender.start()
+    if what == 'up':
+        sender.join()  # nothing comes before
     got = receive(connection, data if what == 'echo' else b'')
     sender.join()
     return got
