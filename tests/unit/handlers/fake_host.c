@@ -144,6 +144,18 @@ static void fake_info(struct pier_conn *c, struct pier_info *info)
 	memset(info, 0, sizeof(*info));
 }
 
+static bool fake_tcp_info(struct pier_conn *c, struct pier_tcp_info *info, size_t size)
+{
+	struct pier_tcp_info full = {
+		.retransmits = host(c)->retransmits,
+		.queued = host(c)->queued,
+		.congestion = "cubic",
+	};
+
+	memcpy(info, &full, size);
+	return true;
+}
+
 static bool fake_get(struct pier_conn *from, uint64_t id, struct pier_conn *c)
 {
 	if (id == from->id)
@@ -154,6 +166,12 @@ static bool fake_get(struct pier_conn *from, uint64_t id, struct pier_conn *c)
 static void fake_set_nodelay(struct pier_conn *c, bool on)
 {
 	host(c)->nodelay = on;
+}
+
+static bool fake_set_dscp(struct pier_conn *c, unsigned int dscp)
+{
+	host(c)->dscp = dscp;
+	return true;
 }
 
 static const struct pier_calls calls = {
@@ -172,6 +190,8 @@ static const struct pier_calls calls = {
 	.info = fake_info,
 	.get = fake_get,
 	.set_nodelay = fake_set_nodelay,
+	.set_dscp = fake_set_dscp,
+	.tcp_info = fake_tcp_info,
 };
 
 void *fake_settings(const struct pier_handler *handler, const char *config)

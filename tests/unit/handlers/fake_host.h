@@ -43,6 +43,8 @@ struct fake_host {
 	bool closing;     /* close is to be called */
 	bool rst;         /* the peer gets a RST */
 	bool nodelay;
+	unsigned int dscp;
+	uint32_t retransmits; /* what pier_get_tcp_info says */
 	uint64_t timer;   /* when; 0: none */
 };
 
