@@ -16,6 +16,7 @@
 #include "ctl/parse.h"
 #include "pier/handler.h"
 #include "port/port.h"
+#include "tcp/chaos.h"
 #include "tcp/options.h"
 
 #define PIER_PORTS_MAX     16
@@ -102,6 +103,8 @@ struct pier_listener {
 	struct listen_spec spec;
 	struct listen_options options;
 	struct tcp_options tcp;
+	struct chaos_text chaos_text;
+	struct chaos chaos;
 	const struct pier_handler *handler; /* of the registry, or plugin's */
 	struct pier_plugin plugin;
 	void *settings; /* handler->options->size bytes, set up; NULL if it has no options */

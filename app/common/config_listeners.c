@@ -64,9 +64,11 @@ static void apply_tables(struct pier_config *c, struct pier_listener *l,
 			 struct config_errors *errors)
 {
 	const struct option_table *tables[] = {&listen_option_table, &tcp_option_table,
-					       l->handler->options};
+					       &chaos_option_table, l->handler->options};
 	const struct config_section *tcp = config_find(&c->text, "tcp", NULL);
-	void *bases[] = {&l->options, &l->tcp, NULL};
+	void *bases[] = {&l->options, &l->tcp, &l->chaos_text, NULL};
+	char err[CONFIG_ERROR_LEN / 2];
+	const char *key;
 
 	option_copy(&tcp_option_table, &l->tcp, &c->tcp);
 	if (!tcp || !config_value(tcp, "nagle"))
@@ -76,9 +78,11 @@ static void apply_tables(struct pier_config *c, struct pier_listener *l,
 		if (!l->settings)
 			abort();
 		option_defaults(l->handler->options, l->settings);
-		bases[2] = l->settings;
+		bases[3] = l->settings;
 	}
-	config_apply(l->section, tables, bases, l->handler->options ? 3 : 2, errors);
+	config_apply(l->section, tables, bases, l->handler->options ? 4 : 3, errors);
+	if (!chaos_parse(&l->chaos_text, &l->chaos, &key, err, sizeof(err)))
+		config_error(errors, l->section, key, "%s", err);
 	if (config_value(l->section, "msl"))
 		config_error(errors, l->section, "msl",
 			     "TIME-WAIT lasts as long for all listeners: set it in [tcp]");
@@ -92,6 +96,7 @@ void config_take_listener(struct pier_config *c, const struct config_section *s,
 
 	l->section = s;
 	option_defaults(&listen_option_table, &l->options);
+	option_defaults(&chaos_option_table, &l->chaos_text);
 	if (!listen_spec_parse(s->argument, &l->spec, err, sizeof(err)))
 		config_error(errors, s, NULL, "%s", err);
 	if (find_handler(l, errors))
@@ -149,6 +154,7 @@ void config_free_listener(struct pier_listener *l)
 {
 	option_free(&listen_option_table, &l->options);
 	option_free(&tcp_option_table, &l->tcp);
+	option_free(&chaos_option_table, &l->chaos_text);
 	if (l->set_up && l->handler->teardown)
 		l->handler->teardown(l->settings);
 	if (l->settings)

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "ctl/help.h"
 #include "pier/registry.h"
+#include "tcp/chaos.h"
 
 static const char *const idle_words[] = {"poll", "sleep", NULL};
 static const char *const placement_words[] = {"auto", "list", NULL};
@@ -131,7 +132,7 @@ const struct option_table listen_option_table = {
 	sizeof(struct listen_options),
 };
 
-static unsigned int all_tables(const struct option_table *tables[HANDLER_MAX + 6])
+static unsigned int all_tables(const struct option_table *tables[HANDLER_MAX + 7])
 {
 	const struct pier_handler *h;
 	unsigned int n = 0;
@@ -141,7 +142,8 @@ static unsigned int all_tables(const struct option_table *tables[HANDLER_MAX + 6
 	tables[n++] = &app_port_option_table;
 	tables[n++] = &port_option_table;
 	tables[n++] = &tcp_option_table;
-	tables[n++] = &listen_option_table; /* the handlers' are of [listen], too */
+	tables[n++] = &listen_option_table; /* the next are of [listen], too */
+	tables[n++] = &chaos_option_table;
 	for (unsigned int i = 0; (h = handler_at(i)); i++)
 		if (h->options)
 			tables[n++] = h->options;
@@ -150,7 +152,7 @@ static unsigned int all_tables(const struct option_table *tables[HANDLER_MAX + 6
 
 void pier_config_help(FILE *to)
 {
-	const struct option_table *tables[HANDLER_MAX + 6];
+	const struct option_table *tables[HANDLER_MAX + 7];
 	const struct pier_handler *h;
 
 	ctl_help(to, tables, all_tables(tables));
@@ -161,7 +163,7 @@ void pier_config_help(FILE *to)
 
 void pier_config_reference(FILE *to)
 {
-	const struct option_table *tables[HANDLER_MAX + 6];
+	const struct option_table *tables[HANDLER_MAX + 7];
 	const struct pier_handler *h;
 
 	ctl_reference(to, tables, all_tables(tables));

@@ -26,7 +26,10 @@ void server_listener_fill(const struct server *s, const struct pier_listener *fr
 		.port_lo = from->spec.first,
 		.port_hi = from->spec.last,
 		.backlog = from->options.backlog,
+		.chaos = from->chaos.kinds ? &from->chaos : NULL,
 	};
+	if (l->chaos)
+		engine_misbehave(l);
 	listener_prepare(l);
 }
 

@@ -134,16 +134,10 @@ static void call_shutdown(struct pier_conn *pc)
 	struct tcp_conn *c;
 	struct tcp_work *w = sender(pc, &c);
 
-	if (!w)
+	if (!w || (unlikely(c->flags & TCP_F_SLOW) &&
+		   tcp_chaos_holds_fin(&engine_of(pc)->tcp, c, w)))
 		return;
-	c->flags |= TCP_F_FIN_QUEUED;
-	c->flags &= ~(uint32_t)TCP_F_WANT_WRITABLE;
-	/* Before ESTABLISHED a FIN waits for it, but one with nothing before it. */
-	if (c->state == TCP_CLOSE_WAIT)
-		c->state = TCP_LAST_ACK;
-	else if (c->state == TCP_ESTABLISHED || (c->state == TCP_SYN_RECEIVED && !w->sndq.n))
-		c->state = TCP_FIN_WAIT_1;
-	tcp_ready(&engine_of(pc)->tcp, c, w, 0);
+	tcp_shutdown(&engine_of(pc)->tcp, c, w);
 }
 
 static void call_close(struct pier_conn *pc)
@@ -157,6 +151,8 @@ static void call_close(struct pier_conn *pc)
 		tcp_close_now(&engine_of(pc)->tcp, c, PIER_CLOSE_NORMAL);
 		return;
 	}
+	if (unlikely(c->flags & TCP_F_SLOW) && engine_chaos_stays(engine_of(pc), c))
+		return;
 	call_shutdown(pc);
 	c->flags |= TCP_F_ORPHAN;
 	c->flags &= ~(uint32_t)TCP_F_TIMER;

@@ -57,6 +57,9 @@ void engine_cork(struct pier_conn *pc, bool on);
 void engine_flush(struct pier_conn *pc);
 bool engine_tcp_info(struct pier_conn *pc, struct pier_tcp_info *info, size_t size);
 
+/* chaos.c: pier_close of a connection that never closes: its handler is told, and that is all. */
+bool engine_chaos_stays(struct engine *e, struct tcp_conn *c);
+
 /* dispatch.c: run the ready list's callbacks, once per connection. */
 void engine_run_ready(struct engine *e);
 

@@ -277,3 +277,9 @@ void icmp_refuse(struct net *n, struct rte_mbuf *m, uint16_t l3_off, uint16_t po
 	count(n->counters, CTR_ICMP_ERRORS_TX);
 	net_emit(n, port, m);
 }
+
+void net_unreachable(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint8_t code,
+		     enum counter reason, uint64_t now)
+{
+	icmp_refuse(n, m, f->l3_off, f->port, ICMP_UNREACHABLE, code, reason, now);
+}

@@ -28,7 +28,10 @@ struct tcp_conn *tcp_conn_of_id(const struct tcp *t, uint64_t id)
 	if (id >> 48 != t->worker || index == 0 || index > t->conn_pool.fresh)
 		return NULL;
 	c = &t->conn[index];
-	return c->generation == (uint16_t)(id >> 32) && c->flags & TCP_F_OPEN ? c : NULL;
+	if (c->generation != (uint16_t)(id >> 32) || !(c->flags & TCP_F_OPEN) ||
+	    (unlikely(c->flags & TCP_F_SLOW) && tcp_chaos_gone(t, c)))
+		return NULL;
+	return c;
 }
 
 struct tcp_conn *tcp_conn_alloc(struct tcp *t)
@@ -97,6 +100,8 @@ void tcp_conn_free(struct tcp *t, struct tcp_conn *c)
 	if (c->block) {
 		tcp_unpinch(t, tcp_work_of(t, c));
 		tcp_queues_drop(t, tcp_work_of(t, c));
+		if (unlikely(c->flags & TCP_F_SLOW))
+			tcp_chaos_end(t, c);
 		block_free(t, c);
 	}
 	if (v->listener->handler->ctx_size > sizeof(c->ctx) && c->ctx)
@@ -198,7 +203,8 @@ static bool at_rest(const struct tcp *t, const struct tcp_conn *c, const struct 
 	       w->rcvq.n == 0 && w->ooo.n == 0 && !w->fin_held && w->timer == TCP_TIMER_NONE &&
 	       !w->segs_unacked && !w->recovery && !lingers(t, w) && w->last_ack_sent == c->rcv_nxt &&
 	       rest_window(c, w) <= 0xffff && !w->pinched &&
-	       !w->measuring && !w->urgent_in && !w->dup_acks && !(c->flags & (TCP_F_OWN | TCP_F_COUNTS));
+	       !w->measuring && !w->urgent_in && !w->dup_acks &&
+	       !(c->flags & (TCP_F_OWN | TCP_F_COUNTS | TCP_F_SLOW));
 }
 
 static uint32_t segments(uint32_t bytes, uint32_t mss)

@@ -54,8 +54,7 @@ static void init_conn(struct tcp *t, struct tcp_conn *c, const struct flow_tuple
 	net_path_get(t->net, path);
 	t->version[version].users++;
 	c->state = TCP_SYN_SENT;
-	c->flags = TCP_F_ACTIVE | TCP_F_OPEN | (l->tcp.keepalive ? TCP_F_KEEPALIVE : 0) |
-		   (l->tcp.nagle || l->handler->nagle ? TCP_F_NAGLE : 0);
+	c->flags = TCP_F_ACTIVE | TCP_F_OPEN | (l->conn_flags & ~(uint32_t)TCP_F_SLOW);
 	c->snd_nxt = iss;
 	c->snd_mss = c->mss_max = TCP_MSS_DEFAULT_V4;
 	c->rcv_mss = t->net->paths[path].mtu - IP_TCP_HDR;

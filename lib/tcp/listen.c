@@ -26,6 +26,9 @@ void listener_prepare(struct listener *l)
 	l->rcv_wscale = 0;
 	while (l->rcv_wscale < TCP_WSCALE_MAX && l->tcp.rcvbuf >> l->rcv_wscale > 0xffff)
 		l->rcv_wscale++;
+	l->conn_flags = (l->tcp.keepalive ? TCP_F_KEEPALIVE : 0) |
+			(l->tcp.nagle || l->handler->nagle ? TCP_F_NAGLE : 0) |
+			(l->chaos ? TCP_F_SLOW : 0);
 }
 
 int tcp_listener_find(const struct tcp *t, uint32_t local, uint16_t port)
@@ -192,6 +195,8 @@ static void half_open(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, in
 	/* A cookie cannot say so: what it offers is the same at all times. */
 	if (t->held_max && unlikely(t->fair_window < half.rcv_wnd))
 		half.rcv_wnd = (uint16_t)(t->fair_window >> half.rcv_wscale << half.rcv_wscale);
+	if (unlikely(l->chaos))
+		tcp_chaos_half(t, &half, l);
 	if (half.agreed & TCP_AGREED_WS && unlikely(f->wscale > TCP_WSCALE_MAX))
 		count(t->ctr, CTR_RX_WSCALE_HIGH);
 	h = tcp_half_keep(t, &half, f->hash, &why);
@@ -204,6 +209,11 @@ static void half_open(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, in
 		tw->half = tcp_small_index(t, h);
 	}
 	count(t->ctr, CTR_SYN_RECEIVED);
+	if (unlikely(half.late)) {
+		tcp_chaos_delay(t, h, l);
+		pkt_recycle(t->pool, m);
+		return;
+	}
 	m = tcp_reuse(t, m);
 	if (m)
 		half_send(t, h, m, false);
@@ -236,6 +246,8 @@ void tcp_syn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int v
 
 	if (t->draining) {
 		tcp_listen_reset(t, m, f, v->listener, CTR_RX_SYN_DRAIN);
+	} else if (unlikely(v->listener->chaos) && tcp_chaos_syn(t, m, f, v->listener)) {
+		return;
 	} else if (unlikely(t->pressure > 1)) {
 		tcp_drop(t, m, CTR_RX_SYN_PRESSURE);
 	} else if (t->conn_pool.used >= t->conn_pool.max) {
@@ -282,9 +294,7 @@ static void conn_from_half(struct tcp *t, struct tcp_conn *c, const struct tcp_h
 	c->tuple = h->tuple;
 	c->path = h->path;
 	c->state = TCP_ESTABLISHED;
-	c->flags = h->agreed | (l->tcp.keepalive ? TCP_F_KEEPALIVE : 0) |
-		   (l->tcp.nagle || l->handler->nagle ? TCP_F_NAGLE : 0) |
-		   (h->retries ? TCP_F_RTO_3S : 0);
+	c->flags = h->agreed | l->conn_flags | (h->retries ? TCP_F_RTO_3S : 0);
 	c->snd_nxt = h->iss + 1;
 	c->rcv_nxt = h->irs + 1;
 	c->snd_wl1 = f->seq;
@@ -336,6 +346,11 @@ struct tcp_conn *tcp_conn_of_half(struct tcp *t, const struct tcp_half *h,
 		return NULL;
 	}
 	start_numbers(t, c, w, h, rtt_us);
+	if (unlikely(c->flags & TCP_F_SLOW) && !tcp_chaos_begin(t, c, w)) {
+		tcp_conn_free(t, c);
+		*why = CTR_RX_NO_BLOCK;
+		return NULL;
+	}
 	return c;
 }
 
@@ -407,7 +422,9 @@ static bool half_rst_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 	}
 	if (!(f->tcp_flags & TCP_SYN))
 		return true;
-	if (f->seq == h->irs && !(f->tcp_flags & TCP_ACK)) {
+	if (f->seq == h->irs && !(f->tcp_flags & TCP_ACK) && unlikely(h->late)) {
+		tcp_drop(t, m, CTR_RX_CHAOS_EARLY);
+	} else if (f->seq == h->irs && !(f->tcp_flags & TCP_ACK)) {
 		if (!tcp_ecn_asked(f)) /* it gave ECN up: RFC 3168 section 6.1.1.1 */
 			h->agreed &= ~(unsigned int)TCP_AGREED_ECN;
 		h->again = 1;
@@ -456,13 +473,19 @@ void tcp_half_timer(struct tcp *t, struct tcp_half *h)
 	const struct tcp_options *o = &t->version[h->version].listener->tcp;
 	uint32_t entry = flow_entry(FLOW_HALF_OPEN, tcp_small_index(t, h));
 	struct rte_mbuf *m;
+	bool again = false;
 
-	if (h->retries >= o->synack_retries) {
+	if (unlikely(h->late)) {
+		h->late = 0;
+		h->sent = (uint32_t)t->now;
+	} else if (h->retries >= o->synack_retries) {
 		count(t->ctr, CTR_HALF_OPEN_EXPIRED);
 		tcp_half_free(t, h);
 		return;
+	} else {
+		h->retries++;
+		again = true;
 	}
-	h->retries++;
 	h->deadline = tcp_timer_due(t, rtt_backoff(o->rto_initial, h->retries, o->rto_max));
 	h->wheel_slot = tcp_wheel_insert(t, entry, h->deadline);
 	m = pkt_alloc_last(t->pool);
@@ -470,6 +493,7 @@ void tcp_half_timer(struct tcp *t, struct tcp_half *h)
 		count(t->ctr, CTR_TX_NO_MBUF);
 		return;
 	}
-	count(t->ctr, CTR_SYNACK_RETRANSMITS);
+	if (again)
+		count(t->ctr, CTR_SYNACK_RETRANSMITS);
 	half_send(t, h, m, false);
 }

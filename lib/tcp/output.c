@@ -546,7 +546,10 @@ unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 			struct rte_mbuf **pkts, unsigned int max, bool *more)
 {
 	bool ready = net_path_ready(t->net, c->path), failed = false;
+	const unsigned int room = max;
 	unsigned int n = 0;
+	uint32_t wnd = 0;
+	bool full;
 
 	*more = false;
 	if (unlikely(tcp_pmtu_due(t, c)))
@@ -557,6 +560,8 @@ unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		if (likely(pkts[0]))
 			return 1;
 	}
+	if (unlikely(c->flags & TCP_F_SLOW))
+		wnd = tcp_chaos_before(t, c, w, &max);
 	while (n < max) {
 		struct rte_mbuf *m = next_segment(t, c, w, &failed);
 
@@ -569,7 +574,13 @@ unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	}
 	if (unlikely(failed))
 		t->retry_at = t->now + US_PER_MS;
-	*more = failed || (n == max && output_due(t, c, w));
+	full = n == max;
+	if (unlikely(c->flags & TCP_F_SLOW)) {
+		n = tcp_chaos_after(t, c, w, wnd, pkts, n, room);
+		if (c->state == TCP_CLOSED)
+			return n;
+	}
+	*more = failed || (full && output_due(t, c, w));
 	tcp_timer_rearm(t, c, w, false);
 	return n;
 }

@@ -317,8 +317,17 @@ void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struc
 		tcp_challenge_ack(t, c, m, false);
 		return;
 	}
-	if (f->tcp_flags & TCP_FIN)
-		hold_fin(t, c, w, f);
+	if (f->tcp_flags & TCP_FIN) {
+		if (unlikely(c->flags & TCP_F_SLOW) && tcp_chaos_deaf(t, c)) {
+			f->tcp_flags &= (uint8_t)~TCP_FIN;
+			if (!f->payload_len) {
+				tcp_drop(t, m, CTR_RX_CHAOS_FIN);
+				return;
+			}
+		} else {
+			hold_fin(t, c, w, f);
+		}
+	}
 	trim(c, w, f, &p);
 	if (unlikely(c->flags & TCP_F_ORPHAN && p.len)) {
 		count(t->ctr, CTR_CONN_RESET_TX);

@@ -85,10 +85,21 @@ static bool keepalive_on(const struct tcp_conn *c, const struct tcp_work *w)
 	       (!w || (w->snd_una == c->snd_nxt && w->timer == TCP_TIMER_NONE));
 }
 
+static void rare_deadlines(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w,
+			   bool *any, uint32_t *at)
+{
+	uint32_t limit;
+
+	if (tcp_policy_at(t, c, w, &limit))
+		earliest(any, at, limit);
+	if (c->flags & TCP_F_SLOW && tcp_chaos_at(t, c, &limit))
+		earliest(any, at, limit);
+}
+
 void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	bool any = false;
-	uint32_t at = 0, limit;
+	uint32_t at = 0;
 
 	if (c->state == TCP_CLOSED)
 		return;
@@ -106,9 +117,8 @@ void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		earliest(&any, &at, c->handler_deadline);
 	if (keepalive_on(c, w))
 		earliest(&any, &at, keepalive_at(t, c));
-	if (w && unlikely(c->flags & TCP_F_STALLED || w->watched) &&
-	    tcp_policy_at(t, c, w, &limit))
-		earliest(&any, &at, limit);
+	if (w && unlikely(c->flags & (TCP_F_STALLED | TCP_F_SLOW) || w->watched))
+		rare_deadlines(t, c, w, &any, &at);
 	if (!any) {
 		c->flags &= ~(uint32_t)TCP_F_WHEEL;
 		return;
@@ -372,6 +382,13 @@ static void main_timer_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	}
 }
 
+static void rare_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	tcp_policy_due(t, c, w);
+	if (c->flags & TCP_F_SLOW && c->state != TCP_CLOSED)
+		tcp_chaos_due(t, c, w);
+}
+
 static void expire(struct tcp *t, struct tcp_conn *c)
 {
 	struct tcp_work *w;
@@ -411,8 +428,8 @@ static void expire(struct tcp *t, struct tcp_conn *c)
 		keepalive_due(t, c, w);
 	if (w->timer != TCP_TIMER_NONE && seq_leq(w->timer_at, t->now_ms))
 		main_timer_due(t, c, w);
-	if (unlikely(c->flags & TCP_F_STALLED || w->watched))
-		tcp_policy_due(t, c, w);
+	if (unlikely(c->flags & (TCP_F_STALLED | TCP_F_SLOW) || w->watched))
+		rare_due(t, c, w);
 	tcp_ready(t, c, w, 0);
 	tcp_timer_update(t, c, w);
 }

@@ -73,6 +73,9 @@
 	X(RX_RST_IGNORED, rx_rst_ignored, "RST outside the window, or in TIME-WAIT")               \
 	X(RX_TIME_WAIT, rx_time_wait, "old segment to a connection in TIME-WAIT")                  \
 	X(RX_MBUF_SHARE, rx_mbuf_share, "slow connections keep all the mbufs they may; sent again") \
+	X(RX_CHAOS_REFUSED, rx_chaos_refused, "SYN refused on purpose (chaos-refuse)")             \
+	X(RX_CHAOS_EARLY, rx_chaos_early, "SYN again while its SYN-ACK is delayed (chaos-synack-delay)") \
+	X(RX_CHAOS_FIN, rx_chaos_fin, "FIN without data, ignored (chaos-ignore-fin)")              \
 	X(RX_NO_MBUF, rx_no_mbuf, "no mbuf left to handle it")                                     \
 	X(RX_HANDOVER_FULL, rx_handover_full, "ring to the owning worker was full")
 
@@ -165,6 +168,25 @@
 	X(NEWS_LOST, news_lost, "news for another worker that found its ring full")                \
 	X(RSS_MISPLACED, rss_misplaced,                                                            \
 	  "queues no longer believed: RSS put a packet where its key and table do not")            \
+	X(CHAOS_REFUSED_RST, chaos_refused_rst, "chaos: SYNs answered by RST")                     \
+	X(CHAOS_REFUSED_DROP, chaos_refused_drop, "chaos: SYNs left without an answer")            \
+	X(CHAOS_REFUSED_ICMP, chaos_refused_icmp, "chaos: SYNs answered by ICMP")                  \
+	X(CHAOS_SYNACKS_DELAYED, chaos_synacks_delayed, "chaos: SYN-ACKs held back")               \
+	X(CHAOS_SILENT, chaos_silent, "chaos: connections opened that say nothing")                \
+	X(CHAOS_WINDOWS, chaos_windows, "chaos: connections opened with a small or closed window") \
+	X(CHAOS_SLOW_READERS, chaos_slow_readers, "chaos: connections opened that are read slowly") \
+	X(CHAOS_SLOW_WRITERS, chaos_slow_writers, "chaos: connections opened that are written slowly") \
+	X(CHAOS_RESETS_OCTETS, chaos_resets_octets, "chaos: connections reset after their octets") \
+	X(CHAOS_RESETS_TIME, chaos_resets_time, "chaos: connections reset after their time")       \
+	X(CHAOS_HALF_CLOSES, chaos_half_closes, "chaos: FINs sent before the handler's")           \
+	X(CHAOS_CLOSES_HELD, chaos_closes_held, "chaos: connections whose FIN is held back")       \
+	X(CHAOS_FINS_IGNORED, chaos_fins_ignored, "chaos: FINs received and not heeded")           \
+	X(CHAOS_GARBAGE, chaos_garbage, "chaos: segments of garbage sent behind a FIN")            \
+	X(CHAOS_BAD_TCP_SUMS, chaos_bad_tcp_sums, "chaos: segments sent with a wrong TCP checksum") \
+	X(CHAOS_BAD_IP_SUMS, chaos_bad_ip_sums, "chaos: segments sent with a wrong IP checksum")   \
+	X(CHAOS_DUPLICATES, chaos_duplicates, "chaos: segments sent twice")                        \
+	X(CHAOS_REORDERED, chaos_reordered, "chaos: segments sent behind the next")                \
+	X(CHAOS_SHRUNK, chaos_shrunk, "chaos: segments that said half the window")                 \
 	X(HANDLER_PASSES, handler_passes, "times in which handlers were run, for any number of connections") \
 	X(HANDLER_TICKS, handler_ticks, "time they took, in ticks of the CPU's counter (tsc_hz of /pier/info)") \
 	X(HANDLER_100US, handler_100us, "of those times, longer than 100 us")                      \

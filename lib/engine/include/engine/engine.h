@@ -156,6 +156,12 @@ void engine_destroy(struct engine *e, uint64_t now);
 int engine_listen(struct engine *e, const struct listener *l);
 
 /*
+ * l->chaos is set, and l stays where it is from now on: put what the faults need before its handler. Before
+ * listener_prepare. Faults that begin with the handshake turn SYN cookies off.
+ */
+void engine_misbehave(struct listener *l);
+
+/*
  * A change of configuration: l takes the place of an open version in one step, so that no SYN is
  * refused between them. Connections keep the version they were opened under. Returns the number of
  * the new version; on failure (-ENOENT: version is not open; or as engine_listen) nothing changed.

@@ -284,6 +284,13 @@ static inline bool net_source_ok(const struct net *n, const struct pkt_facts *f)
 	}
 }
 
+/*
+ * Answer m, which is for us and asks for one, by ICMP "unreachable" of that code, under the ICMP limit.
+ * Consumes m and counts reason.
+ */
+void net_unreachable(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint8_t code,
+		     enum counter reason, uint64_t now);
+
 /* Why net_accept refused f: RX_NOT_UNICAST for broadcast and multicast, else RX_NOT_LOCAL. */
 enum counter net_refusal(const struct net *n, const struct pkt_facts *f);
 

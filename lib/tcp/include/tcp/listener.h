@@ -8,6 +8,7 @@
 
 #include "base/compiler.h"
 #include "pier/handler.h"
+#include "tcp/chaos.h"
 #include "tcp/options.h"
 
 #define LISTENER_ANY UINT32_MAX /* any local address */
@@ -19,7 +20,15 @@ struct listener {
 	uint32_t local;         /* index of the local address, or LISTENER_ANY */
 	uint16_t port_lo, port_hi; /* inclusive, host order */
 	uint32_t backlog;       /* half-open connections at most; 0: no limit of its own */
-	uint8_t rcv_wscale;     /* from rcvbuf, filled by the engine's owner with listener_prepare */
+	const struct chaos *chaos; /* faults on purpose; NULL: none */
+
+	/* By listener_prepare. */
+	uint8_t rcv_wscale;     /* from rcvbuf */
+	uint32_t conn_flags;    /* enum tcp_conn_flag that its connections begin with */
+
+	/* By engine_misbehave, with chaos. */
+	const struct pier_handler *inner; /* what handler was */
+	struct pier_handler outer;        /* what handler is: it stands before inner */
 };
 
 /* Derive what is computed from the options. Once, before any worker sees the listener. */

@@ -131,6 +131,7 @@ struct tcp_half {
 	uint8_t reused : 1; /* its tuple's place in the table is a TIME-WAIT entry's, which it is to replace */
 	uint8_t held : 1;   /* complete, but there was no room for a connection */
 	uint8_t again : 1;  /* a repeated SYN had the SYN-ACK sent again: which one is acknowledged? */
+	uint8_t late : 1;   /* its SYN-ACK is held back on purpose and not sent yet */
 	uint8_t kind; /* enum flow_type; 0: free */
 };
 
@@ -374,6 +375,7 @@ struct tcp_work {
 	uint32_t sack_start[4];             /* left edges of recently changed ranges, newest first */
 	struct prr prr;
 	struct tcp_own own;                 /* with TCP_F_OWN */
+	uint32_t chaos;                     /* with TCP_F_SLOW: slab index of struct tcp_chaos */
 	uint32_t ooo_held;                  /* mbufs of the out-of-order queue */
 	uint32_t fat_next, fat_prev;        /* neighbours in tcp.fat, connection indexes, 0: none */
 	uint32_t fat_list;                  /* 0: in none */

@@ -365,6 +365,19 @@ void tcp_urgent_fin(struct tcp_work *w, uint32_t seq);
 
 /* ---- queues (queue.c, rcvq.c) ---- */
 
+/* FIN behind everything that was queued: CLOSE, RFC 9293 section 3.10.4. Once. */
+static inline void tcp_shutdown(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	c->flags |= TCP_F_FIN_QUEUED;
+	c->flags &= ~(uint32_t)TCP_F_WANT_WRITABLE;
+	/* Before ESTABLISHED a FIN waits for it, but one with nothing before it. */
+	if (c->state == TCP_CLOSE_WAIT)
+		c->state = TCP_LAST_ACK;
+	else if (c->state == TCP_ESTABLISHED || (c->state == TCP_SYN_RECEIVED && !w->sndq.n))
+		c->state = TCP_FIN_WAIT_1;
+	tcp_ready(t, c, w, 0);
+}
+
 /* Append to the send queue; each returns the bytes taken, bounded by the room. */
 size_t tcp_send_copy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
 		     size_t len);

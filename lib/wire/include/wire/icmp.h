@@ -25,6 +25,7 @@
 #define ICMP_UNREACH_PORT        3
 #define ICMP_UNREACH_FRAG_NEEDED 4
 #define ICMP_UNREACH_SRC_ROUTE   5
+#define ICMP_UNREACH_ADMIN       13 /* RFC 1812 section 5.2.7.1 */
 
 /* Codes of ICMP_TIME_EXCEEDED. */
 #define ICMP_EXCEEDED_TTL        0
