@@ -29,11 +29,11 @@ static inline bool calm(const struct tcp_work *w)
 	       !(w->lost | w->sacked | w->dup_credit | w->dup_acks | w->ptb_mtu | w->guesses);
 }
 
-/* The receive queue is empty, and so is what could lie behind a gap. */
-static inline bool nothing_received(const struct tcp_work *w)
+/* The receive queue has at most what this burst brought, in line; nothing lies behind a gap. */
+static inline bool queue_fine(const struct tcp_work *w)
 {
-	return !(w->rcvq.n | w->ooo.n) && !(w->fin_held | w->rcv_left) && !w->rcv_more.head &&
-	       !w->rcvq.mem;
+	return w->rcvq.head + w->rcvq.n < WORK_SLICES && !w->ooo.n && !(w->fin_held | w->rcv_left) &&
+	       !w->rcv_more.head && !w->rcvq.mem;
 }
 
 /* RFC 7323: agreed and there, not older, and an echo that can be true. */
@@ -76,7 +76,7 @@ static inline bool may_take(const struct tcp *t, const struct rte_mbuf *m, const
 	       (f->flags & options) == (c->flags & TCP_AGREED_TS ? PKT_F_TS : 0) &&
 	       f->seq == c->rcv_nxt && f->payload_len && f->payload_len <= c->rcv_mss &&
 	       seq_leq(f->seq + f->payload_len, w->rcv_adv) && m->nb_segs == 1 && calm(w) &&
-	       nothing_received(w) && (!t->held_max || t->held < t->held_max) &&
+	       queue_fine(w) && (!t->held_max || t->held < t->held_max) &&
 	       w->timer <= TCP_TIMER_REO &&
 	       f->ack - w->marks < TCP_MARKS_AGE;
 }
@@ -121,9 +121,7 @@ static inline void take_data(struct tcp *t, struct tcp_conn *c, struct tcp_work 
 			     struct rte_mbuf *m, const struct pkt_facts *f)
 {
 	rcv_hold(t, w, m);
-	w->rcvq.head = 0;
-	w->rcvq.n = 1;
-	w->rcvq_inline[0] = (struct slice){
+	w->rcvq_inline[w->rcvq.head + w->rcvq.n++] = (struct slice){
 		.data = rte_pktmbuf_mtod_offset(m, const uint8_t *, f->payload_off),
 		.owner = m,
 		.seq = f->seq,
