@@ -42,7 +42,7 @@ static void make_payload(struct peer *p)
 {
 	const struct peer_config *c = &p->cfg;
 
-	if (c->len > PEER_PAYLOAD - (c->plain ? 0 : TCP_OPT_TS_SPACE) || c->len == 0 ||
+	if (c->len > PEER_JUMBO - (c->plain ? 0 : TCP_OPT_TS_SPACE) || c->len == 0 ||
 	    (marked(p) && c->len < 8))
 		bench_die("a payload of %u bytes cannot be sent", c->len);
 	for (unsigned int i = 0; i < c->len; i++)

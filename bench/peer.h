@@ -32,6 +32,7 @@
 #define PEER_PORTS     60000u
 #define PEER_HEADERS   66 /* Ethernet, IPv4, TCP with timestamps */
 #define PEER_PAYLOAD   1460
+#define PEER_JUMBO     8960 /* what fits into a packet of 9,000 bytes */
 
 enum peer_kind { PEER_ECHO, PEER_REQUEST, PEER_SHORT, PEER_PUSH, PEER_PULL, PEER_FORWARD };
 
@@ -87,7 +88,7 @@ struct peer {
 	uint32_t headers_len, tcp_len;
 	uint32_t ip_sum, tcp_sum, payload_sum; /* of what is the same in all packets */
 	uint8_t headers[PEER_HEADERS];
-	uint8_t payload[PEER_PAYLOAD];
+	uint8_t payload[PEER_JUMBO];
 	uint8_t reply[2048]; /* the first; empty: none yet */
 	uint32_t reply_len, date_at, date_len;
 	char error[128];

@@ -50,7 +50,7 @@ struct match_rule_act {
 struct match_settings {
 	char *rules, *cache, *actions, *bounds;
 	uint32_t direction; /* enum match_dir */
-	uint64_t depth, scan_turn, stream_memory;
+	uint64_t depth, scan_turn, scan_time, stream_memory;
 	uint32_t max_matches, matches_turn;
 	uint32_t reply, rest; /* enum match_reply, match_rest */
 	uint64_t rest_after;
@@ -60,6 +60,7 @@ struct match_settings {
 
 	/* From here on made by match_setup. */
 	struct match_db *db;
+	uint64_t scan_ticks; /* scan_time; 0: no limit */
 	struct match_rule_act *act;
 	struct match_body *bodies;
 	uint32_t n_bodies, n_slots;
@@ -146,7 +147,8 @@ struct match_inner {
 /*
  * Scan the slices of a direction where they lie, but for their first skip bytes, within this turn's
  * bounds. Returns the bytes, skip included, that were looked at or need not be: all but what waits
- * for the next turn, or for answers that are to leave first.
+ * for the next turn, or for answers that are to leave first. What was sent does not wait: see
+ * match_turn_room.
  */
 size_t match_look(struct pier_conn *c, struct match_conn *m, enum match_dir dir,
 		  const struct pier_slice *s, unsigned int n, size_t skip);
@@ -157,7 +159,7 @@ void match_look_end(struct pier_conn *c, struct match_conn *m, enum match_dir di
 /* A callback begins, or the connection ends: a turn may be over with it. */
 void match_turn_begin(const struct pier_conn *c);
 
-/* Bytes that match_look would take in this turn. */
+/* Bytes that match_look would take in this turn, as far as can be foreseen. */
 uint64_t match_turn_room(const struct pier_conn *c);
 
 /* Send, and look at what was sent. fixed: data stays unchanged as long as the listener lives. */

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/units.h"
+#include "match/clock.h"
 #include "match_conn.h"
 #include "pier/registry.h"
 
@@ -37,6 +39,9 @@ static const struct option options[] = {
 	 .help = "matches on a connection after which it is scanned no more; 0: no limit"},
 	{"scan-turn", OPTION_SIZE, AT(scan_turn), 1024, 1ull << 30, .def = "64k",
 	 .help = "bytes that a worker scans in one turn; the rest waits for the next"},
+	{"scan-time", OPTION_DURATION, AT(scan_time), 0, US_PER_SEC, .def = "500us",
+	 .help = "time after which a worker's scanning waits for the next turn, whatever rules and data "
+		 "cost; 0: no limit"},
 	{"matches-turn", OPTION_U32, AT(matches_turn), 1, UINT32_MAX, .def = "65536",
 	 .help = "matches in one turn after which a worker's scanning waits for the next turn; a "
 		 "connection that has so many in one scan is scanned no more"},
@@ -388,6 +393,7 @@ static bool open_rules(struct match_settings *set, char *err, size_t errlen)
 	set->db = match_db_open(&r, set->cache, set->stream_memory, EXTRA_TAGS + TAGS_MAX, err, errlen);
 	if (!set->db)
 		return false;
+	set->scan_ticks = set->scan_time * match_ticks_per_us();
 	set->act = calloc(set->db->rules.n, sizeof(*set->act));
 	for (uint32_t i = 0; set->act && i < set->db->rules.n; i++)
 		set->act[i] = (struct match_rule_act){

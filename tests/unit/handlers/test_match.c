@@ -13,6 +13,22 @@
 #include "fake_host.h"
 #include "handlers/handlers.h"
 
+/* The clock of scan-time, in place of the real one: a reading takes so long. */
+static uint64_t ticks, ticks_each;
+
+uint64_t match_ticks(void);
+uint64_t match_ticks_per_us(void);
+
+uint64_t match_ticks(void)
+{
+	return ticks += ticks_each;
+}
+
+uint64_t match_ticks_per_us(void)
+{
+	return 1000;
+}
+
 static char rules_path[] = "/tmp/pier_match_XXXXXX";
 
 static int make_rules(void **state)
@@ -394,6 +410,117 @@ static void test_scan_turn_is_shared(void **state)
 	fake_free(g);
 }
 
+/*
+ * Not longer than scan-time, whatever bytes cost: here a reading of the clock, one for 1,024 bytes, finds
+ * 400 us gone. The rest comes later, complete.
+ */
+static void test_scan_time(void **state)
+{
+	struct fake_host *f = start("action=2 report\nscan-time=1ms\nscan-turn=1m");
+	char *text = malloc(20001);
+	size_t before, most = 0;
+	unsigned int turns = 0;
+
+	memset(text, '.', 20000);
+	memcpy(text + 3000, "two", 3);
+	memcpy(text + 19997, "two", 3);
+	text[20000] = 0;
+	ticks_each = 400000;
+	fake_input(f, text, 20000);
+	for (; f->rx_len && turns < 100; turns++) {
+		before = f->taken;
+		f->conn.now++;
+		fake_turn(f);
+		if (turns) /* by then it is known what bytes cost */
+			most = f->taken - before > most ? f->taken - before : most;
+	}
+	assert_int_equal(f->taken, 20000);
+	assert_in_range(turns, 5, 20);
+	assert_in_range(most, 1024, 3 * 1460); /* slices: the clock is read after each */
+	assert_string_equal(f->out, "2 3003\n2 20000\n");
+	assert_in_range(stat_of(f, "scans_deferred"), 2, turns - 1);
+	fake_free(f);
+
+	/* The same bytes where they cost little: one turn, when what was dear is forgotten. */
+	ticks_each = 10;
+	f = start("action=2 report\nscan-time=1ms\nscan-turn=1m");
+	for (int i = 0; i < 40; i++) {
+		f->conn.now++;
+		fake_input(f, text, 20000);
+		fake_run(f);
+	}
+	memset(text, '.', 20000);
+	before = f->taken;
+	f->conn.now++;
+	fake_input(f, text, 20000);
+	fake_turn(f);
+	assert_int_equal(f->taken - before, 20000);
+	ticks_each = 0;
+	free(text);
+	fake_free(f);
+}
+
+/* What was sent cannot wait: the pieces are small, but all of it is scanned. */
+static void test_scan_time_of_what_is_sent(void **state)
+{
+	struct fake_host *f = start("reply=echo\ndirection=out\nscan-time=1ms\nscan-turn=1m");
+	char *text = malloc(9001);
+
+	for (int i = 0; i < 9000; i++)
+		text[i] = i % 10 < 3 ? "two"[i % 10] : '.';
+	text[9000] = 0;
+	ticks_each = 400000;
+	fake_input(f, text, 9000);
+	fake_run(f);
+	assert_int_equal(f->out_len, 9000);
+	assert_memory_equal(f->out, text, 9000);
+	assert_int_equal(stat_of(f, "rule_2"), 900);
+	ticks_each = 0;
+	free(text);
+	fake_free(f);
+}
+
+/*
+ * The bound of a turn, for many connections with more than it can take, rules that all match at each byte,
+ * and both directions scanned: scan-turn bytes come in, twice matches-turn matches are told of.
+ */
+static void test_turn_of_many(void **state)
+{
+	enum { MANY = 50, EACH = 8000 };
+	struct fake_host *f[MANY];
+	char *text = malloc(EACH + 1), all[200];
+	uint64_t bytes = 0, matches = 0, more;
+
+	snprintf(all, sizeof(all), "rules=%s\nscan-turn=16k\nmatches-turn=10000", rules_path);
+	memset(text, 'x', EACH);
+	text[EACH] = 0;
+	for (unsigned int i = 0; i < MANY; i++) {
+		f[i] = fake_new(&handler_match, all);
+		f[i]->conn.id = 100 + i;
+		fake_input(f[i], text, EACH);
+	}
+	for (unsigned int pass = 0; pass < 60; pass++) {
+		uint64_t took = 0, told = 0;
+
+		for (unsigned int i = 0; i < MANY; i++) {
+			f[i]->conn.now = 7000000000 + pass;
+			took -= f[i]->taken;
+			fake_turn(f[i]);
+			took += f[i]->taken;
+			more = stat_of(f[i], "rule_4");
+			told += more;
+		}
+		assert_true(took <= 16384);
+		assert_true(told - matches <= 20000);
+		bytes += took;
+		matches = told;
+	}
+	assert_int_equal(bytes, (uint64_t)MANY * EACH);
+	for (unsigned int i = 0; i < MANY; i++)
+		fake_free(f[i]);
+	free(text);
+}
+
 static void test_matches_turn(void **state)
 {
 	struct fake_host *f = start("matches-turn=10");
@@ -497,6 +624,9 @@ int main(void)
 		cmocka_unit_test(test_echo_both_directions),
 		cmocka_unit_test(test_scan_turn),
 		cmocka_unit_test(test_scan_turn_is_shared),
+		cmocka_unit_test(test_scan_time),
+		cmocka_unit_test(test_scan_time_of_what_is_sent),
+		cmocka_unit_test(test_turn_of_many),
 		cmocka_unit_test(test_matches_turn),
 		cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_stream_memory),
