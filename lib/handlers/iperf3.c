@@ -265,7 +265,7 @@ static const struct option options[] = {
 	{"max-tests", OPTION_U32, AT(max_tests), 1, 4096, .def = "64",
 	 .help = "tests at a time; a client beyond is told that the server is busy"},
 	{"setup-timeout", OPTION_DURATION, AT(setup_timeout), 1 * MS * 100, 3600 * US, .def = "30s",
-	 .help = "time for each step of a test but its running, and beyond the time that the client asked for"},
+	 .help = "time for each step of a test but its running, for each stream to come, and beyond the time that the client asked for"},
 	{"idle-timeout", OPTION_DURATION, AT(idle_timeout), US, 86400 * US, .def = "120s",
 	 .help = "a running test in which nothing moves for so long is ended"},
 };

@@ -154,6 +154,7 @@ static void run(struct pier_conn *c, struct iperf3_session *s)
 	iperf3_count(settings(c), COUNT_STREAMS, s->n);
 	ctl->counted = true;
 	ctl->step = STEP_RUN;
+	ctl->moved = 0;
 	ctl->began = ctl->idle_since = ctl->interval_at = ctl->cpu_from = c->now;
 	ctl->omit_at = s->params.omit_s ? c->now + s->params.omit_s * US : 0;
 	ctl->deadline = UINT64_MAX;
@@ -356,6 +357,23 @@ static void watch_run(struct pier_conn *c, struct iperf3_session *s)
 	pier_set_timer(c, next > c->now ? next - c->now : 1);
 }
 
+/* The time for a stream begins anew with each that joins. */
+static void watch_joining(struct pier_conn *c, struct iperf3_session *s)
+{
+	struct iperf3_ctl *ctl = &s->ctl;
+	const uint32_t n = iperf3_session_joined(s);
+
+	if (n != ctl->moved)
+		ctl->deadline = c->now + settings(c)->setup_timeout;
+	ctl->moved = n;
+	if (iperf3_session_ready(s))
+		run(c, s);
+	else if (c->now >= ctl->deadline)
+		fail(c, s, IPERF3_E_ACCEPT);
+	else
+		pier_set_timer(c, JOIN_POLL_US);
+}
+
 void iperf3_ctl_timer(struct pier_conn *c, struct iperf3_conn *x)
 {
 	struct iperf3_session *s = x->s;
@@ -363,14 +381,14 @@ void iperf3_ctl_timer(struct pier_conn *c, struct iperf3_conn *x)
 
 	if (ctl->step == STEP_RUN)
 		watch_run(c, s);
-	else if (ctl->step == STEP_STREAMS && iperf3_session_ready(s))
-		run(c, s);
+	else if (ctl->step == STEP_STREAMS)
+		watch_joining(c, s);
 	else if (ctl->step == STEP_OVER && c->now >= ctl->deadline)
 		pier_close(c);
 	else if (c->now >= ctl->deadline)
-		fail(c, s, ctl->step == STEP_STREAMS ? IPERF3_E_ACCEPT : IPERF3_E_IDLE);
+		fail(c, s, IPERF3_E_IDLE);
 	else
-		pier_set_timer(c, ctl->step == STEP_STREAMS ? JOIN_POLL_US : ctl->deadline - c->now);
+		pier_set_timer(c, ctl->deadline - c->now);
 }
 
 /* Behind IPERF3_DONE, or a client that is gone. */

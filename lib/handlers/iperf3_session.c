@@ -187,6 +187,11 @@ bool iperf3_session_size(struct iperf3_session *s, uint32_t n)
 	return true;
 }
 
+uint32_t iperf3_session_joined(const struct iperf3_session *s)
+{
+	return joined(gate_of(s));
+}
+
 bool iperf3_session_ready(const struct iperf3_session *s)
 {
 	if (joined(gate_of(s)) < s->n)

@@ -160,6 +160,9 @@ enum iperf3_phase iperf3_phase(const struct iperf3_session *s);
 /* Control connection only. */
 void iperf3_phase_set(struct iperf3_session *s, enum iperf3_phase phase);
 
+/* Streams that have joined so far. */
+uint32_t iperf3_session_joined(const struct iperf3_session *s);
+
 /* All streams have joined and said so. */
 bool iperf3_session_ready(const struct iperf3_session *s);
 

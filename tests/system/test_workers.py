@@ -2,6 +2,7 @@
 import unittest
 
 import test_http
+import test_iperf3
 import test_load
 import test_scan
 import test_stream
@@ -61,6 +62,13 @@ class StreamInSoftware(TwoWorkers, test_stream.Stream):
 class HttpInSoftware(TwoWorkers, test_http.Http):
     steering = 'in software'
     pier_options = options(test_http.Http.pier_options, port_more='steering = software\n')
+
+
+class Iperf3InSoftware(TwoWorkers, test_iperf3.Iperf3):
+    """The streams of a test are on both workers."""
+
+    steering = 'in software'
+    pier_options = options(test_iperf3.Iperf3.pier_options, port_more='steering = software\n')
 
 
 class HttpOverOneQueue(TwoWorkers, test_http.Http):

@@ -1,0 +1,137 @@
+"""The real iperf3 client against the iperf3 handler; test_workers.py does the same on two workers."""
+import json
+import shutil
+import signal
+import time
+import unittest
+
+import kit
+from kit import SERVER, wait_for
+
+IPERF3 = shutil.which('iperf3')
+OPTIONS = {'more': '[listen 5201]\nhandler = iperf3\nmax-tests = 3\nsetup-timeout = 3s\n'}
+
+
+@unittest.skipUnless(IPERF3, 'no iperf3')
+class Iperf3(kit.PierCase):
+    pier_options = OPTIONS
+
+    def words(self, *options):
+        return [IPERF3, '-c', SERVER, '-J', *options]
+
+    def iperf3(self, *options):
+        """The client's report of a test that must succeed."""
+        run = self.net.run(self.words(*options), check=False, timeout=60)
+        said = json.loads(run.stdout)
+        self.assertEqual(said.get('error'), None)
+        self.assertEqual(run.returncode, 0)
+        return said['end']
+
+    def error(self, *options):
+        run = self.net.run([IPERF3, '-c', SERVER, *options], check=False, timeout=60)
+        self.assertNotEqual(run.returncode, 0, run.stdout)
+        return run.stderr
+
+    def stat(self, name):
+        entries = self.pier.ask('/pier/listeners')
+        number = next(i for i, e in entries.items() if e['listen'] == '5201')
+        return self.pier.ask(f'/pier/handler,{number}')[name]
+
+    def test_forward(self):
+        end = self.iperf3('-t', '1')
+        self.assertGreater(end['sum_received']['bytes'], 0)
+        self.assertLessEqual(end['sum_received']['bytes'], end['sum_sent']['bytes'])
+        self.assertEqual(end['receiver_tcp_congestion'], 'cubic')
+        self.assertGreater(end['cpu_utilization_percent']['remote_total'], 0)
+
+    def test_reverse(self):
+        end = self.iperf3('-R', '-t', '1')
+        self.assertGreater(end['sum_received']['bytes'], 0)
+        self.assertGreaterEqual(end['sum_sent']['retransmits'], 0)
+        self.assertEqual(end['sender_tcp_congestion'], 'cubic')
+
+    def test_parallel(self):
+        for direction in [], ['-R']:
+            end = self.iperf3('-P', '8', '-t', '1', *direction)
+            self.assertEqual(len(end['streams']), 8)
+            for stream in end['streams']:
+                self.assertGreater(stream['sender']['bytes'], 0)
+
+    def test_both_directions(self):
+        end = self.iperf3('--bidir', '-P', '3', '-t', '1')
+        self.assertEqual(len(end['streams']), 6)
+        for kind in 'sum_sent', 'sum_received', 'sum_sent_bidir_reverse', 'sum_received_bidir_reverse':
+            self.assertGreater(end[kind]['bytes'], 0, kind)
+
+    def test_most_streams(self):
+        self.assertEqual(len(self.iperf3('-P', '128', '-n', '1M')['streams']), 128)
+
+    def test_amounts(self):
+        self.assertGreaterEqual(self.iperf3('-n', '3M')['sum_sent']['bytes'], 3 << 20)
+        self.assertGreaterEqual(self.iperf3('-n', '3M', '-R')['sum_received']['bytes'], 3 << 20)
+        self.assertGreaterEqual(self.iperf3('-k', '20', '-l', '16k')['sum_sent']['bytes'], 20 << 14)
+
+    def test_pace(self):
+        """Sent by the server: no more than was asked for; a block is 128 KB."""
+        sent = self.iperf3('-R', '-b', '8M', '-t', '2')['sum_sent']
+        self.assertLessEqual(sent['bytes'], sent['seconds'] * 1.1e6 + (256 << 10))
+        self.assertGreater(sent['bytes'], 0)
+
+    def test_options(self):
+        for options in (['-O', '1'], ['-w', '64k'], ['-M', '500'], ['-l', '100'], ['-N'], ['-S', '0x28'],
+                        ['-Z'], ['-i', '0.2'], ['--cport', '7777'], ['-C', 'reno'], ['-R', '-O', '1'],
+                        ['-R', '--repeating-payload'], ['--get-server-output']):
+            with self.subTest(options):
+                self.assertGreater(self.iperf3('-t', '1', *options)['sum_received']['bytes'], 0)
+
+    def test_server_output(self):
+        text = self.net.run([IPERF3, '-c', SERVER, '-t', '1', '-P', '2', '--get-server-output']).stdout
+        self.assertIn('Server output:', text)
+        self.assertIn('Accepted connection from 198.18.0.1', text)
+        self.assertRegex(text.split('Server output:')[1], r'\[SUM\].* receiver')
+
+    def test_what_is_not_there(self):
+        self.assertIn('protocol does not exist', self.error('-u'))
+        self.assertIn('unable to set CPU affinity', self.error('-A', '0,0'))
+
+    def test_several_clients(self):
+        """At a time; and one beyond max-tests is told so."""
+        clients = [self.net.start(self.words('-t', '3', *d), stdout=-1, text=True)
+                   for d in ([], ['-R'], ['--bidir'])]
+        for client in clients:
+            self.addCleanup(client.kill)
+        wait_for('they run', lambda: self.stat('tests_open') == 3)
+        self.assertIn('the server is busy', self.error('-t', '1'))
+        for client in clients:
+            self.assertEqual(json.loads(client.communicate(timeout=30)[0]).get('error'), None)
+
+    def test_vanish(self):
+        """Clients that are killed, and one whose host is gone, leave nothing."""
+        for options in ['-t', '30'], ['-t', '30', '-R', '-P', '4'], ['-t', '30', '--bidir']:
+            client = self.net.start(self.words(*options), stdout=-1)
+            self.addCleanup(client.communicate)
+            wait_for('it runs', lambda: self.stat('tests_open') == 1)
+            time.sleep(0.3)
+            client.send_signal(signal.SIGKILL)
+            client.wait()
+            wait_for('it is cleaned up', lambda: self.stat('tests_open') == 0)
+        self.iperf3('-t', '1')
+
+    def test_interrupt(self):
+        client = self.net.start([IPERF3, '-c', SERVER, '-t', '30'], stdout=-1, stderr=-1)
+        self.addCleanup(client.kill)
+        wait_for('it runs', lambda: self.stat('tests_open') == 1)
+        time.sleep(0.3)
+        # the words of Namespace.start end in exec: the client has the process id
+        client.send_signal(signal.SIGINT)
+        client.communicate(timeout=20)
+        wait_for('it is cleaned up', lambda: self.stat('tests_open') == 0)
+
+    def test_bad_clients(self):
+        script = ('import socket, sys; s = socket.create_connection(("%s", 5201), 5); '
+                  's.sendall(b"x" * 36 + b"\\0"); s.recv(1); s.sendall(%r); '
+                  'print(list(s.recv(99) + s.recv(99)))')
+        for text in b'\xff\xff\xff\xff{', b'\0\0\0\0', b'\0\0\0\2{{', b'\0\0\x20\1' + b'[' * 9000:
+            said = self.net.run(['python3', '-c', script % (SERVER, text)]).stdout
+            self.assertEqual(said, '[254, 0, 0, 0, 114, 0, 0, 0, 0]\n')
+        wait_for('all are gone', lambda: self.stat('tests_open') == 0)
