@@ -496,8 +496,10 @@ static void test_wrong_state(void **state)
 static void test_bad_results(void **state)
 {
 	static const char *const bad[] = {
-		"{}", "[]", "{\"cpu_util_total\":1,\"cpu_util_user\":1,\"cpu_util_system\":0,"
-		"\"sender_has_retransmits\":0,\"streams\":[{\"id\":1}]}",
+		"{}",
+		"[]",
+		("{\"cpu_util_total\":1,\"cpu_util_user\":1,\"cpu_util_system\":0,"
+		 "\"sender_has_retransmits\":0,\"streams\":[{\"id\":1}]}"),
 	};
 	struct fake_host *f, *d;
 
