@@ -8,6 +8,7 @@ import tempfile
 
 from . import common, link
 
+MATCH_BEGIN, MATCH_END = "<!-- match: begin (bench/run --readme) -->", "<!-- match: end -->"
 BEGIN, END = "<!-- figures: begin (bench/run --readme) -->", "<!-- figures: end -->"
 PARTS = ["noport", "stages", "instructions", "ring", "workers", "memif", "bulk", "latency", "overload", "kernel",
          "load", "others"]
@@ -221,6 +222,37 @@ def workers_table(f):
     return lines
 
 
+MATCH_SETS = {"rules_1": "1 literal", "rules_1_class": "1 of character classes", "rules_1_repeat": "1 bounded repeat",
+              "rules_100": "100", "rules_2000": "2,000"}
+MATCH_SHAPES = {"64": "64", "512": "512", "1448": "1,448", "8948": "8,948", "44x1448": "44 x 1,448, joined by the port"}
+
+
+def match_table(f):
+    """Throughput through TCP as a part of the bare loop's, and what TCP and handler cost beside the scan."""
+    lines = ["| Rules | Bytes of a segment | Bare, cycles | Through TCP, cycles | TCP : bare | the same, checksums "
+             "in software | Cost beside the scan, cycles |", "|---|---|---:|---:|---:|---:|---:|"]
+    for key, rules in MATCH_SETS.items():
+        for size, title in MATCH_SHAPES.items():
+            v = f.get(f"{key}_bytes_{size}")
+            if v:
+                lines.append(f"| {rules} | {title} | {spread(v['bare_cycles'])} | {spread(v['tcp_cycles'])} | "
+                             f"{number(v['bare_to_tcp']['median'], 1, 2)} | "
+                             f"{number(median(v, 'bare_to_soft'), 1, 2)} | {number(v['cost_cycles']['median'])} |")
+    lines += ["", "| Rules | Context, bytes a connection | its stream, open | at rest |", "|---|---:|---:|---:|"]
+    for key, rules in MATCH_SETS.items():
+        v = f.get(f"{key}_memory")
+        if v:
+            lines.append(f"| {rules} | {v['context']} | {number(v['open'])} | {number(v['resting'])} |")
+    for key, title in (("stall_matches", "200 rules that match at each byte"),
+                       ("stall_states", "40 rules of repeats over repeats")):
+        if key in f:
+            s = f[key]["turn_us"]
+            lines += [""] if key == "stall_matches" else []
+            lines.append(f"{title}, jumbo frames: a turn takes {number(s['median'])} microseconds, 90 % of them less "
+                         f"than {number(s['high'])}.")
+    return lines
+
+
 def head(r):
     m = r["machine"]
     return (f"{r['date']}, {m['cpu']} ({m['cpus']} CPUs, virtual: {m['virtual']}), kernel {m['kernel']}, DPDK "
@@ -235,12 +267,12 @@ def text(results):
         "workers": workers_table,
         "memif": lambda f: link_table("memif, two processes", f),
         "bulk": lambda f: link_table("memif, bytes", f), "latency": latency_table,
-        "overload": overload_table, "kernel": kernel_table,
+        "overload": overload_table, "kernel": kernel_table, "match": match_table,
         "load": lambda f: generic_table("pier-load", f), "others": lambda f: generic_table("Others", f)}
     heads = {head(r) for r in results.values()}
     if len(heads) == 1:
         out += [heads.pop() + ".", ""]
-    for part in PARTS:
+    for part in PARTS + ["match"]:
         if part not in results:
             continue
         figures = results[part]["figures"]
@@ -268,16 +300,24 @@ def load(quick=False):
     return results
 
 
+def replace(readme_text, begin, end, content):
+    before, found, rest = readme_text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not found or not closed:
+        sys.exit(f"README.md lacks the markers {begin} and {end}")
+    return f"{before}{begin}\n{content}\n{end}{after}"
+
+
 def readme():
-    results = load()
-    if not results:
+    results, path, match = load(), common.ROOT / "README.md", common.RESULTS / "match.json"
+    if not results and not match.exists():
         sys.exit("bench/results has no full run: run bench/run first")
-    path = common.ROOT / "README.md"
-    before, begin, rest = path.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        sys.exit(f"README.md lacks the markers {BEGIN} and {END}")
-    path.write_text(f"{before}{begin}\n{text(results)}\n{end}{after}")
+    page = path.read_text()
+    if results:
+        page = replace(page, BEGIN, END, text(results))
+    if match.exists():
+        page = replace(page, MATCH_BEGIN, MATCH_END, text({"match": json.loads(match.read_text())}))
+    path.write_text(page)
     return 0
 
 
