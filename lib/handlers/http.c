@@ -252,7 +252,7 @@ static void answer_request(struct pier_conn *c, struct http_conn *h)
 		h->last = true;
 		h->more |= h->pipelines; /* this client has not announced the end */
 	}
-	if (p->flags & HTTP_HAS_QUERY || p->method == HTTP_OTHER)
+	if (p->flags & HTTP_HAS_QUERY)
 		answer_query(c, h);
 	else
 		reply(c, h, &set->plain.whole[mode_of(h)]);

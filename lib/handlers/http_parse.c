@@ -258,7 +258,7 @@ static const uint8_t *end_head(struct http_parser *p, const struct scan *x, cons
 	if (status)
 		return fail(p, status, at);
 	x->q->body = p->left;
-	if ((p->flags & HAS_CODING) || p->method == HTTP_POST || p->method == HTTP_PUT)
+	if ((p->flags & HAS_CODING) || (p->method != HTTP_GET && p->method != HTTP_HEAD))
 		p->flags |= HTTP_HAS_QUERY;
 	p->line = 0;
 	if (p->flags & HAS_CODING)

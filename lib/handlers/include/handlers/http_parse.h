@@ -30,7 +30,7 @@ enum http_method { HTTP_OTHER, HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT };
 #define HTTP_HAS_CLOSE      0x0001 /* Connection: close */
 #define HTTP_HAS_KEEP_ALIVE 0x0002 /* Connection: keep-alive */
 
-/* There is something in struct http_query; if not, it is not up to date. */
+/* Not a plain GET or HEAD: see struct http_query, which without this is not up to date. */
 #define HTTP_HAS_QUERY      0x0800
 
 /* What a listener lays down for its requests. Not changed while requests are read by it. */
