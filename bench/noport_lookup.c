@@ -54,22 +54,32 @@ static void lookup_init(struct lookup *l, uint32_t n)
 	}
 }
 
-/* As the engine does it: a pass for the hashes, one for the buckets, one for the records. */
+/* As the engine does it: a pass for the hashes, one for the buckets, one for second buckets, one for the records. */
 static unsigned int lookup_burst(const struct lookup *l, const struct flow_tuple *tuples)
 {
 	struct flow_cursor cursor[BENCH_BURST];
 	uint32_t entry[BENCH_BURST];
 	uint64_t hash[BENCH_BURST];
-	unsigned int found = 0;
+	unsigned int found = 0, late[BENCH_BURST], k = 0;
 
 	for (unsigned int i = 0; i < BENCH_BURST; i++) {
 		hash[i] = flow_hash(&l->key, &tuples[i]);
 		flow_table_prefetch(&l->table, hash[i]);
 	}
 	for (unsigned int i = 0; i < BENCH_BURST; i++) {
-		entry[i] = flow_table_first(&l->table, hash[i], &cursor[i]);
+		if (unlikely(!flow_table_begin(&l->table, hash[i], &cursor[i], &entry[i]))) {
+			late[k++] = i;
+			continue;
+		}
 		if (entry[i] != FLOW_NONE)
 			prefetch(record(l, flow_entry_index(entry[i])));
+		if (unlikely(cursor[i].mask))
+			prefetch(record(l, flow_entry_index(flow_table_peek(&cursor[i]))));
+	}
+	for (unsigned int j = 0; j < k; j++) {
+		entry[late[j]] = flow_table_next(&l->table, &cursor[late[j]]);
+		if (entry[late[j]] != FLOW_NONE)
+			prefetch(record(l, flow_entry_index(entry[late[j]])));
 	}
 	for (unsigned int i = 0; i < BENCH_BURST; i++) {
 		while (entry[i] != FLOW_NONE &&

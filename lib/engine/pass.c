@@ -77,25 +77,40 @@ static inline void prefetch_conn(const struct tcp *t, const struct tcp_conn *c)
 		prefetch_write(slab_ptr(&t->slab, (uint32_t)c->ctx));
 }
 
-/* Passes two and three: the first candidate's record, then its block. */
+static inline void prefetch_record(const struct tcp *t, uint32_t entry)
+{
+	const uint32_t at = flow_entry_index(entry);
+
+	if (entry == FLOW_NONE)
+		return;
+	if (flow_entry_type(entry) == FLOW_CONN) {
+		prefetch_write(&t->conn[at]);
+		prefetch_write((char *)&t->conn[at] + CACHE_LINE);
+	} else {
+		prefetch_write(&t->small[at]);
+	}
+}
+
+/* Passes two to four: the first candidate's record, where need be by the second bucket; its block. */
 static void look_ahead(struct engine *e, struct pkt_facts **seg, unsigned int n)
 {
 	struct tcp *t = &e->tcp;
-	struct flow_cursor cur;
+	struct flow_cursor cur[ENGINE_BURST_MAX];
+	struct pkt_facts *late[ENGINE_BURST_MAX];
+	unsigned int k = 0;
 
 	for (unsigned int i = 0; i < n; i++) {
-		uint32_t entry = flow_table_first(&t->table, seg[i]->hash, &cur);
-		uint32_t at = flow_entry_index(entry);
-
-		seg[i]->entry = entry;
-		if (entry == FLOW_NONE)
+		if (unlikely(!flow_table_begin(&t->table, seg[i]->hash, &cur[k], &seg[i]->entry))) {
+			late[k++] = seg[i];
 			continue;
-		if (flow_entry_type(entry) == FLOW_CONN) {
-			prefetch_write(&t->conn[at]);
-			prefetch_write((char *)&t->conn[at] + CACHE_LINE);
-		} else {
-			prefetch_write(&t->small[at]);
 		}
+		prefetch_record(t, seg[i]->entry);
+		/* One in fifty meets another's tag first; its own record is not to be waited for. */
+		prefetch_record(t, flow_table_peek(&cur[k]));
+	}
+	for (unsigned int i = 0; i < k; i++) {
+		late[i]->entry = flow_table_next(&t->table, &cur[i]);
+		prefetch_record(t, late[i]->entry);
 	}
 	for (unsigned int i = 0; i < n; i++) {
 		if (flow_entry_type(seg[i]->entry) == FLOW_CONN)

@@ -38,12 +38,31 @@ static void table_free(struct flow_table *t)
 	free(t);
 }
 
+/* A burst's way to begin finds what flow_table_first finds, and peek what follows. */
+static void check_begin(const struct flow_table *t, uint64_t hash)
+{
+	struct flow_cursor a, b;
+	uint32_t first = flow_table_first(t, hash, &a), entry;
+
+	if (!flow_table_begin(t, hash, &b, &entry)) {
+		assert_true(t->buckets[flow_table_bucket(t, hash)].displaced);
+		entry = flow_table_next(t, &b);
+	}
+	assert_int_equal(entry, first);
+	entry = flow_table_peek(&b);
+	first = flow_table_next(t, &a);
+	if (entry != FLOW_NONE)
+		assert_int_equal(entry, first);
+	assert_int_equal(flow_table_next(t, &b), first);
+}
+
 /* How often a lookup of hash offers entry. */
 static unsigned int offers(const struct flow_table *t, uint64_t hash, uint32_t entry)
 {
 	struct flow_cursor c;
 	unsigned int n = 0, all = 0;
 
+	check_begin(t, hash);
 	for (uint32_t e = flow_table_first(t, hash, &c); e != FLOW_NONE;
 	     e = flow_table_next(t, &c)) {
 		n += e == entry;

@@ -214,12 +214,9 @@ static inline uint32_t flow_table_next(const struct flow_table *t, struct flow_c
 	return c->bucket->entry[c->slot];
 }
 
-/*
- * Begin a lookup and return the first candidate, FLOW_NONE if there is none. Every entry inserted
- * under hash is offered, once. Reads one cache line, or two; 24 candidates at most.
- */
-static inline uint32_t flow_table_first(const struct flow_table *t, uint64_t hash,
-					struct flow_cursor *c)
+/* A lookup's beginning: what hash finds in its first bucket is still to be offered. */
+static inline void flow_table_start(const struct flow_table *t, uint64_t hash,
+				    struct flow_cursor *c)
 {
 	const uint32_t b = flow_table_bucket(t, hash);
 
@@ -228,7 +225,41 @@ static inline uint32_t flow_table_first(const struct flow_table *t, uint64_t has
 	c->mask = flow_match(c->bucket, c->tag) & ~(uint32_t)c->bucket->second;
 	c->last = c->bucket->displaced == 0;
 	c->alternate = flow_table_alternate(t, b, c->tag);
+}
+
+/*
+ * Begin a lookup and return the first candidate, FLOW_NONE if there is none. Every entry inserted
+ * under hash is offered, once. Reads one cache line, or two; 24 candidates at most.
+ */
+static inline uint32_t flow_table_first(const struct flow_table *t, uint64_t hash,
+					struct flow_cursor *c)
+{
+	flow_table_start(t, hash, c);
 	return flow_table_next(t, c);
+}
+
+/* The candidate that flow_table_next would offer next, if it is in the same bucket, or FLOW_NONE. */
+static inline uint32_t flow_table_peek(const struct flow_cursor *c)
+{
+	return c->mask ? c->bucket->entry[__builtin_ctz(c->mask)] : FLOW_NONE;
+}
+
+/*
+ * The same for a burst, whose lookups do not wait for each other: true, and *entry is what
+ * flow_table_first returns; or false, if only the second bucket can tell. That one is being fetched:
+ * go on with the next lookup, and ask flow_table_next when the burst is through. With one call of
+ * flow_table_prefetch for each before it, no line is waited for.
+ */
+static inline bool flow_table_begin(const struct flow_table *t, uint64_t hash,
+				    struct flow_cursor *c, uint32_t *entry)
+{
+	flow_table_start(t, hash, c);
+	if (unlikely(!c->mask && !c->last)) {
+		prefetch(&t->buckets[c->alternate]);
+		return false;
+	}
+	*entry = flow_table_next(t, c);
+	return true;
 }
 
 #endif
