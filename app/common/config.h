@@ -79,6 +79,8 @@ struct port_options {
 struct listen_options {
 	char *handler, *plugin;
 	uint32_t backlog;
+	uint32_t proxy_protocol; /* enum proxy_front_mode */
+	uint64_t proxy_protocol_timeout;
 };
 
 struct pier_port {
@@ -109,6 +111,7 @@ struct pier_listener {
 	struct pier_plugin plugin;
 	void *settings; /* handler->options->size bytes, set up; NULL if it has no options */
 	bool set_up;    /* handler->teardown is owed */
+	struct proxy_front *front; /* stands before the handler; NULL: nothing does */
 };
 
 struct pier_config {
@@ -145,6 +148,10 @@ bool pier_config_load(struct pier_config *c, const char *file, const char *const
 
 /* The same for the listeners alone: there are none afterwards. */
 void pier_config_free_listeners(struct pier_config *c);
+
+/* What is to be given the listener's connections: its handler, or what stands before it. */
+const struct pier_handler *pier_listener_handler(const struct pier_listener *l);
+void *pier_listener_settings(const struct pier_listener *l);
 
 /* Run the handlers' teardown and release everything. No connection may be left. */
 void pier_config_free(struct pier_config *c);

@@ -7,6 +7,7 @@
 
 #include "base/compiler.h"
 #include "config_room.h"
+#include "handlers/proxy_front.h"
 #include "pier/registry.h"
 
 /* "echo, discard or http", for messages. */
@@ -147,11 +148,28 @@ void config_set_up_listeners(struct pier_config *c, struct config_errors *errors
 			config_error(errors, l->section, NULL, "%s: %s", l->handler->name, err);
 		else
 			l->set_up = true;
+		if (!l->set_up || l->options.proxy_protocol == PROXY_FRONT_OFF)
+			continue;
+		l->front = proxy_front_new(l->handler, l->settings, l->options.proxy_protocol,
+					   l->options.proxy_protocol_timeout);
+		if (!l->front)
+			abort();
 	}
+}
+
+const struct pier_handler *pier_listener_handler(const struct pier_listener *l)
+{
+	return l->front ? proxy_front_handler(l->front) : l->handler;
+}
+
+void *pier_listener_settings(const struct pier_listener *l)
+{
+	return l->front ? l->front : l->settings;
 }
 
 void config_free_listener(struct pier_listener *l)
 {
+	proxy_front_free(l->front);
 	option_free(&listen_option_table, &l->options);
 	option_free(&tcp_option_table, &l->tcp);
 	option_free(&chaos_option_table, &l->chaos_text);

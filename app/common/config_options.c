@@ -112,6 +112,8 @@ const struct option_table app_port_option_table = {
 	sizeof(struct port_options),
 };
 
+static const char *const proxy_protocol_words[] = {"off", "accept", "require", NULL};
+
 #define AT(field) offsetof(struct listen_options, field)
 static const struct option listen_options[] = {
 	{"handler", OPTION_STRING, AT(handler), .help = "who serves the connections"},
@@ -120,6 +122,12 @@ static const struct option listen_options[] = {
 	{"backlog", OPTION_U32, AT(backlog), 0, 100000000, .def = "0",
 	 .help = "connections of this listener whose handshake is not complete, or for which there is no "
 		 "room yet; 0 is no limit but max-half-open"},
+	{"proxy-protocol", OPTION_ENUM, AT(proxy_protocol), .names = proxy_protocol_words, .def = "off",
+	 .help = "a header of the PROXY protocol, version 1 or 2, before the bytes of a connection, which "
+		 "says whose it is; accept: there may be one; require: without one it is reset"},
+	{"proxy-protocol-timeout", OPTION_DURATION, AT(proxy_protocol_timeout), 0, 3600 * US_PER_SEC,
+	 .def = "3s",
+	 .help = "for that header to come whole; then accept does without it; 0: for ever"},
 };
 #undef AT
 

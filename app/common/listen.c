@@ -19,8 +19,8 @@ void server_listener_fill(const struct server *s, const struct pier_listener *fr
 			  struct listener *l)
 {
 	*l = (struct listener){
-		.handler = from->handler,
-		.settings = from->settings,
+		.handler = pier_listener_handler(from),
+		.settings = pier_listener_settings(from),
 		.tcp = from->tcp,
 		.local = local_index(s, from->spec.addr),
 		.port_lo = from->spec.first,
@@ -49,8 +49,9 @@ static bool listen_on(struct server *s, const struct pier_listener *from, struct
 		versions[w] = m.version;
 	}
 	s->n_listeners++;
-	printf("listen %s: %s\n", listen_spec_format(&from->spec, text, sizeof(text)),
-	       from->handler->name);
+	printf("listen %s: %s, %u bytes of a connection are its own\n",
+	       listen_spec_format(&from->spec, text, sizeof(text)), from->handler->name,
+	       l->handler->ctx_size);
 	return true;
 }
 

@@ -39,8 +39,9 @@ static void print_handler_stats(const struct server *s)
 	for (unsigned int i = 0; i < s->n_listeners; i++) {
 		const struct pier_listener *l = &s->serving->listeners[i];
 
-		if (l->handler->stats)
-			l->handler->stats(l->settings, print_stat, l->section->argument);
+		if (pier_listener_handler(l)->stats)
+			pier_listener_handler(l)->stats(pier_listener_settings(l), print_stat,
+							l->section->argument);
 	}
 }
 

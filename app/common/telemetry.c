@@ -107,8 +107,8 @@ static bool handler_stats(void *arg, unsigned int i, void (*add)(void *, const c
 	pthread_mutex_lock(&s->lock);
 	there = i < s->n_listeners;
 	l = there ? &s->serving->listeners[i] : NULL;
-	if (there && l->handler->stats)
-		l->handler->stats(l->settings, add, to);
+	if (there && pier_listener_handler(l)->stats)
+		pier_listener_handler(l)->stats(pier_listener_settings(l), add, to);
 	pthread_mutex_unlock(&s->lock);
 	return there;
 }

@@ -8,7 +8,7 @@ const char *handlers_register(void)
 {
 	static const struct pier_handler *const all[] = {
 		&handler_echo, &handler_discard, &handler_chargen, &handler_daytime, &handler_http,
-		&handler_rr, &handler_sink, &handler_source,
+		&handler_proxy, &handler_rr, &handler_sink, &handler_source,
 		&handler_iperf3,
 #ifdef PIER_MATCH
 		&handler_match,

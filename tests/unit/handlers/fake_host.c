@@ -159,7 +159,7 @@ static bool fake_tcp_info(struct pier_conn *c, struct pier_tcp_info *info, size_
 static bool fake_get(struct pier_conn *from, uint64_t id, struct pier_conn *c)
 {
 	if (id == from->id)
-		*c = *from;
+		*c = host(from)->conn;
 	return id == from->id;
 }
 
@@ -277,6 +277,12 @@ struct fake_host *fake_new_limited(const struct pier_handler *handler, const cha
 	if (handler->setup && !handler->setup(settings, err, sizeof(err)))
 		fail_msg("setup: %s", err);
 	return start(handler, settings, false, capacity, slice_len);
+}
+
+struct fake_host *fake_with(const struct pier_handler *handler, void *settings, size_t capacity,
+			    size_t slice_len)
+{
+	return start(handler, settings, true, capacity, slice_len);
 }
 
 struct fake_host *fake_beside(const struct fake_host *f)

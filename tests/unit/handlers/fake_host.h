@@ -61,6 +61,10 @@ struct fake_host *fake_new(const struct pier_handler *handler, const char *confi
 struct fake_host *fake_new_limited(const struct pier_handler *handler, const char *config,
 				   size_t capacity, size_t slice_len);
 
+/* As fake_new_limited, with settings that stay the caller's; neither setup nor teardown is called. */
+struct fake_host *fake_with(const struct pier_handler *handler, void *settings, size_t capacity,
+			    size_t slice_len);
+
 /* Another connection of the same listener; to be freed before f. */
 struct fake_host *fake_beside(const struct fake_host *f);
 

@@ -12,6 +12,7 @@ extern const struct pier_handler handler_discard; /* RFC 863 */
 extern const struct pier_handler handler_chargen; /* RFC 864 */
 extern const struct pier_handler handler_daytime; /* RFC 867 */
 extern const struct pier_handler handler_http;    /* RFC 9110, 9112 */
+extern const struct pier_handler handler_proxy;   /* to another address */
 extern const struct pier_handler handler_rr;      /* request and response */
 extern const struct pier_handler handler_sink;    /* bulk in */
 extern const struct pier_handler handler_source;  /* bulk out */

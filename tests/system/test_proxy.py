@@ -1,0 +1,144 @@
+"""proxy, and the PROXY protocol before it and behind it: curl and nc through pier to a server of the
+kernel's, and to pier's own."""
+import hashlib
+import os
+import subprocess
+import tempfile
+
+from kit import CLIENT, PierCase, SERVER, wait_for
+
+MORE = f'''
+[listen 8001]
+handler = proxy
+upstream = {CLIENT}:8080
+
+[listen 8002]
+handler = proxy
+upstream = {CLIENT}:8081
+send-proxy = v1
+
+[listen 8003]
+handler = proxy
+upstream = {CLIENT}:8081
+send-proxy = v2
+proxy-protocol = require
+
+[listen 8004]
+handler = proxy
+upstream = {CLIENT}:8099
+
+[listen 8005]
+handler = proxy
+upstream = {CLIENT}:8099 {CLIENT}:8082
+on-failure = close
+
+[listen 8006]
+handler = http
+body-size = 100
+proxy-protocol = accept
+
+[listen 8007]
+handler = http
+body-size = 100
+proxy-protocol = require
+proxy-protocol-timeout = 1s
+'''
+
+# What came on the first connection, up to the client's FIN, and in answer a line.
+LISTEN_ONCE = '''
+import socket, sys
+s = socket.create_server((sys.argv[1], int(sys.argv[2])))
+c, _ = s.accept()
+got = b''
+while part := c.recv(65536):
+    got += part
+c.sendall(b'answered behind the FIN')
+c.close()
+sys.stdout.buffer.write(got)
+'''
+
+
+class Proxy(PierCase):
+    pier_options = {'more': MORE, 'port_more': 'opens = yes\n'}
+
+    def handler_stats(self, port):
+        for n in range(30):
+            if self.pier.ask(f'/pier/listeners,{n}')[str(n)]['listen'] == str(port):
+                return self.pier.ask(f'/pier/handler,{n}')
+        raise AssertionError(f'no listener {port}')
+
+    def serve(self, words, port):
+        server = self.net.start(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL)
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        wait_for('the upstream listens', lambda: f':{port} ' in self.net.run(
+            ['ss', '-Hltn', f'sport = :{port}']).stdout)
+        return server
+
+    def curl(self, port, *more, **options):
+        return self.net.run(['curl', '-sS', '--max-time', '30', *more, f'http://{SERVER}:{port}/'],
+                            **options)
+
+    def test_curl_gets_a_file_through_it(self):
+        with tempfile.TemporaryDirectory(prefix='pier-test-') as folder:
+            data = os.urandom(20 << 20)
+            with open(folder + '/index.html', 'wb') as f:
+                f.write(data)
+            self.serve(['python3', '-m', 'http.server', '8080', '--bind', CLIENT, '-d', folder], 8080)
+            before = self.handler_stats(8001)
+            got = self.curl(8001, text=False).stdout
+            self.assertEqual(hashlib.sha256(got).digest(), hashlib.sha256(data).digest())
+            after = self.handler_stats(8001)
+            self.assertGreater(after['bytes_down'] - before['bytes_down'], len(data))
+            self.assertEqual(after['connected'] - before['connected'], 1)
+
+    def through(self, port, upstream, text, before=b''):
+        server = self.serve(['python3', '-c', LISTEN_ONCE, CLIENT, str(upstream)], upstream)
+        run = self.net.run(['nc', '-N', '-w', '10', SERVER, str(port)], stdin=None,
+                           input=before + text, text=False)
+        self.assertEqual(run.stdout, b'answered behind the FIN')
+        return server.communicate(timeout=20)[0]
+
+    def test_half_close_and_version_1(self):
+        got = self.through(8002, 8081, b'to the other side')
+        head, _, rest = got.partition(b'\r\n')
+        self.assertRegex(head.decode(), f'^PROXY TCP4 {CLIENT} {SERVER} [0-9]+ 8002$')
+        self.assertEqual(rest, b'to the other side')
+
+    def test_header_in_header_out(self):
+        got = self.through(8003, 8081, b'hello', b'PROXY TCP4 203.0.113.7 203.0.113.8 12345 443\r\n')
+        self.assertEqual(got[:16], b'\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c')
+        self.assertEqual(got[16:28], bytes([203, 0, 113, 7, 203, 0, 113, 8]) + b'\x30\x39\x01\xbb')
+        self.assertEqual(got[28:], b'hello')
+
+    def test_no_upstream_is_reset(self):
+        before = self.handler_stats(8004)['refused']
+        run = self.curl(8004, check=False)
+        self.assertRegex(run.stderr, 'reset|Failed to connect')  # by the moment in which it comes
+        self.assertEqual(self.handler_stats(8004)['refused'] - before, 1)
+
+    def test_next_upstream_stands_in(self):
+        self.assertEqual(self.through(8005, 8082, b'a'), b'a')
+
+    def test_no_upstream_is_closed(self):
+        run = self.net.run(['nc', '-N', '-w', '10', SERVER, '8005'], stdin=None, input='a')
+        self.assertEqual((run.returncode, run.stdout), (0, ''))
+
+    def test_curl_with_a_header(self):
+        for port in 8006, 8007:
+            before = self.handler_stats(port)['proxy_headers']
+            self.assertEqual(len(self.curl(port, '--haproxy-protocol').stdout), 100)
+            self.assertEqual(self.handler_stats(port)['proxy_headers'] - before, 1)
+
+    def test_curl_without_a_header(self):
+        self.assertEqual(len(self.curl(8006).stdout), 100)
+        before = self.handler_stats(8007)['proxy_missing']
+        self.assertRegex(self.curl(8007, check=False).stderr, 'reset|Failed to connect')
+        self.assertEqual(self.handler_stats(8007)['proxy_missing'] - before, 1)
+
+    def test_no_header_in_time(self):
+        before = self.handler_stats(8007)['proxy_timeouts']
+        self.net.run(['nc', '-d', '-w', '10', SERVER, '8007'], stdin=None, check=False)
+        self.assertEqual(self.handler_stats(8007)['proxy_timeouts'] - before, 1)
