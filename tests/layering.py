@@ -59,9 +59,9 @@ SYSTEM_HEADERS = {
 }
 MORE_HEADERS = {
     # A file's time stamp and contents, read when the configuration is; the calendar for Date.
-    # The CPU time that an iperf3 test took. JSON.
+    # The CPU time that an iperf3 test took. JSON. Logarithms, for rr's times.
     'handlers': {'dirent.h', 'fcntl.h', 'sys/mman.h', 'sys/resource.h', 'sys/stat.h', 'time.h',
-                 'unistd.h', 'cjson/cJSON.h'},
+                 'unistd.h', 'cjson/cJSON.h', 'math.h'},
 }
 
 # Undefined symbols that are neither pier's nor a room's below. Bytes, text and the compiler's own.
@@ -93,7 +93,9 @@ SYMBOLS = {
     'handlers': PLAIN + TEXT + r' clock_gettime open(64)? close fstat(64)? (p?read|mmap|munmap)(64)? gmtime_r'
                 # The files that http serves, read at setup.
                 r' (fstatat|openat|readdir)(64)? fdopendir closedir dirfd madvise mprotect sysconf qsort timegm'
-                r' aligned_alloc getrusage cJSON_\w+',
+                r' aligned_alloc getrusage cJSON_\w+'
+                # Times of rr's distributions; addresses as text, of proxy and of headers that name them.
+                r' log exp inet_(ntop|pton) strtok_r strtoul(@.*)?',
     'pkt': PLAIN + PACKETS,
     'net': PLAIN + PACKETS,
     'tcp': PLAIN + PACKETS,

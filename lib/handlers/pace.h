@@ -40,7 +40,7 @@ static inline uint64_t pace_burst(uint64_t rate, uint64_t asked)
 
 static inline uint64_t pace_time(uint64_t rate, uint64_t bytes)
 {
-	return (uint64_t)(((unsigned __int128)bytes * 1000000000u + rate - 1) / rate);
+	return (bytes * 1000000000u + rate - 1) / rate; /* bytes: up to PACE_MAX / 100, and it fits */
 }
 
 /* Reserve bytes at a rate. Returns in how many microseconds they may pass; 0: now. */

@@ -21,6 +21,7 @@
  * listener had before this one.
  */
 #include <math.h>
+#include <stdio.h>
 
 #include "base/option.h"
 #include "base/seq.h"
@@ -351,7 +352,7 @@ static bool rr_setup(void *settings, char *err, size_t errlen)
 		}
 	}
 	if (wrong) {
-		strncpy(err, wrong, errlen);
+		snprintf(err, errlen, "%s", wrong);
 		return false;
 	}
 	for (uint32_t i = 0; i < BLOCK; i++)

@@ -5,6 +5,8 @@
  * slows down: a reader that is slow, not a path that loses. Without a pace no byte is held up, and no
  * payload is touched either way.
  */
+#include <stdio.h>
+
 #include "base/option.h"
 #include "handlers/handlers.h"
 #include "pace.h"
@@ -64,7 +66,7 @@ static bool sink_setup(void *settings, char *err, size_t errlen)
 
 	set->core = per_core_new(sizeof(*set->core));
 	if (!set->core)
-		strncpy(err, "no memory", errlen);
+		snprintf(err, errlen, "no memory");
 	return set->core != NULL;
 }
 

@@ -6,6 +6,8 @@
  * i modulo 65536 of the block, so a client can check what it got. A paced source asks for its turn
  * only when there is room, so that a slow reader takes no turn away from the others of its core.
  */
+#include <stdio.h>
+
 #include "base/option.h"
 #include "handlers/handlers.h"
 #include "pace.h"
@@ -155,7 +157,7 @@ static bool source_setup(void *settings, char *err, size_t errlen)
 	set->block = malloc(BLOCK);
 	if (!set->core || !set->block) {
 		source_teardown(set);
-		strncpy(err, "no memory", errlen);
+		snprintf(err, errlen, "no memory");
 		return false;
 	}
 	for (uint32_t i = 0; i < BLOCK; i++)
