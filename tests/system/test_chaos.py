@@ -1,0 +1,252 @@
+"""A tester's session against each fault of conf/chaos.ini, as tcpdump shows it and the statistics count it."""
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import tempfile
+
+from kit import PierCase, ROOT, SERVER, wait_for
+
+SEGMENT = re.compile(r'([\d.]+) IP \((.*?)\)(.*?)\n\s+([\d.]+)\.(\d+) > [\d.]+: Flags \[(.*?)\], '
+                     r'cksum 0x[\da-f]+ \((correct|incorrect)[^)]*\)(?:, seq (\d+)(?::(\d+))?)?'
+                     r'(?:, ack (\d+))?, win (\d+).*?length (\d+)')
+
+
+class Segment:
+    def __init__(self, m):
+        self.time, self.ours, self.flags = float(m[1]), m[4] == SERVER, m[6]
+        self.bad_ip, self.bad_tcp = 'bad cksum' in m[2] + m[3], m[7] == 'incorrect'
+        self.seq, self.ack = int(m[8] or 0), int(m[10] or 0)
+        if 'S' in self.flags: # tcpdump says these in full, all others relative to them
+            self.seq, self.ack = 0, 1
+        self.win, self.len = int(m[11]), int(m[12])
+
+
+class Capture:
+    """What went over the wire while it was open: text, and segs of the server and of the client."""
+
+    def read(self, path):
+        self.text = subprocess.run(['tcpdump', '-nn', '-vv', '-tt', '-r', path], capture_output=True,
+                                   text=True, check=True).stdout
+        segs = [Segment(m) for m in SEGMENT.finditer(self.text)]
+        self.server = [s for s in segs if s.ours]
+        self.client = [s for s in segs if not s.ours]
+        self.data = [s for s in self.server if s.len]
+
+    def flags(self):
+        return [s.flags for s in self.server]
+
+
+class Chaos(PierCase):
+    with open(f'{ROOT}/conf/chaos.ini', encoding='ascii') as f:
+        pier_options = {'more': '\n[listen 8101]' + f.read().split('[listen 8101]', 1)[1]}
+
+    @contextlib.contextmanager
+    def capture(self, port, counter, least=1):
+        """The counter rises by as much at least; and that of no other fault does."""
+        before, cap = self.pier.stats(), Capture()
+        with tempfile.TemporaryDirectory(prefix='pier-chaos-') as folder:
+            path = os.path.join(folder, 'pcap')
+            dump = self.net.start(['tcpdump', '-i', 'pier0', '--immediate-mode', '-U', '-Z', 'root',
+                                   '-w', path, f'tcp port {port} or icmp'],
+                                  stderr=subprocess.PIPE, text=True)
+            try:
+                while 'listening on' not in dump.stderr.readline():
+                    self.assertIsNone(dump.poll())
+                yield cap
+                wait_for('it is written', lambda: os.path.getsize(path) > 24)
+            finally:
+                dump.send_signal(signal.SIGINT)
+                dump.communicate(timeout=20)
+            cap.read(path)
+        after = self.pier.stats()
+        rose = {n: after[n] - before[n] for n in after if n.startswith('chaos_') and after[n] > before[n]}
+        # FINs of earlier tests are sent again and again to a server that does not hear them.
+        self.assertEqual(set(rose) - {'chaos_fins_ignored'}, {counter} - {'chaos_fins_ignored'}, cap.text)
+        self.assertGreaterEqual(rose[counter], least)
+        cap.count = rose[counter]
+
+    def curl(self, port, *options, seconds=5):
+        return self.net.run(['curl', '-sS', '-m', seconds, '-o', '/dev/null', '-w',
+                             '%{http_code} %{size_download}', *options,
+                             f'http://{SERVER}:{port}/'], check=False, timeout=60)
+
+    def python(self, port, text):
+        script = (f'import socket, time; s = socket.create_connection(("{SERVER}", {port}), 10)\n'
+                  f'{text}')
+        return self.net.run(['python3', '-c', script]).stdout
+
+    # ---- the handshake
+
+    def test_refuse_by_rst(self):
+        with self.capture(8101, 'chaos_refused_rst') as cap:
+            self.assertEqual(self.curl(8101).returncode, 7)
+        self.assertEqual(cap.flags(), ['R.'])
+
+    def test_refuse_by_silence(self):
+        with self.capture(8102, 'chaos_refused_drop', 2) as cap:
+            self.assertEqual(self.curl(8102).returncode, 28)
+        self.assertEqual(cap.server, [])
+        self.assertEqual({s.flags for s in cap.client}, {'S'})
+
+    def test_refuse_by_icmp(self):
+        with self.capture(8103, 'chaos_refused_icmp') as cap:
+            self.assertIn(self.curl(8103).returncode, (7, 28))
+        self.assertEqual(cap.server, [])
+        self.assertRegex(cap.text, r'ICMP host [\d.]+ unreachable - admin prohibited')
+
+    def test_synack_delay(self):
+        with self.capture(8104, 'chaos_synacks_delayed') as cap:
+            self.assertEqual(self.curl(8104).stdout[:4], '200 ')
+        self.assertEqual(cap.flags()[0], 'S.')
+        self.assertGreaterEqual(len([s for s in cap.client if s.flags == 'S']), 2)
+        self.assertGreater(cap.server[0].time - cap.client[0].time, 1.9)
+
+    # ---- slow or silent
+
+    def test_silent(self):
+        with self.capture(8105, 'chaos_silent') as cap:
+            run = self.curl(8105, seconds=2)
+        self.assertEqual((run.returncode, run.stdout), (28, '000 0'))
+        self.assertEqual(cap.flags()[:2], ['S.', '.'])
+        self.assertEqual(cap.data, [])
+        self.assertGreater(cap.server[1].ack, 1) # the request was taken
+
+    def test_closed_window(self):
+        with self.capture(8106, 'chaos_windows') as cap:
+            self.python(8106, 's.setblocking(False); s.send(b"x" * 1000); time.sleep(1.5)')
+        self.assertEqual({s.win for s in cap.server}, {0})
+        self.assertEqual({s.ack for s in cap.server[1:]}, {1})
+        self.assertGreaterEqual(len(cap.server), 3, 'probes are answered')
+
+    def test_tiny_window(self):
+        with self.capture(8107, 'chaos_windows') as cap:
+            self.python(8107, 's.sendall(b"x" * 2000); s.shutdown(1); s.recv(1)')
+        self.assertEqual({s.win for s in cap.server if 'S' in s.flags}, {100})
+        self.assertLessEqual(max(s.win for s in cap.server), 100)
+        self.assertLessEqual(max(s.len for s in cap.client), 100)
+        self.assertGreaterEqual(max(s.ack for s in cap.server), 2001)
+
+    def test_slow_read(self):
+        with self.capture(8108, 'chaos_slow_readers') as cap:
+            self.python(8108, 's.setblocking(False); n = 0\n'
+                        'for i in range(30):\n'
+                        ' time.sleep(.05)\n'
+                        ' try: n += s.send(b"x" * 100000)\n'
+                        ' except BlockingIOError: pass')
+        self.assertGreater(max(s.win for s in cap.server[1:]), min(s.win for s in cap.server[1:]))
+        self.assertLess(max(s.ack for s in cap.server), 60000)
+
+    def test_slow_write(self):
+        with self.capture(8109, 'chaos_slow_writers') as cap:
+            self.assertEqual(self.curl(8109).stdout, '200 10')
+        self.assertEqual({s.len for s in cap.data[:-1]}, {100} if len(cap.data) > 1 else set())
+        self.assertLessEqual(cap.data[-1].len, 100)
+        for a, b in zip(cap.data, cap.data[1:]):
+            self.assertGreater(b.time - a.time, .09)
+        self.assertGreater(len(cap.data), 1)
+
+    # ---- the end
+
+    def test_reset_after(self):
+        with self.capture(8110, 'chaos_resets_octets') as cap:
+            self.assertEqual(self.curl(8110).returncode, 56)
+        request = sum(s.len for s in cap.client)
+        self.assertEqual(sum(s.len for s in cap.data) + request, 5000)
+        self.assertIn('R', cap.server[-1].flags)
+
+    def test_reset_time(self):
+        with self.capture(8111, 'chaos_resets_time') as cap:
+            out = self.python(8111, 'try:\n while s.recv(65536): pass\n'
+                              'except ConnectionResetError: print("reset")')
+        self.assertEqual(out, 'reset\n')
+        rst = next(s for s in cap.server if 'R' in s.flags)
+        self.assertGreater(rst.time - cap.server[0].time, .49)
+
+    def test_half_close(self):
+        with self.capture(8112, 'chaos_half_closes') as cap:
+            out = self.python(8112, 'print(s.recv(1)); s.sendall(b"x" * 500); s.close()')
+        self.assertEqual(out, "b''\n")
+        fin = next(s for s in cap.server if 'F' in s.flags)
+        self.assertLess(fin.time, next(s for s in cap.client if s.len).time)
+        wait_for('it is read', lambda: max(s.ack for s in cap.server) >= 501)
+
+    def test_never_close(self):
+        with self.capture(8113, 'chaos_closes_held') as cap:
+            out = self.python(8113, 's.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n"); time.sleep(.5)\n'
+                              'print(s.recv(9)); s.settimeout(1)\n'
+                              'try:\n while s.recv(65536): pass\n print("eof")\n'
+                              'except TimeoutError: print("open")')
+        self.assertEqual(out, "b'HTTP/1.1 '\nopen\n")
+        self.assertFalse([s for s in cap.server if 'F' in s.flags])
+
+    def test_ignore_fin(self):
+        with self.capture(8114, 'chaos_fins_ignored', 2) as cap:
+            out = self.python(8114, 's.sendall(b"hello"); print(s.recv(9)); s.shutdown(1)\n'
+                              's.settimeout(1.5)\ntry: print(s.recv(9))\n'
+                              'except TimeoutError: print("open")')
+        self.assertEqual(out, "b'hello'\nopen\n")
+        self.assertGreaterEqual(len([s for s in cap.client if 'F' in s.flags]), 2)
+        self.assertEqual(max(s.ack for s in cap.server), 6)
+
+    def test_garbage(self):
+        with self.capture(8115, 'chaos_garbage') as cap:
+            self.assertEqual(self.curl(8115).stdout[:4], '200 ')
+        fin = next(s for s in cap.server if 'F' in s.flags)
+        behind = [s for s in cap.data if s.seq > fin.seq + fin.len]
+        self.assertEqual([s.len for s in behind], [100])
+        self.assertEqual(behind[0].seq, fin.seq + fin.len + 1)
+
+    # ---- segments
+
+    def test_bad_tcp_sum(self):
+        with self.capture(8116, 'chaos_bad_tcp_sums') as cap:
+            self.assertEqual(self.curl(8116, seconds=20).stdout, '200 10000')
+        self.assertEqual(len([s for s in cap.server if s.bad_tcp]), cap.count)
+        self.assertFalse([s for s in cap.server if s.bad_ip])
+
+    def test_bad_ip_sum(self):
+        with self.capture(8117, 'chaos_bad_ip_sums') as cap:
+            self.assertEqual(self.curl(8117, seconds=20).stdout, '200 10000')
+        self.assertEqual(len([s for s in cap.server if s.bad_ip]), cap.count)
+        self.assertFalse([s for s in cap.server if s.bad_tcp])
+
+    def test_duplicate(self):
+        with self.capture(8118, 'chaos_duplicates') as cap:
+            self.assertEqual(self.curl(8118).stdout, '200 10000')
+        segs = [(s.seq, s.ack, s.len, s.flags) for s in cap.server]
+        self.assertEqual(len(segs) - len(set(segs)), cap.count, cap.text)
+
+    def test_reorder(self):
+        with self.capture(8119, 'chaos_reordered') as cap:
+            self.assertEqual(self.curl(8119).stdout, '200 10000')
+        seqs = [s.seq for s in cap.data]
+        self.assertNotEqual(seqs, sorted(seqs))
+
+    def test_shrink_window(self):
+        with self.capture(8120, 'chaos_shrunk') as cap:
+            self.python(8120, 'for i in range(20): s.sendall(b"x" * 100); time.sleep(.05)')
+        wins = [s.win for s in cap.server if s.flags == '.']
+        self.assertTrue([1 for a, b in zip(wins, wins[1:]) if abs(b - a // 2) <= 2], wins)
+
+    # ---- the draw
+
+    def test_the_same_ports_have_the_same_fate(self):
+        """All ports of two rounds, the second one backwards: what each sees does not change."""
+        script = (f'import socket, sys\nfor port in map(int, sys.argv[1:]):\n'
+                  ' s = socket.socket(); s.setsockopt(1, 2, 1); s.bind(("", port)); s.settimeout(.4)\n'
+                  ' s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\\1\\0\\0\\0\\0\\0\\0\\0")\n'
+                  f' try: s.connect(("{SERVER}", 8200)); r = "open"\n'
+                  ' except ConnectionRefusedError: r = "refused"\n'
+                  ' except TimeoutError: r = "late"\n'
+                  ' print(port, r); s.close()')
+        ports = [str(p) for p in range(40000, 40100)]
+        rounds = [dict(line.split() for line in
+                       self.net.run(['python3', '-c', script, *order]).stdout.splitlines())
+                  for order in (ports, ports[::-1])]
+        self.assertEqual(rounds[0], rounds[1])
+        fates = list(rounds[0].values())
+        self.assertGreater(fates.count('open'), 70)
+        self.assertIn('refused', fates)
+        self.assertIn('late', fates)
