@@ -101,8 +101,8 @@ static void test_v1_bad(void **state)
 		"PROXY TCP4 1.2.3.4 1.2.3.4 1 -1\r\n", "PROXY TCP4 1.2.3.4 1.2.3.4 1 4294967297\r\n",
 		"PROXY TCP4 1.2.3.4 1.2.3.4 1 1\n", "PROXY TCP4 1.2.3.4 1.2.3.4 1 1\rx",
 		"PROXY tcp4 1.2.3.4 1.2.3.4 1 1\r\n", "PROXY UNKNOWN\tx\r\n", "PROXY UNKNOWNX\r\n",
-		"PROXY UNKNOWN fffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
-		"ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n", /* 108 bytes */
+		("PROXY UNKNOWN fffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
+		 "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n"), /* 108 bytes */
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
