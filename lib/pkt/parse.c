@@ -96,10 +96,11 @@ static enum counter ip4_check(const struct rte_mbuf *m, const struct ip4_hdr *ip
 		return CTR_RX_IP_CUT;
 	if (unlikely(cksum == RTE_MBUF_F_RX_IP_CKSUM_BAD))
 		return CTR_RX_IP_CSUM_BAD;
-	if (cksum == RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN && sum_fold(sum_header(ip, hlen)) != 0xffff)
-		return CTR_RX_IP_CSUM_BAD;
 	if (likely(hlen == IP4_HDR_LEN))
-		return CTR_MAX;
+		return cksum == RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN &&
+		       !sum_is_good(sum_header64(ip, IP4_HDR_LEN)) ? CTR_RX_IP_CSUM_BAD : CTR_MAX;
+	if (cksum == RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN && !sum_is_good(sum_header64(ip, hlen)))
+		return CTR_RX_IP_CSUM_BAD;
 	return ip4_check_options((const uint8_t *)ip + IP4_HDR_LEN, hlen - IP4_HDR_LEN);
 }
 
@@ -111,6 +112,15 @@ static inline void map_address(uint8_t *to, uint32_t addr_be)
 	memcpy(to, w, sizeof(w));
 }
 
+/* Only the pseudo-header's sum is there: the sender's device was to do the rest. */
+static __attribute__((noinline)) void bad_sum(const struct tcp_hdr *th, const struct ip4_hdr *ip,
+					      struct pkt_facts *f)
+{
+	uint32_t pseudo = sum_pseudo4(ip->saddr, ip->daddr, IP_PROTO_TCP, f->l4_len);
+
+	drop(f, th->cksum == sum_fold(pseudo) ? CTR_RX_CSUM_PARTIAL : CTR_RX_CSUM_BAD);
+}
+
 /*
  * Decide by the receive flags, or verify: false and the reason when the segment is to be dropped.
  * Verified, the payload's part of the sum stays in the facts.
@@ -119,7 +129,7 @@ static bool tcp_check_sum(const struct rte_mbuf *m, const struct tcp_hdr *th, un
 			  const struct ip4_hdr *ip, struct pkt_facts *f)
 {
 	uint64_t state = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
-	uint32_t pseudo, sum;
+	uint64_t sum;
 
 	if (state == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
 		return true;
@@ -131,26 +141,48 @@ static bool tcp_check_sum(const struct rte_mbuf *m, const struct tcp_hdr *th, un
 		drop(f, CTR_RX_CSUM_BAD);
 		return false;
 	}
-	if (likely(m->data_len >= f->payload_off + f->payload_len))
+	if (!f->payload_len)
+		f->payload_sum = 0;
+	else if (likely(m->data_len >= f->payload_off + f->payload_len))
 		f->payload_sum = sum_fold(sum_partial(
 			rte_pktmbuf_mtod_offset(m, uint8_t *, f->payload_off), f->payload_len, 0));
 	else
 		f->payload_sum = pkt_sum(m, f->payload_off, f->payload_len);
-	pseudo = sum_pseudo4(ip->saddr, ip->daddr, IP_PROTO_TCP, f->l4_len);
-	sum = sum_add(sum_add(pseudo, f->payload_sum), sum_header(th, hlen));
-	if (unlikely(sum_fold(sum) != 0xffff)) {
-		drop(f, th->cksum == sum_fold(pseudo) ? CTR_RX_CSUM_PARTIAL : CTR_RX_CSUM_BAD);
+	sum = (uint64_t)ip->saddr + ip->daddr + BE16(IP_PROTO_TCP) + be16(f->l4_len) +
+	      f->payload_sum;
+	if (likely(hlen == TCP_HDR_LEN + TCP_OPT_TS_SPACE))
+		sum = sum_add64(sum, sum_header64(th, TCP_HDR_LEN + TCP_OPT_TS_SPACE));
+	else
+		sum = sum_add64(sum, sum_header64(th, hlen));
+	if (unlikely(!sum_is_good(sum))) {
+		bad_sum(th, ip, f);
 		return false;
 	}
 	f->flags |= PKT_F_SUM;
 	return true;
 }
 
+/* Options other than a timestamp alone. */
+static __attribute__((noinline)) void parse_options(const uint8_t *opt, unsigned len, bool syn,
+						    struct pkt_facts *f)
+{
+	struct tcp_opts o;
+
+	tcp_opt_parse(opt, len, syn, &o);
+	f->flags |= (uint16_t)(o.flags << OPTS_SHIFT);
+	f->tsval = o.tsval;
+	f->tsecr = o.tsecr;
+	f->mss = o.mss;
+	f->wscale = o.wscale;
+	f->sack_n = o.sack_n;
+	f->sack_off = (uint16_t)(f->l4_off + TCP_HDR_LEN + o.sack_off);
+}
+
 static void parse_tcp(const struct rte_mbuf *m, const uint8_t *h, const struct ip4_hdr *ip,
 		      struct pkt_facts *f)
 {
 	const struct tcp_hdr *th = (const struct tcp_hdr *)(h + f->l4_off);
-	struct tcp_opts o;
+	const uint8_t *opt = (const uint8_t *)(th + 1);
 	unsigned hlen;
 
 	if (unlikely(f->l4_len < TCP_HDR_LEN ||
@@ -174,14 +206,13 @@ static void parse_tcp(const struct rte_mbuf *m, const uint8_t *h, const struct i
 	f->tcp_flags = th->flags;
 	f->window = be16(th->window);
 	f->urg = be16(th->urg);
-	tcp_opt_parse((const uint8_t *)(th + 1), hlen - TCP_HDR_LEN, th->flags & TCP_SYN, &o);
-	f->flags |= (uint16_t)(o.flags << OPTS_SHIFT);
-	f->tsval = o.tsval;
-	f->tsecr = o.tsecr;
-	f->mss = o.mss;
-	f->wscale = o.wscale;
-	f->sack_n = o.sack_n;
-	f->sack_off = (uint16_t)(f->l4_off + TCP_HDR_LEN + o.sack_off);
+	if (likely(tcp_opt_only_ts(opt, hlen - TCP_HDR_LEN))) {
+		f->flags |= PKT_F_TS;
+		f->tsval = load_be32(opt + 4);
+		f->tsecr = load_be32(opt + 8);
+	} else if (hlen != TCP_HDR_LEN) {
+		parse_options(opt, hlen - TCP_HDR_LEN, th->flags & TCP_SYN, f);
+	}
 }
 
 static void parse_udp(const uint8_t *h, struct pkt_facts *f)

@@ -251,11 +251,16 @@ void tcp_unhash(struct tcp *t, struct tcp_conn *c)
 
 void tcp_close_now(struct tcp *t, struct tcp_conn *c, enum pier_close_reason why)
 {
-	struct tcp_work *w = tcp_work_of(t, c);
-
 	if (c->state == TCP_CLOSED)
 		return;
 	tcp_unhash(t, c);
+	tcp_close_unhashed(t, c, why);
+}
+
+void tcp_close_unhashed(struct tcp *t, struct tcp_conn *c, enum pier_close_reason why)
+{
+	struct tcp_work *w = tcp_work_of(t, c);
+
 	c->state = TCP_CLOSED;
 	c->flags &= ~(uint32_t)(TCP_F_WHEEL | TCP_F_TIMER);
 	c->wheel_slot = 0;

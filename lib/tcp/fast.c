@@ -1,7 +1,7 @@
 /*
  * The short way of a request and its answer, which is most of a server's traffic: data in order that
  * acknowledges everything, on an open connection with nothing unusual about it; and then one segment that
- * carries all that is queued.
+ * carries all that is queued. And of segments without payload: a FIN, and what acknowledges everything.
  *
  * Each is one guard and the steps of the full path (input.c, acked.c, receive.c; output.c, flight.c,
  * timer.c) that remain behind it. Where the guard does not hold nothing has been touched, and the full
@@ -19,6 +19,10 @@
 	(TCP_F_ORPHAN | TCP_F_FIN_QUEUED | TCP_F_FIN_SENT | TCP_F_FIN_RECEIVED | TCP_F_SLOW |      \
 	 TCP_F_TS_STALE | TCP_F_ECN_ECHO | TCP_F_ECN_CWR | TCP_F_OWN | TCP_F_STALLED |             \
 	 TCP_F_LINGERS | TCP_F_WANT_WRITABLE | TCP_F_FRAGMENT)
+
+/* Of these, what a connection has that ends as it should. */
+#define ENDING                                                                                     \
+	(TCP_F_ORPHAN | TCP_F_FIN_QUEUED | TCP_F_FIN_SENT | TCP_F_FIN_RECEIVED | TCP_F_LINGERS)
 
 /* Loss, its repair, what would undo it, probes, and sizes on trial: all of that is over or never was. */
 static inline bool calm(const struct tcp_work *w)
@@ -66,14 +70,19 @@ static inline struct tcp_flight *flight_acked(const struct tcp *t, const struct 
 	return r;
 }
 
-static inline bool may_take(const struct tcp *t, const struct rte_mbuf *m, const struct pkt_facts *f,
-			    const struct tcp_conn *c, const struct tcp_work *w)
+/* The options that were agreed on, and nothing that asks for thought. */
+static inline bool options_fine(const struct pkt_facts *f, const struct tcp_conn *c)
 {
 	const uint32_t options = PKT_F_TS | PKT_F_SACK | PKT_F_BAD_OPT | PKT_F_CE;
 
+	return (f->flags & options) == (c->flags & TCP_AGREED_TS ? PKT_F_TS : 0);
+}
+
+static inline bool may_take(const struct tcp *t, const struct rte_mbuf *m, const struct pkt_facts *f,
+			    const struct tcp_conn *c, const struct tcp_work *w)
+{
 	return c->state == TCP_ESTABLISHED && !(c->flags & UNUSUAL) &&
-	       (f->tcp_flags & ~TCP_PSH) == TCP_ACK &&
-	       (f->flags & options) == (c->flags & TCP_AGREED_TS ? PKT_F_TS : 0) &&
+	       (f->tcp_flags & ~TCP_PSH) == TCP_ACK && options_fine(f, c) &&
 	       f->seq == c->rcv_nxt && f->payload_len && f->payload_len <= c->rcv_mss &&
 	       seq_leq(f->seq + f->payload_len, w->rcv_adv) && m->nb_segs == 1 && calm(w) &&
 	       queue_fine(w) && (!t->held_max || t->held < t->held_max) &&
@@ -142,11 +151,28 @@ static inline void take_data(struct tcp *t, struct tcp_conn *c, struct tcp_work 
 	}
 }
 
+/* What every acceptable segment tells: input.c, and acked.c's update_window(). */
+static inline void take_header(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+			       const struct pkt_facts *f)
+{
+	const uint32_t wnd = f->window << c->snd_wscale;
+
+	if (c->flags & TCP_AGREED_TS && seq_leq(f->seq, w->last_ack_sent))
+		c->ts_recent = f->tsval;
+	c->last_rx = t->now_ms;
+	c->rx_dscp = f->dscp;
+	c->probes = 0;
+	w->burst_left = max_of((uint32_t)w->burst_left, tcp_opts_of(t, c)->burst);
+	w->burst_wait = 0;
+	c->snd_wl1 = f->seq;
+	w->snd_wl2 = f->ack;
+	w->snd_wnd = wnd;
+	w->max_snd_wnd = max_of(w->max_snd_wnd, wnd);
+}
+
 bool tcp_fast_input(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f, struct tcp_conn *c,
 		    struct tcp_work *w)
 {
-	const struct tcp_options *o = tcp_opts_of(t, c);
-	const uint32_t wnd = f->window << c->snd_wscale;
 	struct tcp_flight *r;
 	bool ok;
 
@@ -156,20 +182,83 @@ bool tcp_fast_input(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f
 	if (!ok || !timestamps_fine(t, c, w, f, r ? max_of((uint32_t)t->now - r->sent, 1u) : 0))
 		return false;
 	tcp_ready(t, c, w, TCP_EV_DATA);
-	if (c->flags & TCP_AGREED_TS && seq_leq(f->seq, w->last_ack_sent))
-		c->ts_recent = f->tsval;
-	c->last_rx = t->now_ms;
-	c->rx_dscp = f->dscp;
-	c->probes = 0;
+	take_header(t, c, w, f);
 	if (r)
 		take_ack(t, c, w, f, r);
-	w->burst_left = max_of((uint32_t)w->burst_left, o->burst);
-	w->burst_wait = 0;
-	c->snd_wl1 = f->seq;
-	w->snd_wl2 = f->ack;
-	w->snd_wnd = wnd;
-	w->max_snd_wnd = max_of(w->max_snd_wnd, wnd);
 	take_data(t, c, w, m, f);
+	return true;
+}
+
+/* Everything we sent has arrived, our FIN at last: no round trip and no window will be asked for. */
+static inline void take_last_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+				 const struct pkt_facts *f)
+{
+	vec_pop_front(&w->flight, &t->slab, 1);
+	w->snd_una = f->ack;
+	tcp_sndq_acked(t, w, f->ack);
+	c->backoff = 0;
+	w->progress = t->now_ms;
+	net_confirm(t->net, c->path, t->now);
+	w->timer = TCP_TIMER_NONE;
+	w->timer_restart = 1;
+}
+
+/* receive.c's fin_input(). */
+static inline void take_fin(struct tcp_conn *c, struct tcp_work *w)
+{
+	c->rcv_nxt++;
+	c->flags |= TCP_F_FIN_RECEIVED;
+	w->ack_now = 1;
+}
+
+/* The state that comes next, TCP_CLOSED: the full path is to say. ours: our FIN is acknowledged. */
+static inline enum tcp_state next_state(enum tcp_state state, bool fin, bool ours)
+{
+	switch (state) {
+	case TCP_ESTABLISHED:
+		return fin ? TCP_CLOSE_WAIT : TCP_ESTABLISHED;
+	case TCP_CLOSE_WAIT:
+		return fin ? TCP_CLOSED : TCP_CLOSE_WAIT;
+	case TCP_FIN_WAIT_1:
+		return !ours ? TCP_CLOSED : fin ? TCP_TIME_WAIT : TCP_FIN_WAIT_2;
+	case TCP_FIN_WAIT_2:
+		return fin ? TCP_TIME_WAIT : TCP_CLOSED;
+	case TCP_CLOSING:
+		return ours && !fin ? TCP_TIME_WAIT : TCP_CLOSED;
+	case TCP_LAST_ACK:
+		return ours && !fin ? TCP_LAST_ACK : TCP_CLOSED;
+	default:
+		return TCP_CLOSED;
+	}
+}
+
+bool tcp_fast_bare(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f, struct tcp_conn *c,
+		  struct tcp_work *w)
+{
+	const bool fin = f->tcp_flags & TCP_FIN;
+	enum tcp_state next = next_state(c->state, fin, c->flags & TCP_F_FIN_SENT);
+	struct tcp_flight *r;
+	bool ok;
+
+	if (next == TCP_CLOSED || c->flags & (UNUSUAL & ~ENDING) || f->payload_len ||
+	    (f->tcp_flags & ~(TCP_PSH | TCP_FIN)) != TCP_ACK || !options_fine(f, c) ||
+	    f->seq != c->rcv_nxt || !seq_lt(f->seq, w->rcv_adv) || !calm(w) || !nothing_received(w) ||
+	    w->timer > TCP_TIMER_REO || f->ack - w->marks >= TCP_MARKS_AGE)
+		return false;
+	r = flight_acked(t, c, w, f, &ok);
+	if (!ok || (!r && !fin) ||
+	    !timestamps_fine(t, c, w, f, r ? max_of((uint32_t)t->now - r->sent, 1u) : 0))
+		return false;
+	tcp_ready(t, c, w, fin ? TCP_EV_EOF : 0);
+	take_header(t, c, w, f);
+	if (r && c->flags & TCP_F_FIN_SENT)
+		take_last_ack(t, c, w, f);
+	else if (r)
+		take_ack(t, c, w, f, r);
+	if (fin)
+		take_fin(c, w);
+	c->state = next;
+	pkt_recycle(t->pool, m);
 	return true;
 }
 

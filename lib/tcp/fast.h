@@ -10,6 +10,10 @@
 bool tcp_fast_input(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f, struct tcp_conn *c,
 		    struct tcp_work *w);
 
+/* The same of one without payload: a FIN, or what acknowledges all that was in flight. */
+bool tcp_fast_bare(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f, struct tcp_conn *c,
+		  struct tcp_work *w);
+
 /* The one segment that carries all that is queued, timers set. NULL: nothing was done. */
 struct rte_mbuf *tcp_fast_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 

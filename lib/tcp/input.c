@@ -262,7 +262,7 @@ void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, stru
 		tcp_drop(t, m, CTR_RX_NO_BLOCK);
 		return;
 	}
-	if (likely(tcp_fast_input(t, m, f, c, w)))
+	if (f->payload_len ? tcp_fast_input(t, m, f, c, w) : tcp_fast_bare(t, m, f, c, w))
 		return;
 	tcp_ready(t, c, w, 0);
 	if (unlikely(c->state == TCP_SYN_SENT)) {

@@ -7,32 +7,37 @@
 #include "wire/eth.h"
 #include "wire/tcp_opt.h"
 
-/* Options as tcp_seg says; returns their length, a multiple of 4. */
-static inline unsigned int write_options(uint32_t *to, const struct tcp_seg *seg)
+/* With options other than timestamps alone. */
+static __attribute__((noinline)) unsigned int push_options(struct rte_mbuf *m, const struct pkt_port *pp,
+							    const struct pkt_tcp *h,
+							    const struct tcp_seg *seg)
 {
-	uint8_t *p = (uint8_t *)to;
+	uint32_t opt[PKT_OPT_WORDS];
+	uint8_t *p = (uint8_t *)opt;
 	unsigned int n = 0;
 
-	if (unlikely(seg->syn))
-		return tcp_opt_emit_syn(p, seg->syn);
-	if (seg->agreed & TCP_AGREED_TS)
-		n = tcp_opt_emit_ts(p, seg->tsval, seg->tsecr);
-	if (unlikely(seg->sack_n))
+	if (likely(seg->syn)) {
+		n = tcp_opt_emit_syn(p, seg->syn);
+	} else {
+		if (seg->agreed & TCP_AGREED_TS)
+			n = tcp_opt_emit_ts(p, seg->tsval, seg->tsecr);
 		n += tcp_opt_emit_sack(p + n, seg->sack, seg->sack_n);
-	return n;
+	}
+	return pkt_push_tcp(m, pp, h, opt, n / 4);
 }
 
 /* Prepend the TCP header with its options; returns its length. h: addresses, ports and payload sum. */
-static inline unsigned int push_tcp(struct rte_mbuf *m, const struct pkt_port *pp,
-				    struct pkt_tcp *h, const struct tcp_seg *seg)
+static inline __attribute__((always_inline)) unsigned int
+push_tcp(struct rte_mbuf *m, const struct pkt_port *pp, const struct pkt_tcp *h,
+	 const struct tcp_seg *seg)
 {
-	h->seq = seg->seq;
-	h->ack = seg->ack;
-	h->window = seg->window;
-	h->urg = seg->urg;
-	h->flags = seg->flags;
-	h->opt_words = (uint8_t)(write_options(h->opt, seg) / 4);
-	return pkt_push_tcp(m, pp, h);
+	const uint32_t ts[] = {BE32(TCP_OPT_TS_HEAD), be32(seg->tsval), be32(seg->tsecr)};
+
+	if (unlikely(seg->syn || seg->sack_n))
+		return push_options(m, pp, h, seg);
+	if (seg->agreed & TCP_AGREED_TS)
+		return pkt_push_tcp(m, pp, h, ts, ARRAY_SIZE(ts));
+	return pkt_push_tcp(m, pp, h, NULL, 0);
 }
 
 void tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple,
@@ -43,6 +48,11 @@ void tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *
 			    .daddr = net_v4_of(tuple->remote),
 			    .sport = tuple->local_port,
 			    .dport = tuple->remote_port,
+			    .seq = seg->seq,
+			    .ack = seg->ack,
+			    .window = seg->window,
+			    .urg = seg->urg,
+			    .flags = seg->flags,
 			    .payload_sum = payload_sum};
 	unsigned int l4_len = push_tcp(m, pp, &h, seg), l2_len = t->net->paths[path].l2_len;
 	uint16_t total = m->pkt_len;
@@ -91,7 +101,9 @@ bool tcp_seg_answer(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f
 {
 	const struct pkt_port *pp = t->port[f->port];
 	struct pkt_tcp h = {.saddr = net_v4_of(f->daddr), .daddr = net_v4_of(f->saddr),
-			    .sport = f->dport, .dport = f->sport};
+			    .sport = f->dport, .dport = f->sport, .seq = seg->seq,
+			    .ack = seg->ack, .window = seg->window, .urg = seg->urg,
+			    .flags = seg->flags};
 	struct eth_hdr *eth;
 	unsigned int l4_len;
 	uint8_t peer[6];

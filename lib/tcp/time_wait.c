@@ -127,6 +127,8 @@ void tcp_enter_time_wait(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		queue_append(t, tw);
 		t->time_wait++;
 		count(t->ctr, CTR_TIME_WAIT_ENTERED);
+		tcp_close_unhashed(t, c, PIER_CLOSE_NORMAL);
+		return;
 	}
 	tcp_close_now(t, c, PIER_CLOSE_NORMAL);
 }

@@ -76,6 +76,41 @@ void tcp_opt_parse_full(const uint8_t *opt, unsigned len, bool syn, struct tcp_o
 	}
 }
 
+/*
+ * The options of a SYN in the order of Linux and of the BSDs' descendants that follow it: MSS; SACK_OK
+ * and TS; NOP and WSCALE. And, of simple clients, MSS alone or with NOP and WSCALE.
+ */
+void tcp_opt_parse_syn(const uint8_t *opt, unsigned len, struct tcp_opts *out)
+{
+	const uint16_t mss_head = BE16(TCP_OPT_MSS << 8 | TCP_OPT_MSS_LEN);
+	const uint32_t ts_head = BE32(TCP_OPT_SACK_OK << 24 | TCP_OPT_SACK_OK_LEN << 16 |
+				      TCP_OPT_TS << 8 | TCP_OPT_TS_LEN);
+	const uint32_t ws_head = BE32(TCP_OPT_NOP << 24 | TCP_OPT_WSCALE << 16 |
+				      TCP_OPT_WSCALE_LEN << 8);
+	const uint32_t ws_mask = BE32(0xffffff00);
+	bool scaled;
+
+	if ((len != 20 && len != 8 && len != 4) || load16(opt) != mss_head) {
+		tcp_opt_parse_full(opt, len, true, out);
+		return;
+	}
+	scaled = len == 4 || (load32(opt + len - 4) & ws_mask) == ws_head;
+	if (unlikely(!scaled || (len == 20 && load32(opt + 4) != ts_head))) {
+		tcp_opt_parse_full(opt, len, true, out);
+		return;
+	}
+	*out = (struct tcp_opts){.flags = TCP_OPTS_MSS, .mss = load_be16(opt + 2)};
+	if (len > 4) {
+		out->flags |= TCP_OPTS_WSCALE;
+		out->wscale = opt[len - 1];
+	}
+	if (len == 20) {
+		out->flags |= TCP_OPTS_SACK_OK | TCP_OPTS_TS;
+		out->tsval = load_be32(opt + 8);
+		out->tsecr = load_be32(opt + 12);
+	}
+}
+
 unsigned tcp_opt_emit_syn(uint8_t *p, const struct tcp_opts *o)
 {
 	const uint8_t *start = p;

@@ -365,14 +365,14 @@ static void push_headers(struct rte_mbuf *m, unsigned l4_len, uint16_t payload_s
 	struct pkt_tcp h = {.saddr = BE32(0xc6120002), .daddr = BE32(0xfeff01f3 + payload),
 			    .sport = BE16(80), .dport = BE16(0xfffe), .seq = 0xffff0000u + payload,
 			    .ack = 0x80000000u, .window = 0xfedc, .urg = (uint16_t)(payload * 3),
-			    .flags = TCP_ACK | TCP_PSH, .opt_words = (uint8_t)((l4_len - 20) / 4),
-			    .payload_sum = payload_sum};
+			    .flags = TCP_ACK | TCP_PSH, .payload_sum = payload_sum};
+	uint32_t opt[PKT_OPT_WORDS];
 	struct ip4_hdr *ip;
 	uint8_t *p;
 
-	for (unsigned i = 0; i < sizeof(h.opt); i++)
-		((uint8_t *)h.opt)[i] = (uint8_t)(i * 37 + payload);
-	assert_int_equal(pkt_push_tcp(m, &port, &h), l4_len);
+	for (unsigned i = 0; i < sizeof(opt); i++)
+		((uint8_t *)opt)[i] = (uint8_t)(i * 37 + payload);
+	assert_int_equal(pkt_push_tcp(m, &port, &h, opt, (l4_len - 20) / 4), l4_len);
 	p = (uint8_t *)rte_pktmbuf_prepend(m, 14 + 20);
 	for (unsigned i = 0; i < 34; i++)
 		p[i] = (uint8_t)(i * 37 + payload);

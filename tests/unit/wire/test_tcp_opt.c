@@ -70,6 +70,38 @@ static void test_linux_syn(void **state)
 	assert_int_equal(o.wscale, 255);
 }
 
+/* The short ways of a SYN say what the long one says, of what they know and of whatever is nearly that. */
+static void test_syn_short_ways(void **state)
+{
+	static const uint8_t usual[] = {2, 4, 0x05, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 5, 6, 7, 8, NOP, 3, 3, 7};
+	static const uint8_t scaled[] = {2, 4, 0x05, 0xb4, NOP, 3, 3, 9};
+	static const struct {
+		const uint8_t *opt;
+		unsigned len;
+	} layouts[] = {{usual, 20}, {scaled, 8}, {usual, 4}};
+	struct tcp_opts o = parse(usual, 20, true), full;
+	uint8_t b[20];
+
+	assert_int_equal(o.flags, TCP_OPTS_MSS | TCP_OPTS_SACK_OK | TCP_OPTS_TS | TCP_OPTS_WSCALE);
+	assert_int_equal(o.mss, 1460);
+	assert_int_equal(o.tsval, 0x01020304);
+	assert_int_equal(o.tsecr, 0x05060708);
+	assert_int_equal(o.wscale, 7);
+	o = parse(scaled, 8, true);
+	assert_int_equal(o.flags, TCP_OPTS_MSS | TCP_OPTS_WSCALE);
+	assert_int_equal(o.wscale, 9);
+	for (unsigned n = 0; n < ARRAY_SIZE(layouts); n++) {
+		for (unsigned i = 0; i < layouts[n].len * 256; i++) {
+			memcpy(b, layouts[n].opt, layouts[n].len);
+			b[i / 256] = (uint8_t)i;
+			o = parse(b, layouts[n].len, true);
+			memset(&full, 0xa5, sizeof(full));
+			tcp_opt_parse_full(b, layouts[n].len, true, &full);
+			assert_memory_equal(&o, &full, offsetof(struct tcp_opts, sack_off) + 1);
+		}
+	}
+}
+
 static void test_ts_layouts(void **state)
 {
 	static const uint8_t ts[] = {8, 10, 0xde, 0xad, 0xbe, 0xef, 0xff, 0, 0x7f, 1};
@@ -283,6 +315,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_basic),
 		cmocka_unit_test(test_linux_syn),
+		cmocka_unit_test(test_syn_short_ways),
 		cmocka_unit_test(test_ts_layouts),
 		cmocka_unit_test(test_syn_only),
 		cmocka_unit_test(test_sack),

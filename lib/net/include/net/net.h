@@ -374,7 +374,7 @@ static inline void net_ip4_write(uint8_t *p, uint32_t saddr, uint32_t daddr, uin
 		daddr,
 	};
 
-	w[2] |= (uint32_t)sum_finish(sum_fold64((uint64_t)w[0] + w[1] + w[2] + saddr + daddr)) << 16;
+	w[2] |= (uint32_t)sum_finish64((uint64_t)w[0] + w[1] + w[2] + saddr + daddr) << 16;
 	memcpy(p, w, sizeof(w));
 }
 

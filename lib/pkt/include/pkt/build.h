@@ -58,20 +58,22 @@ struct pkt_tcp {
 	uint32_t seq, ack;
 	uint16_t window, urg;
 	uint8_t flags;
-	uint8_t opt_words; /* at most 10 */
 	uint16_t payload_sum; /* pkt_build's; read only if pkt_needs_sum */
-	uint32_t opt[10];     /* as on the wire */
 };
+
+#define PKT_OPT_WORDS 10 /* of options, at most */
 
 /*
  * Prepend the header to m, which holds the payload; its checksum is complete, or that of the
  * pseudo-header where the port does the rest (pkt_offload then). Each word is summed as it is written.
+ * opt: options in words as on the wire; where the caller knows how many, so does the compiler.
  * Returns the header's length. RFC 9293 section 3.1.
  */
-static inline unsigned pkt_push_tcp(struct rte_mbuf *m, const struct pkt_port *pp,
-				    const struct pkt_tcp *h)
+static inline __attribute__((always_inline)) unsigned
+pkt_push_tcp(struct rte_mbuf *m, const struct pkt_port *pp, const struct pkt_tcp *h,
+	     const uint32_t *opt, unsigned opt_words)
 {
-	const unsigned len = TCP_HDR_LEN + 4u * h->opt_words;
+	const unsigned len = TCP_HDR_LEN + 4 * opt_words;
 	const uint32_t w[5] = {
 		(uint32_t)h->dport << 16 | h->sport, be32(h->seq), be32(h->ack),
 		be32((uint32_t)tcp_doff(len) << 24 | (uint32_t)h->flags << 16 | h->window),
@@ -87,12 +89,12 @@ static inline unsigned pkt_push_tcp(struct rte_mbuf *m, const struct pkt_port *p
 	m->pkt_len += len;
 	p = rte_pktmbuf_mtod(m, uint8_t *);
 	memcpy(p, w, 16);
-	for (unsigned i = 0; i < h->opt_words; i++) {
-		sum += h->opt[i];
-		memcpy(p + TCP_HDR_LEN + 4 * i, &h->opt[i], 4);
+	for (unsigned i = 0; i < opt_words; i++) {
+		sum += opt[i];
+		memcpy(p + TCP_HDR_LEN + 4 * i, &opt[i], 4);
 	}
 	if (likely(pkt_needs_sum(pp)))
-		store32(p + 16, w[4] | sum_finish(sum_fold64(sum)));
+		store32(p + 16, w[4] | sum_finish64(sum));
 	else
 		store32(p + 16, w[4] | sum_fold(sum_fold64(pseudo)));
 	return len;

@@ -181,6 +181,8 @@ void tcp_unhash(struct tcp *t, struct tcp_conn *c);
  * the end of the ready pass: a callback that is running may still look at received data.
  */
 void tcp_close_now(struct tcp *t, struct tcp_conn *c, enum pier_close_reason why);
+/* The same of one whose place in the table is another's already. */
+void tcp_close_unhashed(struct tcp *t, struct tcp_conn *c, enum pier_close_reason why);
 
 /*
  * At the end of a ready pass: a connection whose peer and handler are both done leaves, to TIME-WAIT

@@ -39,6 +39,14 @@ static inline uint16_t sum_finish(uint32_t sum)
 	return (uint16_t)~sum_fold(sum);
 }
 
+/* The same of a sum below 2^48: as many words of 32 bits as a header can have. */
+static inline uint16_t sum_finish64(uint64_t sum)
+{
+	sum = (sum & 0xffffffffu) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	return (uint16_t)~(sum + (sum >> 16));
+}
+
 static inline uint32_t sum_add(uint32_t a, uint32_t b)
 {
 	uint64_t s = (uint64_t)a + b;
@@ -52,15 +60,36 @@ static inline uint32_t sum_combine(uint32_t a, uint32_t b, bool odd)
 	return sum_add(a, odd ? __builtin_bswap16(sum_fold(b)) : b);
 }
 
+/*
+ * Partial sum of a header of len bytes, a multiple of 4, inline, in 64 bits: words of 8 bytes are added
+ * with what they carry. May be added to others of its kind as sum_add64 does.
+ */
+static inline uint64_t sum_add64(uint64_t a, uint64_t b)
+{
+	a += b;
+	return a + (a < b);
+}
+
+static inline uint64_t sum_header64(const void *p, unsigned len)
+{
+	const uint8_t *b = p;
+	uint64_t sum = len & 4 ? load32(b + len - 4) : 0;
+
+	for (unsigned i = 0; i + 8 <= len; i += 8)
+		sum = sum_add64(sum, load64(b + i));
+	return sum;
+}
+
+/* Whether everything, its checksum included, sums up as it should: to 0xffff, once folded. */
+static inline bool sum_is_good(uint64_t sum)
+{
+	return sum && sum % 0xffff == 0;
+}
+
 /* Partial sum of a header of len bytes, a multiple of 4, inline. */
 static inline uint32_t sum_header(const void *p, unsigned len)
 {
-	const uint8_t *b = p;
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < len; i += 4)
-		sum += load32(b + i);
-	return sum_fold64(sum);
+	return sum_fold64(sum_header64(p, len));
 }
 
 /*

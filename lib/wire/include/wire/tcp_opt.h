@@ -24,6 +24,9 @@
 #define TCP_OPT_SACK    5
 #define TCP_OPT_TS      8
 
+/* NOP NOP TS, as a number. */
+#define TCP_OPT_TS_HEAD 0x0101080a
+
 /* Lengths, the two octets of kind and length included. */
 #define TCP_OPT_MSS_LEN     4
 #define TCP_OPT_WSCALE_LEN  3
@@ -63,17 +66,28 @@ struct tcp_sack_block {
 /* Read len bytes of options of a segment with or without SYN; out is written entirely. */
 void tcp_opt_parse_full(const uint8_t *opt, unsigned len, bool syn, struct tcp_opts *out);
 
-/* As above, with a short way for no options and for NOP NOP TS. */
+/* The same for a SYN, with a short way for what nearly all of them carry. */
+void tcp_opt_parse_syn(const uint8_t *opt, unsigned len, struct tcp_opts *out);
+
+/* NOP NOP TS and nothing else. */
+static inline bool tcp_opt_only_ts(const uint8_t *opt, unsigned len)
+{
+	return len == TCP_OPT_TS_SPACE && load32(opt) == BE32(TCP_OPT_TS_HEAD);
+}
+
+/* As above, with short ways for the usual. */
 static inline void tcp_opt_parse(const uint8_t *opt, unsigned len, bool syn, struct tcp_opts *out)
 {
-	if (likely(len == TCP_OPT_TS_SPACE && load32(opt) == BE32(0x0101080a))) {
+	if (likely(tcp_opt_only_ts(opt, len))) {
 		*out = (struct tcp_opts){.tsval = load_be32(opt + 4),
 					 .tsecr = load_be32(opt + 8),
 					 .flags = TCP_OPTS_TS};
 	} else if (len == 0) {
 		*out = (struct tcp_opts){0};
+	} else if (syn) {
+		tcp_opt_parse_syn(opt, len, out);
 	} else {
-		tcp_opt_parse_full(opt, len, syn, out);
+		tcp_opt_parse_full(opt, len, false, out);
 	}
 }
 
@@ -92,7 +106,7 @@ unsigned tcp_opt_emit_syn(uint8_t *p, const struct tcp_opts *o);
 /* NOP NOP TS. Returns TCP_OPT_TS_SPACE. */
 static inline unsigned tcp_opt_emit_ts(uint8_t *p, uint32_t tsval, uint32_t tsecr)
 {
-	store_be32(p, 0x0101080a);
+	store_be32(p, TCP_OPT_TS_HEAD);
 	store_be32(p + 4, tsval);
 	store_be32(p + 8, tsecr);
 	return TCP_OPT_TS_SPACE;
