@@ -242,7 +242,7 @@ bool tcp_fast_bare(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
 
 	if (next == TCP_CLOSED || c->flags & (UNUSUAL & ~ENDING) || f->payload_len ||
 	    (f->tcp_flags & ~(TCP_PSH | TCP_FIN)) != TCP_ACK || !options_fine(f, c) ||
-	    f->seq != c->rcv_nxt || !seq_lt(f->seq, w->rcv_adv) || !calm(w) || !nothing_received(w) ||
+	    f->seq != c->rcv_nxt || !seq_lt(f->seq, w->rcv_adv) || !calm(w) || !queue_fine(w) ||
 	    w->timer > TCP_TIMER_REO || f->ack - w->marks >= TCP_MARKS_AGE)
 		return false;
 	r = flight_acked(t, c, w, f, &ok);
