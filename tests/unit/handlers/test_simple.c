@@ -35,7 +35,7 @@ static void test_registered(void **state)
 	assert_non_null(handlers_register()); /* the names are taken */
 	assert_true(handler_chargen.ctx_size <= 8);
 	assert_true(handler_daytime.ctx_size <= 8);
-	assert_true(handler_http.ctx_size <= 64);
+	assert_true(handler_http.ctx_size <= 128);
 }
 
 static unsigned int old_troubles;
