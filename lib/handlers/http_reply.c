@@ -234,14 +234,10 @@ static bool make_replies(struct http_settings *s)
 /* A pattern in which a lost or doubled segment shows: lines of 64 bytes, numbered. */
 static bool make_page(struct http_settings *s)
 {
-	char line[65];
-
-	s->page = malloc(HTTP_PAGE);
-	for (uint32_t i = 0; s->page && i < HTTP_PAGE / 64; i++) {
-		snprintf(line, sizeof(line), "pier %04u 0123456789 ABCDEFGHIJKLMNOPQRSTUVWXYZ abcdefghijklmno\n",
-			 i);
-		memcpy(s->page + i * 64, line, 64);
-	}
+	s->page = malloc(HTTP_PAGE + 1); /* a NUL behind each line, where the next one begins */
+	for (uint32_t i = 0; s->page && i < HTTP_PAGE / 64; i++)
+		snprintf(s->page + i * 64, 65,
+			 "pier %04u 0123456789 ABCDEFGHIJKLMNOPQRSTUVWXYZ abcdefghijklmno\n", i);
 	return s->page;
 }
 
