@@ -116,7 +116,8 @@ class Proxy(PierCase):
     def test_no_upstream_is_reset(self):
         before = self.handler_stats(8004)['refused']
         run = self.curl(8004, check=False)
-        self.assertRegex(run.stderr, 'reset|Failed to connect')  # by the moment in which it comes
+        # Not connected, failed to send, failed to receive: by the moment in which the RST comes.
+        self.assertIn(run.returncode, (7, 55, 56), run.stderr)
         self.assertEqual(self.handler_stats(8004)['refused'] - before, 1)
 
     def test_next_upstream_stands_in(self):
