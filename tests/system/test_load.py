@@ -390,7 +390,7 @@ class AgainstPier(unittest.TestCase):
 
     def test_again_at_once(self):
         """The tuples of one run are in TIME-WAIT at the server in the next: its SYNs are later."""
-        few = ['--local-port-low', '5000', '--local-port-high', '5019']
+        few = ['--local-port-low', '5000', '--local-port-high', '5049']
         for _ in range(2):
             run = self.good('short', OURS, '--connections', '10', '--duration', '3', *few)
             self.assertGreater(run.total['opened'], 20)
