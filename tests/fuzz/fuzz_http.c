@@ -51,14 +51,6 @@ struct trace {
 	size_t n, at;
 };
 
-#define CHECK(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort(); \
-		} \
-	} while (0)
-
 /* What the handler relies on. */
 static void check_query(const struct trace *t)
 {

@@ -15,14 +15,6 @@
 #include "fuzz.h"
 #include "handlers/iperf3_msg.h"
 
-#define CHECK(condition) \
-	do { \
-		if (!(condition)) { \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
-			abort(); \
-		} \
-	} while (0)
-
 /* Feed in pieces, each from memory of its exact size. Returns the octets that were taken. */
 static size_t feed(struct iperf3_frame *f, const uint8_t *data, size_t len, size_t piece, uint32_t max,
 		   enum iperf3_frame_event *event)

@@ -9,14 +9,6 @@
 #include "fuzz.h"
 #include "match/rules.h"
 
-#define CHECK(x)                                                                                   \
-	do {                                                                                       \
-		if (!(x)) {                                                                        \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                    \
-			abort();                                                                   \
-		}                                                                                  \
-	} while (0)
-
 static const char letters[] = "ismVHL8WPCQ";
 static const unsigned int flags[] = {1, 2, 4, 16, 8, 256, 32, 64, 128, 512, 1024};
 

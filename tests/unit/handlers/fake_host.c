@@ -413,6 +413,27 @@ void fake_wait(struct fake_host *f, uint64_t us)
 	end_callback(f);
 }
 
+struct stat_query {
+	const char *name;
+	uint64_t value;
+};
+
+static void take_stat(void *arg, const char *name, uint64_t value)
+{
+	struct stat_query *q = arg;
+
+	if (!strcmp(name, q->name))
+		q->value = value;
+}
+
+uint64_t fake_stat(const struct pier_handler *handler, const void *settings, const char *name)
+{
+	struct stat_query q = {name, UINT64_MAX};
+
+	handler->stats(settings, take_stat, &q);
+	return q.value;
+}
+
 void fake_free(struct fake_host *f)
 {
 	if (!f->closes && f->handler->close)

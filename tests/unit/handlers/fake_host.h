@@ -85,6 +85,9 @@ void fake_run(struct fake_host *f);
 /* Time passes; the timer is called if it is due. */
 void fake_wait(struct fake_host *f, uint64_t us);
 
+/* One of the listener's statistics; UINT64_MAX: there is none of that name. */
+uint64_t fake_stat(const struct pier_handler *handler, const void *settings, const char *name);
+
 /* End the connection if it has not ended, check what must hold at the end, and free it all. */
 void fake_free(struct fake_host *f);
 

@@ -181,22 +181,9 @@ static struct iperf3_results *finish(struct fake_host *f)
 	return r;
 }
 
-static uint64_t stat_value;
-
-static void take_stat(void *arg, const char *name, uint64_t value)
-{
-	if (!strcmp(arg, name))
-		stat_value = value;
-}
-
 static uint64_t stat_of(const char *name)
 {
-	char copy[64];
-
-	snprintf(copy, sizeof(copy), "%s", name);
-	stat_value = UINT64_MAX;
-	handler_iperf3.stats(host[0]->settings, take_stat, copy);
-	return stat_value;
+	return fake_stat(&handler_iperf3, host[0]->settings, name);
 }
 
 static void test_forward(void **state)

@@ -105,19 +105,9 @@ static void end(struct fake_host *f)
 	proxy_front_free(front);
 }
 
-static uint64_t found;
-
-static void look_for(void *arg, const char *name, uint64_t value)
-{
-	if (!strcmp(arg, name))
-		found = value;
-}
-
 static uint64_t stat_of(const char *name)
 {
-	found = UINT64_MAX;
-	proxy_front_handler(front)->stats(front, look_for, (void *)(uintptr_t)name);
-	return found;
+	return fake_stat(proxy_front_handler(front), front, name);
 }
 
 static void say(struct fake_host *f, const char *text, size_t len)
