@@ -319,7 +319,9 @@ uint32_t tcp_chaos_before(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	s->nxt = c->snd_nxt;
 	if (flight + may < wnd)
 		w->snd_wnd = (uint32_t)(flight + may);
-	if (may && may < c->snd_mss)
+	if (may >= c->snd_mss) /* whole segments, and the rest by the next call */
+		*max = (unsigned int)min_of((uint64_t)*max, may / c->snd_mss);
+	else if (may)
 		w->override = 1; /* a small segment is what is wanted */
 	return wnd;
 }
