@@ -190,6 +190,19 @@ static void leave(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 	tcp_settle(t, c);
 }
 
+/*
+ * leave() follows: what a callback asks for its own connection, but for further callbacks, needs no
+ * second place in the list.
+ */
+static void run_callbacks(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
+{
+	w->on_ready = 1;
+	run_events(e, c, w);
+	w->on_ready = 0;
+	if (unlikely(w->events))
+		tcp_ready(&e->tcp, c, w, 0);
+}
+
 static void run_ready(struct engine *e)
 {
 	struct tcp *t = &e->tcp;
@@ -201,7 +214,7 @@ static void run_ready(struct engine *e)
 		struct tcp_work *w = tcp_work_of(t, c);
 
 		if (w->events)
-			run_events(e, c, w);
+			run_callbacks(e, c, w);
 		leave(e, c, w);
 	}
 }
