@@ -43,7 +43,7 @@ static bool listen_on(struct server *s, const struct pier_listener *from, struct
 		struct worker_msg m = {.op = WORKER_OP_LISTEN, .listener = l};
 
 		if (!worker_request(s->workers[w], &m) || m.version < 0) {
-			fprintf(stderr, "pier: too many listeners\n");
+			fprintf(stderr, "%s: too many listeners\n", PROGRAM);
 			return false;
 		}
 		versions[w] = m.version;

@@ -48,7 +48,7 @@ static void tell_changes(const struct config *from, const struct config *to)
 			continue;
 		b = config_find(to, a->name, a->argument);
 		if (!b || !same_section(a, b))
-			printf("pier: reload: [%s%s%s] has changed: takes effect at the next start\n",
+			printf("%s: reload: [%s%s%s] has changed: takes effect at the next start\n", PROGRAM,
 			       a->name, a->argument ? " " : "", a->argument ? a->argument : "");
 	}
 }
@@ -80,7 +80,7 @@ static bool addresses_known(const struct server *s, const struct pier_config *c)
 			known |= !memcmp(s->addresses[k].addr + 12, &l->spec.addr, 4);
 		if (known)
 			continue;
-		fprintf(stderr, "pier: reload: [listen %s]: the address is there from the next start on\n",
+		fprintf(stderr, "%s: reload: [listen %s]: the address is there from the next start on\n", PROGRAM,
 			l->section->argument);
 		return false;
 	}
@@ -151,7 +151,7 @@ static void install(struct server *s, const struct pier_listener *from, struct l
 	}
 	if (ok)
 		return;
-	fprintf(stderr, "pier: reload: [listen %s]: too many listeners\n", from->section->argument);
+	fprintf(stderr, "%s: reload: [listen %s]: too many listeners\n", PROGRAM, from->section->argument);
 	if (old)
 		unlisten(s, old);
 }
@@ -196,7 +196,7 @@ void server_reload(struct server *s)
 		abort();
 	if (load(s, c)) {
 		replace(s, c);
-		printf("pier: reloaded: %u listener%s\n", c->n_listeners, c->n_listeners == 1 ? "" : "s");
+		printf("%s: reloaded: %u listener%s\n", PROGRAM, c->n_listeners, c->n_listeners == 1 ? "" : "s");
 		return;
 	}
 	pier_config_free(c);
@@ -204,7 +204,7 @@ void server_reload(struct server *s)
 	pthread_mutex_lock(&s->lock);
 	s->reload_failures++;
 	pthread_mutex_unlock(&s->lock);
-	fprintf(stderr, "pier: reload: nothing was changed\n");
+	fprintf(stderr, "%s: reload: nothing was changed\n", PROGRAM);
 }
 
 /* ---- the end of the old ---- */

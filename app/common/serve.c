@@ -98,7 +98,7 @@ static void drain(struct server *s)
 		return;
 	wait_drained(s);
 	if (s->usage.connections || s->usage.half_open) {
-		printf("pier: %llu connections did not end in time and are reset\n",
+		printf("%s: %llu connections did not end in time and are reset\n", PROGRAM,
 		       (unsigned long long)(s->usage.connections + s->usage.half_open));
 		order(s, WORKER_OP_ABORT);
 	}
@@ -157,7 +157,7 @@ static void wait_signal(struct server *s)
 		else if (sig == SIGINT || sig == SIGTERM)
 			break;
 	}
-	printf("pier: %s: stopping\n", sig == SIGINT ? "SIGINT" : "SIGTERM");
+	printf("%s: %s: stopping\n", PROGRAM, sig == SIGINT ? "SIGINT" : "SIGTERM");
 }
 
 static void *control(void *arg)
@@ -172,7 +172,7 @@ static void *control(void *arg)
 	take_books(s);
 	order(s, WORKER_OP_STOP);
 	if (s->deaf) {
-		fprintf(stderr, "pier: a worker does not answer; giving up\n");
+		fprintf(stderr, "%s: a worker does not answer; giving up\n", PROGRAM);
 		_exit(PIER_LEAKED);
 	}
 	return NULL;
@@ -217,10 +217,10 @@ bool server_serve(struct server *s)
 	int rc = rte_ctrl_thread_create(&s->control, "pier-control", NULL, control, s);
 
 	if (rc) {
-		fprintf(stderr, "pier: cannot create the control thread (error %d)\n", -rc);
+		fprintf(stderr, "%s: cannot create the control thread (error %d)\n", PROGRAM, -rc);
 		return false;
 	}
-	printf("pier: %u worker%s serving on %u port%s\n", s->n_workers,
+	printf("%s: %u worker%s serving on %u port%s\n", PROGRAM, s->n_workers,
 	       s->n_workers == 1 ? "" : "s", s->n_ports, s->n_ports == 1 ? "" : "s");
 	fflush(stdout);
 	own = launch(s);

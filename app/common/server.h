@@ -8,12 +8,16 @@
 #ifndef PIER_APP_SERVER_H
 #define PIER_APP_SERVER_H
 
+#include <errno.h>
 #include <pthread.h>
 
 #include "config.h"
 #include "eal_argv.h"
 #include "worker/place.h"
 #include "worker/worker.h"
+
+/* Messages begin with it: these files are pier's and pier-load's. */
+#define PROGRAM program_invocation_short_name
 
 enum pier_exit {
 	PIER_OK,

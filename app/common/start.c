@@ -15,7 +15,7 @@
 
 static bool fail(const char *why)
 {
-	fprintf(stderr, "pier: %s\n", why);
+	fprintf(stderr, "%s: %s\n", PROGRAM, why);
 	return false;
 }
 
@@ -24,7 +24,7 @@ static bool start_eal(struct server *s)
 	struct pier_eal_argv *v = s->eal;
 
 	if (rte_eal_init(v->argc, v->argv) < 0) {
-		fprintf(stderr, "pier: EAL does not start (%s); its messages are above\n",
+		fprintf(stderr, "%s: EAL does not start (%s); its messages are above\n", PROGRAM,
 			rte_strerror(rte_errno));
 		return false;
 	}
@@ -47,7 +47,7 @@ static bool place(struct server *s)
 	for (unsigned int w = 0; w < s->place.n; w++)
 		s->lcores[w] = s->place.worker[w].cpu;
 	if (rte_lcore_count() > s->place.n)
-		printf("pier: %u of the %u lcores do nothing\n", rte_lcore_count() - s->place.n,
+		printf("%s: %u of the %u lcores do nothing\n", PROGRAM, rte_lcore_count() - s->place.n,
 		       rte_lcore_count());
 	return true;
 }
@@ -102,7 +102,7 @@ static bool open_port(struct server *s, const struct pier_port *p)
 		pools[q] = &s->pools[s->place.owner[s->n_ports][q]];
 	if (!port_open_pools(&p->device, n, s->config->server.idle == PIER_IDLE_SLEEP, pools, n, port,
 			     err, sizeof(err))) {
-		fprintf(stderr, "pier: [port %u]: %s\n", p->number, err);
+		fprintf(stderr, "%s: [port %u]: %s\n", PROGRAM, p->number, err);
 		return false;
 	}
 	s->engine_ports[s->n_ports++] = (struct engine_port){

@@ -58,9 +58,9 @@ static void print_books(const struct server *s, unsigned int mbufs)
 	const struct engine_usage *u = &s->usage;
 
 	fprintf(stderr,
-		"pier: the books do not balance: %" PRIu64 " connections, %" PRIu64
+		"%s: the books do not balance: %" PRIu64 " connections, %" PRIu64
 		" half-open, %" PRIu64 " bytes of blocks, %" PRIu64 " timers, %" PRIu64
-		" mbufs held, %" PRIu64 " listeners with %" PRIu64 " users, %u mbufs not given back",
+		" mbufs held, %" PRIu64 " listeners with %" PRIu64 " users, %u mbufs not given back", PROGRAM,
 		u->connections, u->half_open, u->block_bytes, u->timers, u->mbufs_held,
 		u->listeners, s->users, mbufs);
 	fprintf(stderr, "%s%s\n", s->audit ? "; " : "", s->audit ? s->audit : "");

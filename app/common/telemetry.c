@@ -136,7 +136,7 @@ bool server_telemetry_start(struct server *s)
 	provider.workers = s->n_workers;
 	if (ctl_telemetry_start(&provider) == 0)
 		return true;
-	fprintf(stderr, "pier: cannot register telemetry commands\n");
+	fprintf(stderr, "%s: cannot register telemetry commands\n", PROGRAM);
 	return false;
 }
 

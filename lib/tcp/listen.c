@@ -428,6 +428,7 @@ static bool half_rst_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 		if (!tcp_ecn_asked(f)) /* it gave ECN up: RFC 3168 section 6.1.1.1 */
 			h->agreed &= ~(unsigned int)TCP_AGREED_ECN;
 		h->again = 1;
+		count(t->ctr, CTR_SYN_REPEATED);
 		m = tcp_reuse(t, m);
 		if (m)
 			half_send(t, h, m, false);

@@ -106,6 +106,7 @@
 	X(RX_WINDOW_PROBES, rx_window_probes, "probes of our closed window")                       \
 	X(RX_KEEPALIVES, rx_keepalives, "the peers' keep-alive probes answered")                   \
 	X(SYN_RECEIVED, syn_received, "SYNs that opened a half-open connection")                   \
+	X(SYN_REPEATED, syn_repeated, "SYNs of a half-open connection again, answered again")      \
 	X(SYNACK_RETRANSMITS, synack_retransmits, "SYN-ACKs sent again")                           \
 	X(HALF_OPEN_EXPIRED, half_open_expired, "half-open connections given up")                  \
 	X(HALF_OPEN_RESET, half_open_reset, "half-open connections reset by the peer")             \
