@@ -180,7 +180,8 @@ static void unacceptable(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 	} else if (keepalive) {
 		c->last_rx = t->now_ms;
 		count(t->ctr, CTR_RX_KEEPALIVES);
-	} else if (old && c->flags & TCP_AGREED_SACK) {
+	}
+	if (old && c->flags & TCP_AGREED_SACK) { /* a keep-alive's octet may be a tail loss probe */
 		w->dsack_start = f->seq;
 		w->dsack_end = f->seq + f->payload_len;
 	}

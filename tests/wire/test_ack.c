@@ -541,6 +541,22 @@ static void SCK_04_dsack_below_the_ack(void **s)
 	BLOCKS(expect(p, .flags = ACK, .seq = 1, .ack = 1001), 2, 501, 1001, 2001, 2501);
 }
 
+/* One octet looks like a keep-alive, but a sender has to know that its tail had not been lost. */
+static void SCK_04_KA_05_dsack_of_one_octet(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_est(k);
+
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 1);
+	kit_advance(k, SEC);
+	expect(p, .flags = ACK, .seq = 1, .ack = 2);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 1);
+	BLOCKS(expect(p, .flags = ACK, .seq = 1, .ack = 2), 1, 1, 2);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+	expect(p, .flags = ACK, .seq = 1, .ack = 2);
+	assert_int_equal(p->app.rx, 1);
+}
+
 static void SCK_04_dsack_above_the_ack(void **s)
 {
 	struct kit *k = *s;
@@ -645,6 +661,7 @@ int main(void)
 		KIT_TEST(SCK_03_newest_three_blocks),
 		KIT_TEST(SCK_04_examples_of_the_rfc),
 		KIT_TEST(SCK_04_dsack_below_the_ack),
+		KIT_TEST(SCK_04_KA_05_dsack_of_one_octet),
 		KIT_TEST(SCK_04_dsack_above_the_ack),
 		KIT_TEST(WND_16_tiny_segments),
 		KIT_TEST(KA_05_keepalive_of_the_peer),
