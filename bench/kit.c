@@ -69,17 +69,28 @@ void bench_options(struct bench_options *o, int argc, char **argv)
 		o->runs = runs;
 }
 
-static uint64_t free_huge_mib(void)
+static uint64_t huge_pages(const char *which)
 {
-	FILE *f = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "r");
 	unsigned long n = 0;
+	char path[96];
+	FILE *f;
 
+	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-2048kB/%s", which);
+	f = fopen(path, "r");
 	if (!f)
 		return 0;
 	if (fscanf(f, "%lu", &n) != 1)
 		n = 0;
 	fclose(f);
-	return n * 2;
+	return n;
+}
+
+/* Less those that others have reserved and not touched yet. */
+static uint64_t free_huge_mib(void)
+{
+	const uint64_t n = huge_pages("free_hugepages"), taken = huge_pages("resv_hugepages");
+
+	return n > taken ? (n - taken) * 2 : 0;
 }
 
 /* "0,1": the first n CPUs of this process. */

@@ -451,6 +451,39 @@ static void test_sparse(void **state)
 	free(w);
 }
 
+/*
+ * What waits costs a tick nothing, however much it is: with a thousand and with a million entries that are
+ * due in an hour, no tick before that reads or writes a chunk. They cannot be touched meanwhile: a
+ * tick that did would end the test. Then each is fired.
+ */
+static void test_ticks_touch_nothing(void **state)
+{
+	static const uint32_t sizes[] = { 1, 1000, 1000000 };
+
+	for (unsigned int s = 0; s < ARRAY_SIZE(sizes); s++) {
+		const uint32_t due = 3600u * 1000, n = sizes[s];
+		size_t page = (size_t)sysconf(_SC_PAGESIZE);
+		size_t bytes = (wheel_bytes(n) + page - 1) / page * page;
+		struct user *u = calloc(1, sizeof(*u));
+		unsigned int fired = 0;
+		uint32_t now = 0;
+
+		u->mem = sparse_map(bytes);
+		wheel_init(&u->w, u->mem, bytes, 0);
+		for (uint32_t i = 0; i < n; i++)
+			assert_int_not_equal(wheel_insert(&u->w, i, due + i % due), 0);
+		assert_int_equal(mprotect(u->mem, bytes, PROT_NONE), 0);
+		while (seq_lt(++now, (uint32_t)wheel_next(&u->w)))
+			assert_int_equal(wheel_advance(&u->w, now, 256, fire_count, &fired), 0);
+		assert_true(now > due - 65536 && now <= due);
+		assert_int_equal(mprotect(u->mem, bytes, PROT_READ | PROT_WRITE), 0);
+		wheel_advance(&u->w, 3 * due, UINT32_MAX, fire_count, &fired);
+		assert_int_equal(fired, n);
+		munmap(u->mem, bytes);
+		free(u);
+	}
+}
+
 struct hints {
 	uint32_t order[500];
 	uint32_t brought, fired, total;
@@ -497,6 +530,7 @@ int main(void)
 		cmocka_unit_test(test_insert_in_fire), cmocka_unit_test(test_budget),
 		cmocka_unit_test(DOS_14_a_million_on_one_tick),
 		cmocka_unit_test(test_exhaustion),  cmocka_unit_test(test_sparse),
+		cmocka_unit_test(test_ticks_touch_nothing),
 		cmocka_unit_test(test_prefetch),    cmocka_unit_test(test_idle),
 	};
 
