@@ -88,7 +88,7 @@ void team_open(struct team_kit *k, const struct team_kit_config *cfg)
 	k->address = (struct engine_address){.port = k->near.id, .prefix = 24};
 	flow_addr_v4(k->address.addr, SERVER_ADDR);
 	option_defaults(&tcp_option_table, &k->listener.tcp);
-	k->listener.handler = &handler_echo;
+	k->listener.handler = cfg->handler ? cfg->handler : &handler_echo;
 	k->listener.local = LISTENER_ANY;
 	k->listener.port_lo = k->listener.port_hi = TEAM_ECHO;
 	listener_prepare(&k->listener);

@@ -38,6 +38,7 @@ struct team_kit_config {
 	enum engine_announce announce;
 	uint32_t ring_size;
 	enum worker_idle idle;
+	const struct pier_handler *handler; /* NULL: echo */
 	/* Change the open port before the team sees it; NULL. */
 	void (*port)(struct port *p);
 };
