@@ -295,6 +295,8 @@ const struct pier_calls engine_calls = {
 	.flush = engine_flush,
 	.set_trouble = call_set_trouble,
 	.tcp_info = engine_tcp_info,
+	.set_buffers = engine_set_buffers,
+	.set_mss = engine_set_mss,
 };
 
 void engine_conn_handle(struct engine *e, struct tcp_conn *c, struct pier_conn *pc)

@@ -155,6 +155,7 @@ static void close_unread(struct engine *e, struct tcp_conn *c, struct tcp_work *
 
 void engine_drain_conn(struct engine *e, struct tcp_conn *c)
 {
+	const struct pier_handler *h = e->tcp.version[c->version].listener->handler;
 	const struct tcp_work *w = c->block ? tcp_work_of(&e->tcp, c) : NULL;
 	struct pier_conn pc;
 
@@ -162,6 +163,8 @@ void engine_drain_conn(struct engine *e, struct tcp_conn *c)
 	    (w && (w->sndq.n || w->rcvq.n || w->events)))
 		return;
 	engine_conn_handle(e, c, &pc);
+	if (h->drain && h->drain(&pc))
+		return;
 	pier_close(&pc);
 	engine_detach_handler(e, c, PIER_CLOSE_SHUTDOWN);
 }

@@ -41,6 +41,8 @@ bool engine_set_ttl(struct pier_conn *pc, unsigned int ttl);
 bool engine_set_keepalive(struct pier_conn *pc, const struct pier_keepalive *k);
 void engine_get_keepalive(struct pier_conn *pc, struct pier_keepalive *k);
 bool engine_set_timeouts(struct pier_conn *pc, uint64_t r2_us, uint64_t user_us);
+bool engine_set_buffers(struct pier_conn *pc, size_t rcv, size_t snd);
+bool engine_set_mss(struct pier_conn *pc, unsigned int mss);
 
 /* engine.c: the place of a version number, NULL if that version is gone. */
 struct tcp_version *engine_version_of(const struct tcp *t, int version);

@@ -114,6 +114,15 @@ static void stream_timer(struct pier_conn *c, struct iperf3_conn *x)
 		pier_set_timer(c, x->sends && x->rate ? MS : POLL_US);
 }
 
+/* -w and -M. The control connection has seen that the window is allowed. */
+static void size(struct pier_conn *c, const struct iperf3_params *p)
+{
+	if (p->window)
+		pier_set_buffers(c, p->window, p->window);
+	if (p->mss)
+		pier_set_mss(c, p->mss);
+}
+
 static void join(struct pier_conn *c, struct iperf3_conn *x, struct iperf3_session *s, uint16_t index)
 {
 	struct iperf3_stream *line = &s->stream[index];
@@ -124,6 +133,7 @@ static void join(struct pier_conn *c, struct iperf3_conn *x, struct iperf3_sessi
 	x->index = index;
 	x->bytes = 0;
 	x->rate = 0;
+	size(c, &s->params);
 	pier_get_info(c, &info);
 	memcpy(line->remote, info.remote_addr, 16);
 	memcpy(line->local, info.local_addr, 16);
@@ -166,7 +176,7 @@ static void iperf3_open(struct pier_conn *c)
 {
 	struct iperf3_conn *x = c->ctx;
 
-	x->ticket = __atomic_fetch_add(&settings(c)->table->ticket, 1, __ATOMIC_RELAXED);
+	x->ticket = __atomic_fetch_add(&settings(c)->table->tickets->next, 1, __ATOMIC_RELAXED);
 	pier_set_timer(c, settings(c)->setup_timeout);
 }
 
@@ -237,6 +247,19 @@ static void iperf3_eof(struct pier_conn *c)
 		iperf3_ctl_eof(c, x);
 	else
 		pier_close(c);
+}
+
+/*
+ * The server stops: the client is told, and the streams end with the test, not before: one that is reset first
+ * would be what the client reports.
+ */
+static bool iperf3_drain(struct pier_conn *c)
+{
+	struct iperf3_conn *x = c->ctx;
+
+	if (x->kind == KIND_CONTROL)
+		iperf3_ctl_drain(c, x);
+	return x->kind == KIND_CONTROL || x->kind == KIND_STREAM;
 }
 
 static void stream_close(struct pier_conn *c, struct iperf3_conn *x, enum pier_close_reason why)
@@ -326,4 +349,5 @@ const struct pier_handler handler_iperf3 = {
 	.close = iperf3_close,
 	.timer = iperf3_timer,
 	.stats = iperf3_stats,
+	.drain = iperf3_drain,
 };

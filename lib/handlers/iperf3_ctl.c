@@ -16,6 +16,7 @@
 #define RUN_POLL_US   (100 * 1000)
 #define LINGER_US     (2 * US)
 #define INTERVAL_US   US
+#define WINDOW_MIN    2048 /* of pier_set_buffers */
 
 static const struct iperf3_settings *settings(const struct pier_conn *c)
 {
@@ -114,12 +115,26 @@ void iperf3_ctl_open(struct pier_conn *c, struct iperf3_conn *x)
 
 /* ---- the steps ---- */
 
+/*
+ * -w: what this listener may not have its streams may not have either, and as with iperf3's own server that
+ * is an error. What is less than the least is the least.
+ */
+static bool window_ok(struct pier_conn *c, struct iperf3_params *p)
+{
+	if (!p->window)
+		return true;
+	p->window = max_of(p->window, (uint32_t)WINDOW_MIN);
+	return pier_set_buffers(c, p->window, p->window) && pier_set_buffers(c, 0, 0);
+}
+
 static void take_params(struct pier_conn *c, struct iperf3_session *s)
 {
 	struct iperf3_ctl *ctl = &s->ctl;
 	enum iperf3_error error = iperf3_params_read(ctl->frame.text, ctl->frame.len, &s->params);
 
 	iperf3_frame_free(&ctl->frame);
+	if (!error && !window_ok(c, &s->params))
+		error = IPERF3_E_BUFFER_SET;
 	if (!error && !iperf3_session_size(s, s->params.parallel * (s->params.both ? 2 : 1)))
 		error = IPERF3_E_NEW_TEST;
 	if (error) {
@@ -396,6 +411,19 @@ void iperf3_ctl_eof(struct pier_conn *c, struct iperf3_conn *x)
 {
 	over(c, x->s, PHASE_ABORTED);
 	pier_close(c);
+}
+
+/* The server stops. Asked again and again; a test that is over lingers for its client's last words. */
+void iperf3_ctl_drain(struct pier_conn *c, struct iperf3_conn *x)
+{
+	struct iperf3_session *s = x->s;
+
+	if (s->ctl.step == STEP_OVER)
+		return;
+	s->ctl.failed = true;
+	iperf3_count(settings(c), COUNT_FAILED, 1);
+	say_state(c, &s->ctl, IPERF3_SERVER_TERMINATE);
+	over(c, s, PHASE_ABORTED);
 }
 
 void iperf3_ctl_close(struct pier_conn *c, struct iperf3_conn *x)

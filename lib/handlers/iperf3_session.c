@@ -73,6 +73,44 @@ static void fill_payload(struct iperf3_table *t)
 	}
 }
 
+/* The control thread's: tables of listener versions that serve or have connections, the youngest first. */
+static struct iperf3_table *tables;
+
+static void table_unref(struct iperf3_table *t)
+{
+	if (--t->refs)
+		return;
+	for (uint32_t i = 0; i < t->n_elders; i++)
+		table_unref(t->elder[i]);
+	if (t->tickets && !--t->tickets->refs)
+		free(t->tickets);
+	free(t->elder);
+	free(t);
+}
+
+/* Refer to all there are, and take tickets from where they do. */
+static bool meet_elders(struct iperf3_table *t)
+{
+	uint32_t n = 0;
+
+	for (const struct iperf3_table *o = tables; o; o = o->next)
+		n++;
+	t->tickets = n ? tables->tickets : aligned_alloc(CACHE_LINE, sizeof(*t->tickets));
+	if (!t->tickets)
+		return false;
+	if (!n)
+		*t->tickets = (struct iperf3_tickets){0};
+	t->tickets->refs++;
+	t->elder = calloc(n + 1, sizeof(struct iperf3_table *));
+	if (!t->elder)
+		return false;
+	for (struct iperf3_table *o = tables; o; o = o->next) {
+		o->refs++;
+		t->elder[t->n_elders++] = o;
+	}
+	return true;
+}
+
 struct iperf3_table *iperf3_table_make(uint32_t n)
 {
 	const size_t bytes = sizeof(struct iperf3_table) + n * sizeof(struct iperf3_session);
@@ -83,13 +121,25 @@ struct iperf3_table *iperf3_table_make(uint32_t n)
 		return NULL;
 	memset(t, 0, bytes);
 	t->n = n;
+	t->refs = 1;
+	if (!meet_elders(t)) {
+		table_unref(t);
+		return NULL;
+	}
 	fill_payload(t);
+	t->next = tables;
+	tables = t;
 	return t;
 }
 
 void iperf3_table_free(struct iperf3_table *t)
 {
-	free(t);
+	struct iperf3_table **at = &tables;
+
+	while (*at != t)
+		at = &(*at)->next;
+	*at = t->next;
+	table_unref(t);
 }
 
 static void cookie_set(struct iperf3_session *s, const char *cookie)
@@ -148,8 +198,8 @@ static enum iperf3_join try_join(struct iperf3_session *s, const char *cookie, u
 	return JOIN_DONE;
 }
 
-enum iperf3_join iperf3_session_join(struct iperf3_table *t, const char *cookie, struct iperf3_session **s,
-				     uint16_t *index)
+static enum iperf3_join join_one(struct iperf3_table *t, const char *cookie, struct iperf3_session **s,
+				 uint16_t *index)
 {
 	enum iperf3_join got = JOIN_UNKNOWN;
 
@@ -157,6 +207,16 @@ enum iperf3_join iperf3_session_join(struct iperf3_table *t, const char *cookie,
 		*s = &t->session[i];
 		got = try_join(*s, cookie, index);
 	}
+	return got;
+}
+
+enum iperf3_join iperf3_session_join(struct iperf3_table *t, const char *cookie, struct iperf3_session **s,
+				     uint16_t *index)
+{
+	enum iperf3_join got = join_one(t, cookie, s, index);
+
+	for (uint32_t i = 0; i < t->n_elders && got == JOIN_UNKNOWN; i++)
+		got = join_one(t->elder[i], cookie, s, index);
 	return got;
 }
 

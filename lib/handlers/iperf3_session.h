@@ -98,9 +98,21 @@ enum iperf3_count {
 
 #define IPERF3_PAYLOAD (64 * 1024)
 
-/* What all connections of a listener version share. */
+/* Connections so far, of all tables that live at a time: the order in which streams came outlasts a reload. */
+struct iperf3_tickets {
+	uint64_t next;
+	uint32_t refs; /* control thread only */
+} __attribute__((aligned(CACHE_LINE)));
+
+/*
+ * What all connections of a listener version share. Its elders are the tables that there were when it was
+ * made: a test whose control connection came before a reload awaits its streams there. They live as long
+ * as this one.
+ */
 struct iperf3_table {
-	uint64_t ticket __attribute__((aligned(CACHE_LINE))); /* connections so far */
+	struct iperf3_tickets *tickets;
+	struct iperf3_table **elder, *next; /* next: of the control thread's list */
+	uint32_t n_elders, refs;            /* refs: control thread only */
 	uint64_t count[COUNTS] __attribute__((aligned(CACHE_LINE)));
 	uint32_t n __attribute__((aligned(CACHE_LINE)));
 	char payload[2][IPERF3_PAYLOAD]; /* random, and repeating */
@@ -140,7 +152,7 @@ static_assert(sizeof(struct iperf3_conn) <= 64, "contexts take powers of two");
 
 struct iperf3_table *iperf3_table_make(uint32_t n);
 
-/* No connection is left. */
+/* No connection is left. Both on the control thread. */
 void iperf3_table_free(struct iperf3_table *t);
 
 /* A free session for a cookie, in PHASE_PARAMS with one reference; NULL: none is free. */
@@ -148,7 +160,7 @@ struct iperf3_session *iperf3_session_take(struct iperf3_table *t, const char *c
 
 enum iperf3_join { JOIN_UNKNOWN, JOIN_DONE, JOIN_REFUSED };
 
-/* The session whose streams are awaited and whose cookie it is: a reference, and the stream's index. */
+/* The session, here or with the elders, whose streams are awaited and whose cookie it is: a reference, and the stream's index. */
 enum iperf3_join iperf3_session_join(struct iperf3_table *t, const char *cookie, struct iperf3_session **s,
 				     uint16_t *index);
 void iperf3_session_unref(struct iperf3_session *s);
@@ -185,6 +197,7 @@ void iperf3_ctl_input(struct pier_conn *c, struct iperf3_conn *x, const void *da
 void iperf3_ctl_writable(struct pier_conn *c, struct iperf3_conn *x);
 void iperf3_ctl_timer(struct pier_conn *c, struct iperf3_conn *x);
 void iperf3_ctl_eof(struct pier_conn *c, struct iperf3_conn *x);
+void iperf3_ctl_drain(struct pier_conn *c, struct iperf3_conn *x);
 void iperf3_ctl_close(struct pier_conn *c, struct iperf3_conn *x);
 
 /* Say no to a connection that belongs to no test, and let it end. */

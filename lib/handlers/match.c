@@ -347,6 +347,19 @@ static void match_close(struct pier_conn *c, enum pier_close_reason why)
 	match_release(c, m);
 }
 
+static bool match_drain(struct pier_conn *c)
+{
+	const struct pier_handler *h = settings(c)->inner;
+	struct match_conn *m = c->ctx;
+	struct pier_conn w;
+
+	if (m->phase != PHASE_INNER || !h->drain)
+		return false;
+	match_turn_begin(c);
+	w = match_wrap(c, m->inner);
+	return h->drain(&w);
+}
+
 const struct pier_handler handler_match = {
 	.abi = PIER_HANDLER_ABI,
 	.size = sizeof(struct pier_handler),
@@ -365,4 +378,5 @@ const struct pier_handler handler_match = {
 	.urgent = match_urgent,
 	.trouble = match_trouble,
 	.stats = match_stats,
+	.drain = match_drain,
 };

@@ -357,6 +357,15 @@ static void front_close(struct pier_conn *c, enum pier_close_reason why)
 		h->close(&w, why);
 }
 
+static bool front_drain(struct pier_conn *c)
+{
+	const struct pier_handler *h = front_of(c)->inner;
+	const struct front_conn *k = c->ctx;
+	struct pier_conn w = wrap(c);
+
+	return k->phase == PHASE_INNER && h->drain && h->drain(&w);
+}
+
 static void front_stats(const void *settings, pier_stat *add, void *arg)
 {
 	const struct proxy_front *f = settings;
@@ -378,6 +387,7 @@ static const struct pier_handler front_handler = {
 	.urgent = front_urgent,
 	.trouble = front_trouble,
 	.stats = front_stats,
+	.drain = front_drain,
 };
 
 struct proxy_front *proxy_front_new(const struct pier_handler *inner, const void *settings,

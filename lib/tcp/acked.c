@@ -102,7 +102,7 @@ static void fin_acked(struct tcp_conn *c)
 
 static void tell_writable(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	uint64_t buf = tcp_opts_of(t, c)->sndbuf;
+	uint64_t buf = tcp_sndbuf(t, c);
 
 	if (c->flags & TCP_F_WANT_WRITABLE && tcp_send_room(t, c, w) >= buf / 2)
 		tcp_ready(t, c, w, TCP_EV_WRITABLE);

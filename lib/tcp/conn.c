@@ -97,6 +97,7 @@ void tcp_conn_free(struct tcp *t, struct tcp_conn *c)
 {
 	struct tcp_version *v = &t->version[c->version];
 
+	t->rcv_grown -= tcp_rcvbuf_grown(t, c);
 	if (c->block) {
 		tcp_unpinch(t, tcp_work_of(t, c));
 		tcp_queues_drop(t, tcp_work_of(t, c));
@@ -106,7 +107,6 @@ void tcp_conn_free(struct tcp *t, struct tcp_conn *c)
 	}
 	if (v->listener->handler->ctx_size > sizeof(c->ctx) && c->ctx)
 		slab_free(&t->slab, (uint32_t)c->ctx, ctx_order(t, c));
-	t->rcv_grown -= tcp_rcvbuf_grown(t, c);
 	net_path_put(t->net, c->path);
 	tcp_version_put(t, c->version);
 	c->flags = 0;

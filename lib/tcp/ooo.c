@@ -221,7 +221,7 @@ static void drop_last(struct tcp *t, struct tcp_work *w)
  */
 static uint64_t charge_cap(const struct tcp *t, const struct tcp_conn *c)
 {
-	uint64_t buf = tcp_opts_of(t, c)->rcvbuf;
+	uint64_t buf = tcp_opts_of(t, c)->rcvbuf; /* its own is not larger */
 
 	return max_of(2 * buf, buf / c->rcv_mss * t->pool->buf_len) + t->pool->buf_len;
 }

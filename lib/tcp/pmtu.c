@@ -261,6 +261,13 @@ static void try_larger(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		resize(t, c, w, mss);
 }
 
+void tcp_set_mss(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t mss)
+{
+	c->mss_max = (uint16_t)min_of(mss, (uint32_t)c->mss_max);
+	if (c->snd_mss > c->mss_max)
+		resize(t, c, w, c->mss_max);
+}
+
 void tcp_pmtu_review(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	uint32_t mtu = t->net->paths[c->path].mtu;

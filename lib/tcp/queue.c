@@ -37,7 +37,7 @@ static struct slice *sndq_push(struct tcp *t, struct tcp_work *w)
 
 size_t tcp_send_room(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w)
 {
-	uint64_t buf = tcp_opts_of(t, c)->sndbuf;
+	uint64_t buf = tcp_sndbuf(t, c);
 	uint64_t spare = slab_available(&t->slab);
 	uint64_t reserve = (uint64_t)(t->slab.n_pages / 8) << SLAB_PAGE_SHIFT;
 	uint32_t queued = w->snd_end - w->snd_una;

@@ -24,7 +24,7 @@ static bool same(const struct tcp_own *a, const struct tcp_own *b)
 	       a->keepalive_intvl == b->keepalive_intvl &&
 	       a->keepalive_count == b->keepalive_count &&
 	       a->keepalive_garbage == b->keepalive_garbage && !a->keepalive_late &&
-	       a->ttl == b->ttl;
+	       a->ttl == b->ttl && a->rcvbuf == b->rcvbuf && a->sndbuf == b->sndbuf;
 }
 
 struct tcp_own tcp_own_get(const struct tcp *t, const struct tcp_conn *c)

@@ -24,6 +24,8 @@ uint32_t tcp_rcvbuf(const struct tcp *t, const struct tcp_conn *c)
 {
 	const struct tcp_options *o = tcp_opts_of(t, c);
 
+	if (unlikely(c->flags & TCP_F_OWN) && tcp_work_of(t, c)->own.rcvbuf)
+		return tcp_work_of(t, c)->own.rcvbuf;
 	if (c->rcvbuf_shift == SHIFT_ALL)
 		return (uint32_t)o->rcvbuf;
 	return (uint32_t)min_of(o->rcvbuf_initial << c->rcvbuf_shift, o->rcvbuf);
@@ -110,8 +112,30 @@ static void window_time(const struct tcp *t, const struct tcp_conn *c, struct tc
 uint32_t tcp_rcvbuf_grown(const struct tcp *t, const struct tcp_conn *c)
 {
 	const struct tcp_options *o = tcp_opts_of(t, c);
+	const uint32_t buf = tcp_rcvbuf(t, c), initial = (uint32_t)min_of(o->rcvbuf_initial, o->rcvbuf);
 
-	return tcp_rcvbuf(t, c) - (uint32_t)min_of(o->rcvbuf_initial, o->rcvbuf);
+	return buf > initial ? buf - initial : 0; /* a connection's own may be smaller */
+}
+
+bool tcp_set_buffers(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t rcv, uint32_t snd)
+{
+	const struct tcp_options *o = tcp_opts_of(t, c);
+	const uint64_t initial = min_of(o->rcvbuf_initial, o->rcvbuf);
+	const uint32_t before = tcp_rcvbuf_grown(t, c);
+	struct tcp_own own = tcp_own_get(t, c);
+
+	if (rcv > initial && t->rcv_grown - before + (rcv - initial) > t->rcv_budget)
+		return false;
+	own.rcvbuf = rcv;
+	own.sndbuf = snd;
+	if (rcv)
+		c->rcvbuf_shift = 0; /* if it goes back, it grows from the beginning */
+	tcp_own_set(t, c, w, &own);
+	t->rcv_grown += tcp_rcvbuf_grown(t, c) - before;
+	w->rcvbuf = tcp_rcvbuf(t, c);
+	w->growing = !rcv && w->rcvbuf < o->rcvbuf;
+	tcp_window_update(t, c, w);
+	return true;
 }
 
 /* One doubling, if the budget has it. */

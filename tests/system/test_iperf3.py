@@ -1,7 +1,11 @@
 """The real iperf3 client against the iperf3 handler; test_workers.py does the same on two workers."""
 import json
+import os
+import re
 import shutil
 import signal
+import subprocess
+import tempfile
 import time
 import unittest
 
@@ -9,7 +13,25 @@ import kit
 from kit import SERVER, wait_for
 
 IPERF3 = shutil.which('iperf3')
-OPTIONS = {'more': '[listen 5201]\nhandler = iperf3\nmax-tests = 3\nsetup-timeout = 3s\n'}
+OPTIONS = {'more': '[listen 5201]\nhandler = iperf3\nmax-tests = 3\nsetup-timeout = 3s\n\n'
+                   '[listen 5202]\nhandler = iperf3\nrcvbuf = 64k\nsndbuf = 64k\n'}
+
+# A client whose stream comes when it is told to.
+SLOW_STREAM = f'''
+import socket, sys
+cookie = b"c" * 36 + bytes(1)
+def connect():
+    s = socket.create_connection(("{SERVER}", 5201), 10)
+    s.sendall(cookie)
+    return s
+control = connect()
+control.recv(1)
+control.sendall(b"\\0\\0\\0\\x17" + b\'{{"tcp":true,"time":100}}\')
+print(control.recv(1)[0], flush=True)
+sys.stdin.readline()
+stream = connect()
+print(control.recv(1)[0], flush=True)
+'''
 
 
 @unittest.skipUnless(IPERF3, 'no iperf3')
@@ -84,6 +106,57 @@ class Iperf3(kit.PierCase):
             with self.subTest(options):
                 self.assertGreater(self.iperf3('-t', '1', *options)['sum_received']['bytes'], 0)
 
+    def sizes(self, *options):
+        """What pier's data segments and its windows were at most, as a client's test saw them on the wire."""
+        with tempfile.TemporaryDirectory(prefix='pier-iperf3-') as folder:
+            path = os.path.join(folder, 'pcap')
+            dump = self.net.start(['tcpdump', '-i', 'pier0', '--immediate-mode', '-U', '-Z', 'root', '-s', '120',
+                                   '-w', path, 'src', SERVER, 'and', 'tcp'], stderr=subprocess.PIPE, text=True)
+            try:
+                while 'listening on' not in dump.stderr.readline():
+                    self.assertIsNone(dump.poll())
+                self.iperf3('-n', '2M', *options)
+                time.sleep(0.3)
+            finally:
+                dump.send_signal(signal.SIGINT)
+                dump.communicate(timeout=20)
+            text = subprocess.run(['tcpdump', '-nn', '-r', path], capture_output=True, text=True, check=True).stdout
+        # beyond the first octets of a connection: what was offered before the cookie came stays offered
+        late = [line for line in text.splitlines() if '[S' not in line and
+                (m := re.search(r'ack (\d+), win', line)) and
+                int(m[1]) > 1000000]
+        scale = 1 << int(re.search(r'wscale (\d+)', text)[1])
+        lengths = [int(n) for n in re.findall(r'length (\d+)', text)]
+        return max(lengths), max((int(re.search(r'win (\d+)', line)[1]) * scale for line in late), default=0)
+
+    def test_window(self):
+        self.assertGreater(self.sizes()[1], 200000)
+        self.assertLessEqual(self.sizes('-w', '32k')[1], 32768)
+        self.assertIn('socket buffer size not set correctly', self.error('-p', '5202', '-w', '100k'))
+        self.iperf3('-p', '5202', '-w', '64k', '-t', '1')
+
+    def test_segment_size(self):
+        self.assertGreater(self.sizes('-R')[0], 1400)
+        self.assertLessEqual(self.sizes('-R', '-M', '500')[0], 500)
+
+    def test_reload(self):
+        """In the middle of a test, which goes on; and between a control connection and its stream."""
+        client = self.net.start(self.words('-t', '3', '--bidir'), stdout=-1, text=True)
+        self.addCleanup(client.kill)
+        wait_for('it runs', lambda: self.stat('tests_open') == 1)
+        before = self.pier.ask('/pier/info')['reloads']
+        self.pier.ask('/pier/reload')
+        wait_for('the reload', lambda: self.pier.ask('/pier/info')['reloads'] == before + 1)
+        self.assertEqual(json.loads(client.communicate(timeout=30)[0]).get('error'), None)
+        slow = self.net.start(['python3', '-c', SLOW_STREAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              text=True)
+        self.addCleanup(slow.kill)
+        self.assertEqual(slow.stdout.readline(), '10\n') # CREATE_STREAMS
+        self.pier.ask('/pier/reload')
+        wait_for('the reload', lambda: self.pier.ask('/pier/info')['reloads'] == before + 2)
+        time.sleep(0.3) # the workers hear of it
+        self.assertEqual(slow.communicate('\n', timeout=20)[0], '1\n') # TEST_START
+
     def test_server_output(self):
         text = self.net.run([IPERF3, '-c', SERVER, '-t', '1', '-P', '2', '--get-server-output']).stdout
         self.assertIn('Server output:', text)
@@ -135,3 +208,24 @@ class Iperf3(kit.PierCase):
             said = self.net.run(['python3', '-c', script % (SERVER, text)]).stdout
             self.assertEqual(said, '[254, 0, 0, 0, 114, 0, 0, 0, 0]\n')
         wait_for('all are gone', lambda: self.stat('tests_open') == 0)
+
+
+@unittest.skipUnless(IPERF3, 'no iperf3')
+class Stop(unittest.TestCase):
+    """A server that stops says so in iperf3's words, in either direction, and its books balance."""
+
+    def test_drain(self):
+        for direction in [], ['-R'], ['--bidir', '-P', '2']:
+            with self.subTest(direction):
+                net = kit.Namespace(self)
+                pier = kit.Pier(self, net, server_more='drain = 20s\n', **OPTIONS)
+                pier.link_up()
+                pier.wait_ready()
+                client = net.start([IPERF3, '-c', SERVER, '-t', '60', *direction], stdout=-1, stderr=-1,
+                                   text=True)
+                self.addCleanup(client.kill)
+                time.sleep(1)
+                self.assertIsNone(client.poll())
+                self.assertEqual(pier.stop(), 0, pier.log()[-4000:])
+                self.assertIn('the server has terminated', ''.join(client.communicate(timeout=20)))
+                self.assertNotIn('are reset', pier.log())

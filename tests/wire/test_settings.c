@@ -4,6 +4,7 @@
  * Rows: API-02 API-03 API-04 KA-01..KA-04 RTX-04 RTX-08 CLS-01 CLS-17 CLS-18.
  */
 #include "kit.h"
+#include "tcp/tcp.h"
 
 #define HOUR (3600 * SEC)
 
@@ -137,7 +138,14 @@ static void refuse(struct pier_conn *c, struct kit_app *a, uint64_t arg)
 	assert_false(pier_set_ttl(c, 256));
 	assert_false(pier_set_keepalive(c, &none));
 	assert_false(pier_set_timeouts(c, 0, PIER_FOREVER));
+	assert_false(pier_set_buffers(c, 2047, 0));
+	assert_false(pier_set_buffers(c, 0, 2047));
+	assert_false(pier_set_buffers(c, a->k->tcp.rcvbuf + 1, 0));
+	assert_false(pier_set_buffers(c, 0, a->k->tcp.sndbuf + 1));
+	assert_false(pier_set_mss(c, 63));
 	pier_abort(c);
+	assert_false(pier_set_buffers(c, 4096, 4096));
+	assert_false(pier_set_mss(c, 500));
 	assert_false(pier_set_dscp(c, 1));
 	assert_false(pier_set_ttl(c, 1));
 	assert_false(pier_set_timeouts(c, 1, 1));
@@ -545,6 +553,126 @@ static void CLS_18_last_ack_and_closing(void **s)
 	gives_up(k, q, at); /* CLOSING */
 }
 
+static void op_buffers(struct pier_conn *c, struct kit_app *a, uint64_t both)
+{
+	assert_true(pier_set_buffers(c, both & 0xffffffff, both >> 32));
+}
+
+static void op_no_buffers(struct pier_conn *c, struct kit_app *a, uint64_t rcv)
+{
+	assert_false(pier_set_buffers(c, rcv, 0));
+}
+
+static void op_mss(struct pier_conn *c, struct kit_app *a, uint64_t mss)
+{
+	assert_true(pier_set_mss(c, (unsigned int)mss));
+}
+
+/* Two segments of 1,024, and the window of their last ACK. */
+static uint32_t window_after(struct kit_peer *p, uint32_t *seq)
+{
+	struct seg g;
+
+	send_seg(p, .flags = ACK, .seq = *seq, .ack = 1, .len = 1024);
+	send_seg(p, .flags = ACK, .seq = *seq + 1024, .ack = 1, .len = 1024);
+	*seq += 2048;
+	kit_advance(p->k, 100 * MS);
+	do
+		g = kit_take(p);
+	while (kit_has(p->k));
+	assert_int_equal(g.ack, *seq);
+	return (uint32_t)g.win << p->peer_ws;
+}
+
+/* The window is what was set, however fast it is read, and what was offered before stays so. */
+static void buffers_window(void **s)
+{
+	struct kit *k = *s;
+	uint32_t seq = 1, edge, win;
+	struct kit_peer *p;
+
+	k->tcp.rcvbuf = 4 * MIB;
+	k->tcp.rcvbuf_initial = 256 * 1024;
+	p = kit_est(k);
+	win = window_after(p, &seq);
+	edge = seq + win;
+	kit_app_call(p, op_buffers, 8192);
+	kit_drain(k);
+	while (seq < edge + 32768) {
+		win = window_after(p, &seq);
+		assert_false(seq + win < edge - 256);
+		if (seq + 8192 < edge)
+			assert_in_range(seq + win, edge - 256, edge);
+		else
+			assert_in_range(win, 8192 - 2048, 8192);
+	}
+	kit_advance(k, 10 * SEC);
+	assert_in_range(window_after(p, &seq), 8192 - 2048, 8192); /* the rest did not change it */
+	assert_true(kit_usage(k).block_bytes > 0);
+	kit_app_call(p, op_buffers, 0); /* as the listener has it: more at once, and the block goes */
+	kit_advance(k, 10 * SEC);
+	kit_drain(k);
+	assert_int_equal(kit_usage(k).block_bytes, 0);
+	assert_true(window_after(p, &seq) > 65536);
+}
+
+/* A large one at once, not grown into; what grew is given back at the end. */
+static void buffers_budget(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p, *q;
+	uint32_t seq = 1;
+	struct tcp *t;
+
+	k->tcp.rcvbuf = 16 * MIB;
+	k->tcp.rcvbuf_initial = 64 * 1024;
+	p = kit_est(k);
+	t = (struct tcp *)(uintptr_t)engine_tcp(k->e);
+	kit_app_call(p, op_buffers, 4 * MIB);
+	kit_drain(k);
+	assert_in_range(window_after(p, &seq), 4 * MIB - 4096, 4 * MIB);
+	assert_int_equal(t->rcv_grown, 4 * MIB - k->tcp.rcvbuf_initial);
+	t->rcv_budget = t->rcv_grown;
+	q = kit_est(k);
+	kit_app_call(q, op_no_buffers, k->tcp.rcvbuf_initial + 1);
+	kit_app_call(q, op_buffers, k->tcp.rcvbuf_initial);
+	kit_app_abort(p);
+	kit_drain(k);
+	assert_int_equal(t->rcv_grown, 0);
+}
+
+static void buffers_send(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_plain(k);
+
+	kit_app_call(p, op_buffers, 3000ull << 32);
+	kit_app_send(p, 10000);
+	assert_int_equal(p->app.tx, 3000);
+	kit_drain(k);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 3001);
+	kit_drain(k);
+	assert_int_equal(p->app.tx, 6000);
+}
+
+static void mss_of_one_connection(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_plain(k);
+
+	kit_app_call(p, op_mss, 500);
+	kit_app_send(p, 1200);
+	expect(p, .flags = ACK, .seq = 1, .ack = 1, .len = 500);
+	expect(p, .flags = ACK, .seq = 501, .ack = 1, .len = 500);
+	expect(p, .flags = ACK | PSH, .seq = 1001, .ack = 1, .len = 200);
+	kit_app_call(p, op_mss, 1000); /* not raised again */
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1201);
+	kit_advance(k, 1300 * SEC); /* nor when a path would be tried anew */
+	kit_app_send(p, 600);
+	expect(p, .flags = ACK, .seq = 1201, .ack = 1, .len = 500);
+	expect(p, .flags = ACK | PSH, .seq = 1701, .ack = 1, .len = 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -563,6 +691,10 @@ int main(void)
 		KIT_TEST(CLS_01_every_cause),
 		KIT_TEST(CLS_17_fin_wait_2),
 		KIT_TEST(CLS_18_last_ack_and_closing),
+		KIT_TEST(buffers_window),
+		KIT_TEST(buffers_budget),
+		KIT_TEST(buffers_send),
+		KIT_TEST(mss_of_one_connection),
 	};
 
 	return cmocka_run_group_tests_name("settings", tests, kit_group_setup, NULL);

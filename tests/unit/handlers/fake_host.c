@@ -174,6 +174,23 @@ static bool fake_set_dscp(struct pier_conn *c, unsigned int dscp)
 	return true;
 }
 
+static bool fake_set_buffers(struct pier_conn *c, size_t rcv, size_t snd)
+{
+	struct fake_host *f = host(c);
+
+	if (f->buffer_max && (rcv > f->buffer_max || snd > f->buffer_max))
+		return false;
+	f->rcvbuf = rcv;
+	f->sndbuf = snd;
+	return true;
+}
+
+static bool fake_set_mss(struct pier_conn *c, unsigned int mss)
+{
+	host(c)->mss = mss;
+	return true;
+}
+
 static const struct pier_calls calls = {
 	.send = fake_send,
 	.send_static = fake_send_static,
@@ -192,6 +209,8 @@ static const struct pier_calls calls = {
 	.set_nodelay = fake_set_nodelay,
 	.set_dscp = fake_set_dscp,
 	.tcp_info = fake_tcp_info,
+	.set_buffers = fake_set_buffers,
+	.set_mss = fake_set_mss,
 };
 
 void *fake_settings(const struct pier_handler *handler, const char *config)

@@ -43,7 +43,9 @@ struct fake_host {
 	bool closing;     /* close is to be called */
 	bool rst;         /* the peer gets a RST */
 	bool nodelay;
-	unsigned int dscp;
+	unsigned int dscp, mss;
+	size_t rcvbuf, sndbuf; /* by pier_set_buffers */
+	size_t buffer_max;     /* more is refused; 0: nothing is */
 	uint32_t retransmits; /* what pier_get_tcp_info says */
 	uint64_t timer;   /* when; 0: none */
 };

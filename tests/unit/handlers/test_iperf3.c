@@ -625,6 +625,97 @@ static void test_several_tests(void **state)
 	done();
 }
 
+/* -w and -M are the streams', and the control connection goes on with what it had. */
+static void test_window_and_mss(void **state)
+{
+	struct fake_host *f, *d;
+
+	listen_with(NULL);
+	f = running(1, "{\"tcp\":true,\"time\":10,\"window\":65536,\"MSS\":500}", &d);
+	assert_int_equal(d->rcvbuf, 65536);
+	assert_int_equal(d->sndbuf, 65536);
+	assert_int_equal(d->mss, 500);
+	assert_int_equal(f->rcvbuf + f->sndbuf + f->mss, 0);
+	finish(f);
+	f = running(2, "{\"tcp\":true,\"time\":10,\"window\":1}", &d);
+	assert_int_equal(d->rcvbuf, 2048);
+	assert_int_equal(d->mss, 0);
+	finish(f);
+	f = connect_more();
+	f->buffer_max = 65536;
+	say(f, cookie(3), IPERF3_COOKIE);
+	HEAR(f, "\x09");
+	say_json(f, "{\"tcp\":true,\"window\":65537}");
+	hear_error(f, IPERF3_E_BUFFER_SET);
+	done();
+}
+
+/* A reload between a control connection and its streams, which come to the new version of the listener. */
+static void test_reload(void **state)
+{
+	struct fake_host *f, *d[2];
+
+	listen_with(NULL);
+	f = control(1, "{\"tcp\":true,\"time\":10,\"parallel\":2}");
+	HEAR(f, "\x0a");
+	d[0] = stream(1);
+	host[hosts] = fake_new(&handler_iperf3, NULL);
+	host[hosts]->conn.now = host[0]->conn.now;
+	d[1] = host[hosts++];
+	say(d[1], cookie(1), IPERF3_COOKIE);
+	assert_int_equal(d[1]->out_len, 0);
+	pass(2 * MS);
+	HEAR(f, "\x01\x02");
+	say(d[0], "x", 1);
+	say(d[1], "yy", 2);
+	say_state(f, IPERF3_TEST_END);
+	f->out_len = 0;
+	pass(20 * MS);
+	assert_int_equal(stat_of("received_bytes"), 3);
+	done();
+}
+
+/* Streams came in the order of their tickets, whichever version took them. */
+static void test_reload_order(void **state)
+{
+	struct fake_host *f, *d[2];
+
+	listen_with(NULL);
+	f = control(1, "{\"tcp\":true,\"time\":10,\"bidirectional\":true}");
+	HEAR(f, "\x0a");
+	d[0] = stream(1); /* the client sends on its first */
+	host[hosts] = fake_new(&handler_iperf3, NULL);
+	host[hosts]->conn.now = host[0]->conn.now;
+	d[1] = host[hosts++];
+	say(d[1], cookie(1), IPERF3_COOKIE);
+	pass(2 * MS);
+	HEAR(f, "\x01\x02");
+	pass(20 * MS);
+	assert_int_equal(d[0]->out_len, 0);
+	assert_true(d[1]->out_len > 0);
+	done();
+}
+
+static void test_drain(void **state)
+{
+	struct fake_host *f, *d, *fresh;
+
+	listen_with(NULL);
+	f = running(1, PARAMS, &d);
+	fresh = connect_more();
+	assert_false(handler_iperf3.drain(&fresh->conn)); /* no cookie yet: pier's to close */
+	assert_true(handler_iperf3.drain(&d->conn));
+	assert_false(d->closing);
+	assert_true(handler_iperf3.drain(&f->conn));
+	assert_true(handler_iperf3.drain(&f->conn)); /* says it once */
+	HEAR(f, "\x0b");
+	assert_true(f->shut);
+	pass(20 * MS);
+	assert_true(d->rst);
+	assert_int_equal(stat_of("tests_failed"), 1);
+	done();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -644,6 +735,10 @@ int main(void)
 		cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_stream_lost),
 		cmocka_unit_test(test_several_tests),
+		cmocka_unit_test(test_window_and_mss),
+		cmocka_unit_test(test_reload),
+		cmocka_unit_test(test_reload_order),
+		cmocka_unit_test(test_drain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

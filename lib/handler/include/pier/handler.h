@@ -44,7 +44,7 @@ extern "C" {
 #endif
 
 /* Of this header. A handler built against another major version is refused. */
-#define PIER_HANDLER_ABI 1
+#define PIER_HANDLER_ABI 2
 
 struct option_table; /* base/option.h, installed beside this file */
 struct pier_conn;
@@ -160,6 +160,8 @@ struct pier_calls {
 	void (*flush)(struct pier_conn *c);
 	void (*set_trouble)(struct pier_conn *c, bool on);
 	bool (*tcp_info)(struct pier_conn *c, struct pier_tcp_info *info, size_t size);
+	bool (*set_buffers)(struct pier_conn *c, size_t rcv, size_t snd);
+	bool (*set_mss)(struct pier_conn *c, unsigned int mss);
 };
 
 /*
@@ -222,6 +224,12 @@ struct pier_handler {
 	 * thread than the workers', while they run; not after teardown.
 	 */
 	void (*stats)(const void *settings, pier_stat *add, void *arg);
+	/*
+	 * The server stops, and the connection rests: time for last words. False: pier closes it, as it
+	 * does without this callback; true: the handler will, and is asked again after each of its
+	 * callbacks. What is open when the time to drain is over is reset.
+	 */
+	bool (*drain)(struct pier_conn *c);
 };
 
 /*
@@ -421,6 +429,28 @@ static inline void pier_get_keepalive(struct pier_conn *c, struct pier_keepalive
 static inline bool pier_set_timeouts(struct pier_conn *c, uint64_t r2_us, uint64_t user_us)
 {
 	return c->calls->set_timeouts(c, r2_us, user_us);
+}
+
+/*
+ * Bytes that the connection keeps at most: of received data that data() has not consumed, which is the
+ * window it offers, and of accepted data that the peer has not acknowledged. 0: as the listener has it.
+ * From 2048 to the listener's rcvbuf and sndbuf. A receive buffer set here neither grows nor shrinks; what was
+ * offered before stays offered (RFC 9293 section 3.8.6). One larger than rcvbuf-initial needs that much of
+ * the worker's budget for grown buffers, and is refused where it is spent. Keeps a block, as a TTL does.
+ */
+static inline bool pier_set_buffers(struct pier_conn *c, size_t rcv, size_t snd)
+{
+	return c->calls->set_buffers(c, rcv, snd);
+}
+
+/*
+ * The most payload of a segment from the next on, from 64 bytes; the peer's MSS and the path may ask for
+ * less. It can be lowered, not raised again (RFC 9293 section 3.7.1). What is under way stays as it is, and
+ * goes in segments of the new size if it has to go again.
+ */
+static inline bool pier_set_mss(struct pier_conn *c, unsigned int mss)
+{
+	return c->calls->set_mss(c, mss);
 }
 
 /*

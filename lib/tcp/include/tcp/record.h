@@ -249,6 +249,7 @@ struct tcp_own {
 	bool keepalive_late;     /* it was switched on while the connection was idle */
 	bool keepalive_garbage;
 	uint8_t ttl;
+	uint32_t rcvbuf, sndbuf; /* 0: the listener's */
 };
 
 /* Connections in an order of time, the oldest first; indexes, 0: none. */

@@ -152,6 +152,14 @@ static inline uint64_t tcp_conn_id(const struct tcp *t, const struct tcp_conn *c
 #define tcp_setting(t, c, name)                                                                    \
 	(unlikely((c)->flags & TCP_F_OWN) ? tcp_work_of(t, c)->own.name : tcp_opts_of(t, c)->name)
 
+/* Octets of its send queue. */
+static inline uint64_t tcp_sndbuf(const struct tcp *t, const struct tcp_conn *c)
+{
+	if (unlikely(c->flags & TCP_F_OWN) && tcp_work_of(t, c)->own.sndbuf)
+		return tcp_work_of(t, c)->own.sndbuf;
+	return tcp_opts_of(t, c)->sndbuf;
+}
+
 /* The congestion control of its listener. */
 static inline const struct cc_ops *tcp_cc(const struct tcp *t, const struct tcp_conn *c)
 {
@@ -290,6 +298,9 @@ struct tcp_own tcp_own_get(const struct tcp *t, const struct tcp_conn *c);
 /* From now on; running timers follow. */
 void tcp_own_set(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const struct tcp_own *own);
 
+/* No segment has more payload from now on (pmtu.c). */
+void tcp_set_mss(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t mss);
+
 /* ---- explicit congestion notification (ecn.c), RFC 3168 ---- */
 
 #define TCP_ECN_SETUP (TCP_ECE | TCP_CWR)
@@ -407,6 +418,8 @@ void tcp_queues_drop(struct tcp *t, struct tcp_work *w);
 uint32_t tcp_rcvbuf(const struct tcp *t, const struct tcp_conn *c);
 /* By how much it grew: the connection's part of tcp.rcv_grown. */
 uint32_t tcp_rcvbuf_grown(const struct tcp *t, const struct tcp_conn *c);
+/* Its own, 0: the listener's; in range. False: they do not fit into the worker's budget. */
+bool tcp_set_buffers(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t rcv, uint32_t snd);
 
 /* A segment in order echoes TSval tsecr: how long a round trip takes. */
 void tcp_rcv_rtt(struct tcp *t, struct tcp_work *w, uint32_t tsecr);
