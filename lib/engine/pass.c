@@ -55,7 +55,6 @@ static unsigned int sort_out(struct engine *e, struct rte_mbuf **pkts, struct pk
 			continue;
 		tcp_tuple_of(f, &tuple);
 		f->hash = flow_hash(&t->flow_key, &tuple);
-		flow_table_prefetch(&t->table, f->hash);
 		pkts[k] = m;
 		seg[k++] = f;
 	}
@@ -91,13 +90,20 @@ static inline void prefetch_record(const struct tcp *t, uint32_t entry)
 	}
 }
 
-/* Passes two to four: the first candidate's record, where need be by the second bucket; its block. */
+/*
+ * Passes two to five: the bucket; the first candidate's record, where need be by the second bucket; its block.
+ * The buckets are asked for in a loop of their own: between the stores of sort_out each waits for more than
+ * the loop takes, where they come from memory.
+ */
 static void look_ahead(struct engine *e, struct pkt_facts **seg, unsigned int n)
 {
 	struct tcp *t = &e->tcp;
 	struct flow_cursor cur[ENGINE_BURST_MAX];
 	struct pkt_facts *late[ENGINE_BURST_MAX];
 	unsigned int k = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		flow_table_prefetch(&t->table, seg[i]->hash);
 
 	for (unsigned int i = 0; i < n; i++) {
 		if (unlikely(!flow_table_begin(&t->table, seg[i]->hash, &cur[k], &seg[i]->entry))) {
