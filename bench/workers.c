@@ -13,7 +13,8 @@
  *   away      a team of two, each packet on the other's queue: all are handed over, and each comes from
  *             the other CPU by the link as well, so a packet changes CPUs twice in a round
  *
- * A figure is packets that the peers received a second, and cycles of all lanes by packet.
+ * A figure is packets that the peers received a second, and cycles of all lanes by packet. In the same
+ * rounds the loops of control.h run on one CPU and on both: two workers cannot do better than those.
  */
 #include <string.h>
 
@@ -22,6 +23,7 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
+#include "control.h"
 #include "handlers/handlers.h"
 #include "kit.h"
 #include "peer.h"
@@ -323,6 +325,17 @@ static void measure(enum mode mode, bool quick, struct bench_series *pps,
 	tear_down(&b);
 }
 
+static void measure_control(enum control which, bool quick, struct bench_series *ratio)
+{
+	const uint64_t cycles = rte_get_tsc_hz() / (quick ? 20 : 5);
+	double one, two;
+
+	control_rate(which, 2, cycles / 8);
+	one = control_rate(which, 1, cycles);
+	two = control_rate(which, 2, cycles);
+	bench_add(ratio, two / one);
+}
+
 static void print_ratio(const char *name, const struct bench_series *a, const struct bench_series *b,
 			const char *end)
 {
@@ -335,16 +348,19 @@ static void print_ratio(const char *name, const struct bench_series *a, const st
 
 int main(int argc, char **argv)
 {
-	static struct bench_series pps[MODES], cycles[MODES];
+	static struct bench_series pps[MODES], cycles[MODES], control[CONTROLS];
 	struct bench_options opt = {.cores = 2};
-	char name[32];
+	char name[48];
 	bool huge;
 
 	bench_options(&opt, argc, argv);
 	huge = bench_eal(&opt, 128);
-	for (unsigned int r = 0; r < opt.runs; r++)
+	for (unsigned int r = 0; r < opt.runs; r++) {
 		for (enum mode m = 0; m < MODES; m++)
 			measure(m, opt.quick, &pps[m], &cycles[m]);
+		for (enum control c = 0; c < CONTROLS; c++)
+			measure_control(c, opt.quick, &control[c]);
+	}
 	printf("{\n  \"bench\": \"workers\", \"tsc_hz\": %lu, \"packets_in_huge_pages\": %s,\n",
 	       rte_get_tsc_hz(), huge ? "true" : "false");
 	for (enum mode m = 0; m < MODES; m++) {
@@ -352,6 +368,10 @@ int main(int argc, char **argv)
 		bench_print(name, &pps[m], ",");
 		snprintf(name, sizeof(name), "%s_cycles", names[m]);
 		bench_print(name, &cycles[m], ",");
+	}
+	for (enum control c = 0; c < CONTROLS; c++) {
+		snprintf(name, sizeof(name), "control_%s_two_to_one", control_names[c]);
+		bench_print(name, &control[c], ",");
 	}
 	print_ratio("two_to_one", &pps[HOME], &pps[ONE], ",");
 	print_ratio("apart_to_one", &pps[APART], &pps[ONE], ",");

@@ -207,6 +207,7 @@ def generic_table(title, figures):
     return lines
 
 
+CONTROL_LOOPS = {"alu": "registers", "cache": "256 KiB", "memory": "64 MiB"}
 WORKERS = {"one": "One worker, its peer in its loop", "steered": "the same, each packet hashed",
            "apart": "Two lanes that share nothing", "home": "Two workers, packets at their owner",
            "away": "Two workers, every packet handed over"}
@@ -219,6 +220,10 @@ def workers_table(f):
         share = f[f"{key}_pps"]["median"] / f["one_pps"]["median"]
         lines.append(f"| {title} | {spread(f[key + '_pps'], 1e6, 2)} M/s | {share:.2f} | "
                      f"{spread(f[key + '_cycles'])} |")
+    for key, title in CONTROL_LOOPS.items():
+        ratio = f.get(f"control_{key}_two_to_one")
+        if ratio:
+            lines.append(f"| Control, two loops to one: {title} | - | {spread(ratio, 1, 2)} | - |")
     return lines
 
 
