@@ -111,12 +111,31 @@ static bool check_eal_memory(const struct pier_config *c, const struct server_pl
 	return false;
 }
 
+/* max-connections = 0 and no room for one beside what else was asked for. */
+static bool starved(const struct pier_config *c, const struct server_plan *plan, FILE *err)
+{
+	struct engine_contract need;
+
+	engine_size(&plan->engine, &need);
+	fprintf(err,
+		"[server]: connection-memory: %llu MiB leave room for no connection: %u worker%s with the other "
+		"limits need %llu MiB with one each: connection-memory = %llum or more, or a smaller memory, "
+		"max-time-wait or max-half-open\n",
+		mib(c->server.connection_memory ? c->server.connection_memory
+						: worker_memory_available() / 10 * 9),
+		plan->workers, plan->workers == 1 ? "" : "s", mib(need.total * plan->workers),
+		mib(need.total * plan->workers));
+	return false;
+}
+
 static bool check_memory(const struct pier_config *c, const struct server_plan *plan,
 			 const struct pier_eal_argv *eal, FILE *err)
 {
 	uint64_t available = worker_memory_available(), eal_bytes = 0;
 	char why[512];
 
+	if (plan->starved)
+		return starved(c, plan, err);
 	if (eal->made && !eal->huge)
 		eal_bytes = plan->eal_bytes;
 	if (available)

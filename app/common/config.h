@@ -55,6 +55,7 @@ struct server_options {
 	uint32_t max_next_hops;
 	uint32_t mbufs;   /* 0: as many as the rest needs */
 	uint64_t memory, reassembly_memory;
+	uint64_t connection_memory; /* where max_connections is 0; 0: of what is free */
 	uint32_t rst_rate, icmp_rate; /* per second */
 };
 

@@ -28,8 +28,11 @@ static const struct option server_options[] = {
 	 .help = "when stopping, time for open connections to end before they are reset"},
 	{"stats-at-exit", OPTION_BOOL, AT(stats_at_exit), .def = "no",
 	 .help = "print every counter that is not zero when the server ends"},
-	{"max-connections", OPTION_U32, AT(max_connections), 1, 400000000, .def = "100000",
-	 .help = "connections at a time"},
+	{"max-connections", OPTION_U32, AT(max_connections), 0, 400000000, .def = "100000",
+	 .help = "connections at a time; 0 is as many as fit into connection-memory"},
+	{"connection-memory", OPTION_SIZE, AT(connection_memory), 0, UINT64_MAX, .def = "0",
+	 .help = "with max-connections = 0: what records, tables, timers and memory may take together, of "
+		 "all workers; 0 is nine tenths of what the machine has free"},
 	{"max-half-open", OPTION_U32, AT(max_half_open), 1, 100000000, .def = "16384",
 	 .help = "connections whose handshake is not complete, at a time"},
 	{"max-time-wait", OPTION_U32, AT(max_time_wait), 1, 400000000, .def = "262144",

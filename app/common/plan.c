@@ -61,6 +61,24 @@ static void plan_pools(struct server_plan *plan, const struct pier_config *c)
 			   (uint64_t)plan->pools.n_indirect * port_ref_bytes()) * plan->workers;
 }
 
+/*
+ * As many connections as there is memory for. What EAL takes outside of huge pages is not known to be
+ * free: the tenth that is left has to do for it. A worker for which nothing is left has one: it is refused
+ * with what it needs, see server_check.
+ */
+static void size_connections(struct server_plan *plan, const struct server_options *o)
+{
+	uint64_t bytes = o->connection_memory;
+	uint32_t room;
+
+	if (!bytes)
+		bytes = worker_memory_available() / 10 * 9;
+	room = worker_contract_room(&plan->engine, bytes / plan->workers);
+	room = min_of(room, (uint32_t)(400000000 / plan->workers));
+	plan->engine.max_connections = max_of(room, 1u);
+	plan->starved = !room;
+}
+
 void server_plan_make(struct server_plan *plan, const struct pier_config *c, unsigned int workers)
 {
 	const struct server_options *o = &c->server;
@@ -82,4 +100,6 @@ void server_plan_make(struct server_plan *plan, const struct pier_config *c, uns
 		},
 	};
 	plan_pools(plan, c);
+	if (!o->max_connections)
+		size_connections(plan, o);
 }

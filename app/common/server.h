@@ -31,6 +31,7 @@ struct server_plan {
 	unsigned int workers;
 	struct engine_config engine; /* each worker's; without ports, secret and pools */
 	struct port_pools_config pools; /* each worker's; without name and node */
+	bool starved; /* max-connections = 0, and there is memory for none */
 	uint64_t eal_bytes; /* what all pools take of EAL's memory */
 };
 

@@ -175,3 +175,21 @@ bool worker_contract_fits(const struct engine_config *cfg, unsigned int n, uint6
 		 (double)cfg->max_connections * available / need);
 	return false;
 }
+
+uint32_t worker_contract_room(const struct engine_config *cfg, uint64_t bytes)
+{
+	const uint64_t beside = (uint64_t)cfg->max_half_open + cfg->max_time_wait + 1;
+	uint64_t least = 0, most = beside < FLOW_ENTRIES_MAX ? FLOW_ENTRIES_MAX - beside : 0;
+	struct engine_config tried = *cfg;
+	struct engine_contract c;
+
+	while (least < most) {
+		tried.max_connections = (uint32_t)((least + most + 1) / 2);
+		engine_size(&tried, &c);
+		if (c.total <= bytes)
+			least = tried.max_connections;
+		else
+			most = tried.max_connections - 1;
+	}
+	return (uint32_t)least;
+}

@@ -103,6 +103,21 @@ class Config(unittest.TestCase):
         self.assertRegex(run.stdout + run.stderr, r'configuration is good')
         self.assertEqual(runtime_folders(prefix), [])
 
+    def test_connections_by_memory(self):
+        """What a gigabyte has room for fills it; with twice that there are twice as many; none: refused."""
+        self.write(GOOD)
+        found = []
+        for size in (1, 2):
+            run = command([PIER, '-c', self.file, '--check', '--set', 'server.max-connections=0',
+                           '--set', f'server.connection-memory={size}g'])
+            n, used = re.search(r': (\d+) connections at .*; ([\d.]+) MiB \(records', run.stdout).groups()
+            self.assertLessEqual(float(used), size * 1024)
+            self.assertGreater(float(used), size * 1024 - 32)
+            found.append(int(n))
+        self.assertGreater(found[1], 2 * found[0])
+        self.refused(r'connection-memory: .*connection-memory = \d+m', '-c', self.file, '--check', '--set',
+                     'server.max-connections=0', '--set', 'server.connection-memory=20m')
+
     def test_help_names_every_section(self):
         text = command([PIER, '--help']).stdout
         for word in ('[server]', '[eal]', '[tcp]', '[port', '[listen', 'max-connections', 'body-size'):

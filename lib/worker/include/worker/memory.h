@@ -53,4 +53,10 @@ void worker_contract_print(FILE *f, const struct engine_config *cfg,
 bool worker_contract_fits(const struct engine_config *cfg, unsigned int n, uint64_t available,
 			  char *err, size_t errlen);
 
+/*
+ * The most connections, up to the limit that the engine has, with which a worker of this configuration,
+ * whose max_connections is not looked at, takes no more than bytes; 0: not even one fits. Pure.
+ */
+uint32_t worker_contract_room(const struct engine_config *cfg, uint64_t bytes);
+
 #endif
