@@ -14,6 +14,7 @@
 #include "base/option.h"
 
 #define TURNS_MAX 10000000
+#define OFFER_MAX 64 /* slices in one call of data() */
 
 int64_t fake_clock = 784111777; /* the example of RFC 9110 section 5.6.7 */
 
@@ -333,16 +334,17 @@ void fake_fin(struct fake_host *f)
 	f->fin = true;
 }
 
-/* Offer all that is there, in slices. */
+/* Offer what is there, in slices, and as a receive buffer would no more than so many at a time. */
 static void deliver(struct fake_host *f)
 {
-	size_t n = (f->rx_len + f->slice_len - 1) / f->slice_len, taken = f->rx_len, len;
+	size_t offered = f->rx_len < OFFER_MAX * f->slice_len ? f->rx_len : OFFER_MAX * f->slice_len;
+	size_t n = (offered + f->slice_len - 1) / f->slice_len, taken = offered, len;
 	struct pier_slice *s = calloc(n, sizeof(*s));
 	struct block *b;
 
 	assert_non_null(s);
 	for (size_t i = 0; i < n; i++) {
-		len = i + 1 < n ? f->slice_len : f->rx_len - i * f->slice_len;
+		len = i + 1 < n ? f->slice_len : offered - i * f->slice_len;
 		b = malloc(sizeof(*b) + len);
 		assert_non_null(b);
 		b->refs = 1;
@@ -353,12 +355,13 @@ static void deliver(struct fake_host *f)
 	f->datas++;
 	if (f->handler->data)
 		taken = f->handler->data(&f->conn, s, (unsigned int)n);
-	assert_true(taken <= f->rx_len);
+	assert_true(taken <= offered);
 	for (size_t i = 0; i < n; i++)
 		block_release(s[i].owner);
 	free(s);
 	f->taken += taken;
 	f->rx_len -= taken;
+	f->news |= taken == offered && f->rx_len;
 	memmove(f->rx, f->rx + taken, f->rx_len);
 }
 
