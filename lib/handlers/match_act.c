@@ -225,7 +225,10 @@ bool match_flush(struct pier_conn *c, struct match_conn *m)
 		char line[48];
 		size_t len = fixed ? b->len : report(set, p, line, sizeof(line));
 
-		q->sent += match_emit(c, m, (fixed ? b->text : line) + q->sent, len - q->sent, fixed);
+		/* An answer may be empty: no text, and nothing sent of it. */
+		if (len)
+			q->sent += match_emit(c, m, (fixed ? b->text : line) + q->sent, len - q->sent,
+					      fixed);
 		if (q->sent < len)
 			return false;
 		q->sent = 0;

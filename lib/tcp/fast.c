@@ -328,13 +328,16 @@ static inline void sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, u
 
 struct rte_mbuf *tcp_fast_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	const struct slice *s = w->sndq_inline + w->sndq.head;
 	const bool fin = c->flags & TCP_F_FIN_QUEUED;
+	const struct slice *s;
 	struct rte_mbuf *m;
 	struct tcp_seg seg;
 	uint16_t sum;
 
-	if (w->sndq.n != 1 || w->sndq.mem || !may_send(t, c, w, s))
+	if (w->sndq.n != 1 || w->sndq.mem)
+		return NULL;
+	s = w->sndq_inline + w->sndq.head;
+	if (!may_send(t, c, w, s))
 		return NULL;
 	if (w->burst_ms != t->now_ms) {
 		w->burst_ms = t->now_ms;
