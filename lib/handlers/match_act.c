@@ -220,15 +220,12 @@ bool match_flush(struct pier_conn *c, struct match_conn *m)
 
 	while (q && q->at < q->n) {
 		const struct match_pending *p = &q->e[q->at];
-		const struct match_body *b = &set->bodies[set->act[p->rule].body];
 		bool fixed = set->act[p->rule].action == ACT_ANSWER;
+		const struct match_body *b = fixed ? set->bodies + set->act[p->rule].body : NULL;
 		char line[48];
 		size_t len = fixed ? b->len : report(set, p, line, sizeof(line));
 
-		/* An answer may be empty: no text, and nothing sent of it. */
-		if (len)
-			q->sent += match_emit(c, m, (fixed ? b->text : line) + q->sent, len - q->sent,
-					      fixed);
+		q->sent += match_emit(c, m, (fixed ? b->text : line) + q->sent, len - q->sent, fixed);
 		if (q->sent < len)
 			return false;
 		q->sent = 0;
