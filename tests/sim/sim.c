@@ -8,7 +8,7 @@
 #include "kit.h"
 #include "sim.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SIM_FEWER
 #define SEEDS 200
 #else
 #define SEEDS 1000

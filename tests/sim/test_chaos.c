@@ -4,7 +4,7 @@
  */
 #include "rows.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SIM_FEWER
 #define SEEDS 20
 #else
 #define SEEDS 200

@@ -22,7 +22,7 @@
 
 #define TOGETHER 50 /* streams of one run */
 #define TEXT_MAX 6000
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SIM_FEWER
 #define STREAMS 1000
 #else
 #define STREAMS 10000

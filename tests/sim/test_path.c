@@ -3,7 +3,7 @@
  */
 #include "rows.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SIM_FEWER
 #define SEEDS 2
 #else
 #define SEEDS 20

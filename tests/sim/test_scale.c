@@ -6,7 +6,7 @@
 #include "host.h"
 #include "rows.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SIM_FEWER
 #define FAT_BYTES (500 * MB)
 #define IDLE      500
 #define CHURN     (2 * SEC)

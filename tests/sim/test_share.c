@@ -5,7 +5,7 @@
  */
 #include "rows.h"
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef SIM_FEWER
 #define SPAN    (20 * SEC)
 #define SETTLED 0
 #else
