@@ -312,6 +312,8 @@ void iperf3_ctl_input(struct pier_conn *c, struct iperf3_conn *x, const void *da
 	while (len && s->ctl.step != STEP_OVER) {
 		size_t used = 1;
 
+		if (s->ctl.step == STEP_TOLD)
+			return;
 		if (s->ctl.step == STEP_PARAMS || s->ctl.step == STEP_RESULTS)
 			used = take_frame(c, s, p, len);
 		else
@@ -400,6 +402,8 @@ void iperf3_ctl_timer(struct pier_conn *c, struct iperf3_conn *x)
 		watch_joining(c, s);
 	else if (ctl->step == STEP_OVER && c->now >= ctl->deadline)
 		pier_close(c);
+	else if (ctl->step == STEP_TOLD && c->now >= ctl->deadline)
+		over(c, s, PHASE_ABORTED);
 	else if (c->now >= ctl->deadline)
 		fail(c, s, IPERF3_E_IDLE);
 	else
@@ -413,24 +417,28 @@ void iperf3_ctl_eof(struct pier_conn *c, struct iperf3_conn *x)
 	pier_close(c);
 }
 
-/* The server stops. Asked again and again; a test that is over lingers for its client's last words. */
+/*
+ * The server stops. The client is told, and the streams run on until it has gone: one that is reset before
+ * the client reads why is all that it reports. Asked again and again; a test that is over lingers for its
+ * client's last words.
+ */
 void iperf3_ctl_drain(struct pier_conn *c, struct iperf3_conn *x)
 {
 	struct iperf3_session *s = x->s;
 
-	if (s->ctl.step == STEP_OVER)
+	if (s->ctl.step >= STEP_TOLD)
 		return;
 	s->ctl.failed = true;
 	iperf3_count(settings(c), COUNT_FAILED, 1);
+	step(c, &s->ctl, STEP_TOLD, LINGER_US);
 	say_state(c, &s->ctl, IPERF3_SERVER_TERMINATE);
-	over(c, s, PHASE_ABORTED);
 }
 
 void iperf3_ctl_close(struct pier_conn *c, struct iperf3_conn *x)
 {
 	struct iperf3_session *s = x->s;
 
-	if (s->ctl.step != STEP_OVER || (!s->ctl.counted && !s->ctl.failed))
+	if (!s->ctl.failed && (s->ctl.step != STEP_OVER || !s->ctl.counted))
 		iperf3_count(settings(c), COUNT_VANISHED, 1);
 	if (s->ctl.step != STEP_OVER)
 		iperf3_phase_set(s, PHASE_ABORTED);

@@ -56,7 +56,7 @@ struct iperf3_share {
 	struct iperf3_result result;
 };
 
-enum iperf3_step { STEP_PARAMS, STEP_STREAMS, STEP_RUN, STEP_RESULTS, STEP_DISPLAY, STEP_OVER };
+enum iperf3_step { STEP_PARAMS, STEP_STREAMS, STEP_RUN, STEP_RESULTS, STEP_DISPLAY, STEP_TOLD, STEP_OVER };
 
 /* A growing text. Once memory is out it stays as it is: full. */
 struct iperf3_text {

@@ -38,6 +38,11 @@ class Result(unittest.TestResult):
         super().addFailure(test, err)
         self.say('not ok', test, self.failures[-1][1])
 
+    def addSubTest(self, test, subtest, err):
+        super().addSubTest(test, subtest, err)
+        if err:
+            self.say('not ok', subtest, (self.failures + self.errors)[-1][1])
+
     def addSkip(self, test, reason):
         super().addSkip(test, reason)
         self.say('skip', test, reason)

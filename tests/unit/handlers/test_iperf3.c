@@ -709,10 +709,30 @@ static void test_drain(void **state)
 	assert_true(handler_iperf3.drain(&f->conn));
 	assert_true(handler_iperf3.drain(&f->conn)); /* says it once */
 	HEAR(f, "\x0b");
-	assert_true(f->shut);
+	pass(20 * MS);
+	assert_false(f->shut || d->closing || d->rst); /* not before the client has read why */
+	fake_fin(f);
 	pass(20 * MS);
 	assert_true(d->rst);
 	assert_int_equal(stat_of("tests_failed"), 1);
+	assert_int_equal(stat_of("tests_vanished"), 0);
+	done();
+}
+
+/* A client that does not go is not waited for. */
+static void test_drain_unheard(void **state)
+{
+	struct fake_host *f, *d;
+
+	listen_with(NULL);
+	f = running(1, PARAMS, &d);
+	assert_true(handler_iperf3.drain(&f->conn));
+	HEAR(f, "\x0b");
+	pass(1900 * MS);
+	assert_false(d->rst);
+	pass(200 * MS);
+	assert_true(f->shut);
+	assert_true(d->rst);
 	done();
 }
 
@@ -739,6 +759,7 @@ int main(void)
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_reload_order),
 		cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_drain_unheard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
