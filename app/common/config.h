@@ -44,6 +44,8 @@ enum pier_huge {
 };
 
 /* Section [server]. Limits are for the whole server, divided among its workers. */
+#define CONNECTIONS_MAX 400000000 /* of all workers, in any state */
+
 struct server_options {
 	uint32_t idle;    /* enum pier_idle */
 	uint32_t workers; /* 0: one for each lcore */

@@ -74,7 +74,7 @@ static void size_connections(struct server_plan *plan, const struct server_optio
 	if (!bytes)
 		bytes = worker_memory_available() / 10 * 9;
 	room = worker_contract_room(&plan->engine, bytes / plan->workers);
-	room = min_of(room, (uint32_t)(400000000 / plan->workers));
+	room = min_of(room, (uint32_t)(CONNECTIONS_MAX / plan->workers));
 	plan->engine.max_connections = max_of(room, 1u);
 	plan->starved = !room;
 }

@@ -82,7 +82,7 @@ def finish(key, value, samples):
     value["bound"] = bound(value)
     counters = value.pop("counters", {})
     value["server_drops"] = {k: v for k, v in counters.items()
-                             if k in ("rx_no_mbuf", "tx_refused", "tx_no_mbuf", "tx_link_down",
+                             if k in ("tx_refused", "tx_no_mbuf", "tx_link_down",
                                       "rx_syn_pressure", "rx_syn_backlog")}
     value["retransmissions"] = sum(counters.get(k, 0) for k in ("tx_retransmits",
                                                                "synack_retransmits"))

@@ -9,8 +9,6 @@
 #define KEEPALIVE_IDLE_MAX (UINT32_MAX / 4 * US_PER_MS) /* a quarter of the clock's circle */
 #define KEEPALIVE_INTVL_MAX (3600 * US_PER_SEC)
 #define KEEPALIVE_COUNT_MAX 100
-#define BUFFER_MIN 2048 /* as of the listener's options */
-#define MSS_LEAST 64
 
 /* The connection and its block while TCP still works for it, also after pier_shutdown. */
 static struct tcp_work *alive(struct pier_conn *pc, struct tcp **t, struct tcp_conn **c)
@@ -119,7 +117,7 @@ bool engine_set_timeouts(struct pier_conn *pc, uint64_t r2_us, uint64_t user_us)
 
 static bool buffer_ok(size_t len, uint64_t max)
 {
-	return !len || (len >= BUFFER_MIN && len <= max);
+	return !len || (len >= PIER_BUFFER_MIN && len <= max);
 }
 
 bool engine_set_buffers(struct pier_conn *pc, size_t rcv, size_t snd)
@@ -142,7 +140,7 @@ bool engine_set_mss(struct pier_conn *pc, unsigned int mss)
 	struct tcp_work *w;
 	struct tcp *t;
 
-	if (mss < MSS_LEAST || !(w = alive(pc, &t, &c)))
+	if (mss < PIER_MSS_MIN || !(w = alive(pc, &t, &c)))
 		return false;
 	tcp_set_mss(t, c, w, mss);
 	return true;

@@ -16,7 +16,6 @@
 #define RUN_POLL_US   (100 * 1000)
 #define LINGER_US     (2 * US)
 #define INTERVAL_US   US
-#define WINDOW_MIN    2048 /* of pier_set_buffers */
 
 static const struct iperf3_settings *settings(const struct pier_conn *c)
 {
@@ -123,7 +122,7 @@ static bool window_ok(struct pier_conn *c, struct iperf3_params *p)
 {
 	if (!p->window)
 		return true;
-	p->window = max_of(p->window, (uint32_t)WINDOW_MIN);
+	p->window = max_of(p->window, (uint32_t)PIER_BUFFER_MIN);
 	return pier_set_buffers(c, p->window, p->window) && pier_set_buffers(c, 0, 0);
 }
 

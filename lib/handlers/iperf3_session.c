@@ -80,8 +80,6 @@ static void table_unref(struct iperf3_table *t)
 {
 	if (--t->refs)
 		return;
-	for (uint32_t i = 0; i < t->n_elders; i++)
-		table_unref(t->elder[i]);
 	if (t->tickets && !--t->tickets->refs)
 		free(t->tickets);
 	free(t->elder);
@@ -132,6 +130,10 @@ struct iperf3_table *iperf3_table_make(uint32_t n)
 	return t;
 }
 
+/*
+ * The elders go now, not with the last who refers to t: else each reload would leave one more behind the
+ * table that serves. Nobody looks for them through t any more, and they have no elders left themselves.
+ */
 void iperf3_table_free(struct iperf3_table *t)
 {
 	struct iperf3_table **at = &tables;
@@ -139,6 +141,8 @@ void iperf3_table_free(struct iperf3_table *t)
 	while (*at != t)
 		at = &(*at)->next;
 	*at = t->next;
+	while (t->n_elders)
+		table_unref(t->elder[--t->n_elders]);
 	table_unref(t);
 }
 

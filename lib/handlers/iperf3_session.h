@@ -107,7 +107,7 @@ struct iperf3_tickets {
 /*
  * What all connections of a listener version share. Its elders are the tables that there were when it was
  * made: a test whose control connection came before a reload awaits its streams there. They live as long
- * as this one.
+ * as connections that may look into them.
  */
 struct iperf3_table {
 	struct iperf3_tickets *tickets;
@@ -160,7 +160,10 @@ struct iperf3_session *iperf3_session_take(struct iperf3_table *t, const char *c
 
 enum iperf3_join { JOIN_UNKNOWN, JOIN_DONE, JOIN_REFUSED };
 
-/* The session, here or with the elders, whose streams are awaited and whose cookie it is: a reference, and the stream's index. */
+/*
+ * The session, here or with the elders, whose streams are awaited and whose cookie it is: a reference, and
+ * the stream's index.
+ */
 enum iperf3_join iperf3_session_join(struct iperf3_table *t, const char *cookie, struct iperf3_session **s,
 				     uint16_t *index);
 void iperf3_session_unref(struct iperf3_session *s);

@@ -352,12 +352,14 @@ static bool match_drain(struct pier_conn *c)
 	const struct pier_handler *h = settings(c)->inner;
 	struct match_conn *m = c->ctx;
 	struct pier_conn w;
+	bool goes_on;
 
 	if (m->phase != PHASE_INNER || !h->drain)
 		return false;
 	match_turn_begin(c);
 	w = match_wrap(c, m->inner);
-	return h->drain(&w);
+	goes_on = h->drain(&w);
+	return !settle(c, m) || goes_on; /* a rule may have found its last words */
 }
 
 const struct pier_handler handler_match = {

@@ -2,6 +2,7 @@
  * The table of TCP's options, with the defaults that the conformance statement names.
  */
 #include "algo/cc.h"
+#include "pier/handler.h"
 #include "tcp/options.h"
 
 #define O(k, t, f, lo, hi, d, h) {k, OPTION_##t, offsetof(struct tcp_options, f), lo, hi, NULL, d, h}
@@ -66,11 +67,11 @@ static const struct option options[] = {
 	O("abc-limit", U32, abc_limit, 1, 2, "1",
 	  "segments that one ACK may add to the window in slow start (RFC 3465)"),
 	O("abe", BOOL, abe, 0, 0, "no", "reduce less for ECE than for loss (RFC 8511)"),
-	O("rcvbuf", SIZE, rcvbuf, 2048, 1ull << 30, "16m",
+	O("rcvbuf", SIZE, rcvbuf, PIER_BUFFER_MIN, 1ull << 30, "16m",
 	  "receive buffer of a connection at most; decides the window scale"),
-	O("rcvbuf-initial", SIZE, rcvbuf_initial, 2048, 1ull << 30, "256k",
+	O("rcvbuf-initial", SIZE, rcvbuf_initial, PIER_BUFFER_MIN, 1ull << 30, "256k",
 	  "receive buffer at first; it doubles while more than a quarter is taken in a round trip"),
-	O("sndbuf", SIZE, sndbuf, 2048, 1ull << 30, "1m", "send queue of a connection"),
+	O("sndbuf", SIZE, sndbuf, PIER_BUFFER_MIN, 1ull << 30, "1m", "send queue of a connection"),
 	O("min-snd-mss", U32, min_snd_mss, 48, 1220, "64", "a smaller MSS of the peer is raised to this"),
 	O("pmtu-floor", U32, pmtu_floor, 68, 1500, "552",
 	  "smallest path MTU believed; below it packets may be fragmented on their way"),

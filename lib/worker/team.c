@@ -43,7 +43,8 @@ static bool make_map(struct worker_team *t, struct team_port *p, char *err, size
 		worker[i] = p->n_queues < t->n ? (uint16_t)(i % t->n) : p->owner[queue[i]];
 	}
 	if (rss && !port_reta_set(p->port, queue, err, errlen))
-		fprintf(stderr, "%s: %s\n", program_invocation_short_name, err); /* it works without, at the price of a hand-over */
+		/* it works without, at the price of a hand-over */
+		fprintf(stderr, "%s: %s\n", program_invocation_short_name, err);
 	if (steer_init(&p->map, p->port->rss_key, worker, n))
 		return fail(err, errlen, "an indirection table has an impossible size");
 	return true;

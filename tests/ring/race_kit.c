@@ -155,18 +155,13 @@ static void conversation(struct team_kit *k, int owner, unsigned int q)
 /* The echoes of both, in whatever order they come. */
 static void collect(struct team_kit *k, struct frames_flow f[TEAM_N])
 {
-	unsigned int got = 0, q;
+	unsigned int got = 0;
 
 	for (unsigned int i = 0; i < 100000 && got != (1u << TEAM_N) - 1; i++) {
-		struct rte_mbuf *m = team_take(k, &q);
 		const struct tcp_hdr *th;
-		uint16_t len = 0;
+		uint16_t len;
+		struct rte_mbuf *m = team_wait(k, &th, &len);
 
-		if (!m) {
-			team_turns(k, 1);
-			continue;
-		}
-		th = frames_tcp_of(m, &len);
 		for (unsigned int w = 0; th && len && w < TEAM_N; w++)
 			if (th->dport == be16(f[w].port)) {
 				f[w].ack = be32(th->seq) + len;

@@ -157,21 +157,27 @@ struct rte_mbuf *team_take(struct team_kit *k, unsigned int *q)
 	return NULL;
 }
 
+struct rte_mbuf *team_wait(struct team_kit *k, const struct tcp_hdr **th, uint16_t *len)
+{
+	unsigned int q;
+	struct rte_mbuf *m = team_take(k, &q);
+
+	*len = 0;
+	*th = m ? frames_tcp_of(m, len) : NULL;
+	if (!m)
+		team_turns(k, 1);
+	return m;
+}
+
 uint16_t team_expect(struct team_kit *k, struct frames_flow *f, uint8_t *flags, void *buf,
 		     size_t room)
 {
 	/* Threads that share a CPU, under a sanitizer, may take long. */
 	for (unsigned int i = 0; i < (k->threads ? 100000 : 50); i++) {
-		unsigned int q;
-		struct rte_mbuf *m = team_take(k, &q);
 		const struct tcp_hdr *th;
-		uint16_t len = 0;
+		uint16_t len;
+		struct rte_mbuf *m = team_wait(k, &th, &len);
 
-		if (!m) {
-			team_turns(k, 1);
-			continue;
-		}
-		th = frames_tcp_of(m, &len);
 		if (th && th->dport == be16(f->port)) {
 			assert_in_range(len, 0, room);
 			if (len)

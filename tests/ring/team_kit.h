@@ -58,6 +58,8 @@ void team_turns(struct team_kit *k, unsigned int n);
 
 /* Take what came back on any queue; NULL: nothing. *q: the queue. The caller frees it. */
 struct rte_mbuf *team_take(struct team_kit *k, unsigned int *q);
+/* The same, its TCP header (NULL: it has none) and octets; where nothing has come, NULL after a turn. */
+struct rte_mbuf *team_wait(struct team_kit *k, const struct tcp_hdr **th, uint16_t *len);
 
 /*
  * The next segment to f: updates f->ack, returns the payload's length, which is copied to buf. Fails

@@ -128,6 +128,7 @@ class AgainstNginx(unittest.TestCase):
         self.assertEqual(run.open, 20)
         self.assertEqual(run.latency_us['complete']['n'] + run.unfinished, run.latency_us['first']['n'])
         self.assertIn('latency', run.text)
+        self.assertIn('pier-load: 1 worker serving on 1 port', run.text) # what pier says of itself, too
 
     def test_pipelined(self):
         run = self.good('http', KERNEL, '--connections', '4', '--depth', '16', '--duration', '1')

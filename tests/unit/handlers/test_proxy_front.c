@@ -70,6 +70,13 @@ static void spy_eof(struct pier_conn *c)
 	pier_close(c);
 }
 
+static bool spy_drain(struct pier_conn *c)
+{
+	assert_int_equal(*(uint64_t *)c->ctx, 0x1234);
+	note("<drain>");
+	return true;
+}
+
 static void spy_close(struct pier_conn *c, enum pier_close_reason why)
 {
 	assert_int_equal(*(uint64_t *)c->ctx, 0x1234);
@@ -79,7 +86,7 @@ static void spy_close(struct pier_conn *c, enum pier_close_reason why)
 static const struct pier_handler spy = {
 	.abi = PIER_HANDLER_ABI, .size = sizeof(struct pier_handler), .name = "spy", .summary = "",
 	.ctx_size = 24, .open = spy_open, .data = spy_data, .timer = spy_timer, .eof = spy_eof,
-	.close = spy_close,
+	.close = spy_close, .drain = spy_drain,
 };
 
 static struct proxy_front *front;
@@ -162,6 +169,19 @@ static void test_local(void **state)
 	assert_string_equal(heard, "<open>");
 	assert_int_equal(info.remote_port, 0); /* the connection's own */
 	assert_int_equal(stat_of("proxy_local"), 1);
+	end(f);
+}
+
+/* A server that stops asks the handler, once that has the connection. */
+static void test_drain(void **state)
+{
+	struct fake_host *f = start(PROXY_FRONT_REQUIRE, 1460);
+
+	assert_false(f->handler->drain(&f->conn));
+	assert_string_equal(heard, "");
+	say(f, V1, sizeof(V1) - 1);
+	assert_true(f->handler->drain(&f->conn));
+	assert_string_equal(heard, "<open><drain>");
 	end(f);
 }
 
@@ -296,6 +316,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_header_never_reaches_the_handler),
 		cmocka_unit_test(test_local),
+		cmocka_unit_test(test_drain),
 		cmocka_unit_test(test_bad_is_reset),
 		cmocka_unit_test(test_without_one),
 		cmocka_unit_test(test_timeout),

@@ -16,7 +16,7 @@ static void see(uint64_t now)
 void engine_size(const struct engine_config *cfg, struct engine_contract *out)
 {
 	memset(out, 0, sizeof(*out));
-	out->total = fake.size;
+	out->total = fake.size + cfg->max_connections * fake.each;
 	out->per_idle_connection = 139.5;
 }
 

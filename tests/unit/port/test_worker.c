@@ -11,6 +11,7 @@
 
 #include "base/units.h"
 #include "fake_engine.h"
+#include "flow/table.h"
 #include "worker/clock.h"
 #include "worker/worker.h"
 
@@ -476,6 +477,20 @@ static void contract(void **state)
 	assert_non_null(strstr(text, "1000 mbufs"));
 }
 
+/* As many connections as fit, to the byte; not more than the table has entries. */
+static void contract_room(void **state)
+{
+	const struct engine_config cfg = {.max_connections = 7, .max_half_open = 100, .max_time_wait = 1000};
+
+	fake.size = 1000000;
+	fake.each = 140;
+	assert_int_equal(worker_contract_room(&cfg, 1000000 + 140 * 123456), 123456);
+	assert_int_equal(worker_contract_room(&cfg, 1000000 + 140 * 123456 - 1), 123455);
+	assert_int_equal(worker_contract_room(&cfg, 1000000 + 139), 0);
+	assert_int_equal(worker_contract_room(&cfg, 0), 0);
+	assert_int_equal(worker_contract_room(&cfg, UINT64_MAX), FLOW_ENTRIES_MAX - 1101);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -497,6 +512,7 @@ int main(void)
 		TEST(memory),
 		TEST(memory_committed_at_once),
 		cmocka_unit_test(contract),
+		cmocka_unit_test(contract_room),
 	};
 
 	return cmocka_run_group_tests(tests, kit_eal, kit_eal_end);

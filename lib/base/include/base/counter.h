@@ -76,7 +76,6 @@
 	X(RX_CHAOS_REFUSED, rx_chaos_refused, "SYN refused on purpose (chaos-refuse)")             \
 	X(RX_CHAOS_EARLY, rx_chaos_early, "SYN again while its SYN-ACK is delayed (chaos-synack-delay)") \
 	X(RX_CHAOS_FIN, rx_chaos_fin, "FIN without data, ignored (chaos-ignore-fin)")              \
-	X(RX_NO_MBUF, rx_no_mbuf, "no mbuf left to handle it")                                     \
 	X(RX_HANDOVER_FULL, rx_handover_full, "ring to the owning worker was full")
 
 /* Segments that were built or due and did not leave. */

@@ -46,6 +46,9 @@ extern "C" {
 /* Of this header. A handler built against another major version is refused. */
 #define PIER_HANDLER_ABI 2
 
+#define PIER_BUFFER_MIN 2048 /* the least of pier_set_buffers */
+#define PIER_MSS_MIN    64   /* the least of pier_set_mss */
+
 struct option_table; /* base/option.h, installed beside this file */
 struct pier_conn;
 
@@ -434,7 +437,7 @@ static inline bool pier_set_timeouts(struct pier_conn *c, uint64_t r2_us, uint64
 /*
  * Bytes that the connection keeps at most: of received data that data() has not consumed, which is the
  * window it offers, and of accepted data that the peer has not acknowledged. 0: as the listener has it.
- * From 2048 to the listener's rcvbuf and sndbuf. A receive buffer set here neither grows nor shrinks; what was
+ * From PIER_BUFFER_MIN to the listener's rcvbuf and sndbuf. A receive buffer set here neither grows nor shrinks; what was
  * offered before stays offered (RFC 9293 section 3.8.6). One larger than rcvbuf-initial needs that much of
  * the worker's budget for grown buffers, and is refused where it is spent. Keeps a block, as a TTL does.
  */
@@ -444,7 +447,7 @@ static inline bool pier_set_buffers(struct pier_conn *c, size_t rcv, size_t snd)
 }
 
 /*
- * The most payload of a segment from the next on, from 64 bytes; the peer's MSS and the path may ask for
+ * The most payload of a segment from the next on, from PIER_MSS_MIN bytes; the peer's MSS and the path may ask for
  * less. It can be lowered, not raised again (RFC 9293 section 3.7.1). What is under way stays as it is, and
  * goes in segments of the new size if it has to go again.
  */
