@@ -238,7 +238,8 @@ bool gen_open(struct gen *g, uint64_t due, uint64_t now)
 	unsigned int tries = TRIES * g->plan->workers;
 	int err;
 
-	*s = (struct slot){.state = SLOT_CONNECTING, .start = due};
+	/* A connection that ended in the ring left its slot there. */
+	*s = (struct slot){.state = SLOT_CONNECTING, .start = due, .ready = s->ready};
 	g->c.connects++;
 	do {
 		err = try_tuple(g, i, now, &s->id);

@@ -59,7 +59,7 @@ struct slot {
 	struct response response;
 	uint8_t state;      /* enum slot_state */
 	bool first;         /* of the oldest request's answer, a byte has come */
-	bool ready;         /* in the ring of those that may be asked */
+	bool ready;         /* in the ring of those that may be asked, also if it is not open any more */
 	bool hurt;          /* an error was counted */
 };
 

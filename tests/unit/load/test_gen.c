@@ -1,0 +1,104 @@
+/*
+ * The generator's slots, on an engine whose servers are scripted.
+ */
+#include "../../kit/kit.h"
+
+#include "gen.h"
+
+#define SLOTS 3
+#define HZ    1000 /* ticks a second: as the clock counts faster, all that is due is due at once */
+
+static struct load_options options = {
+	.mode = LOAD_ECHO, .connections = SLOTS, .rps = 1, .depth = 1, .duration = 1ull << 50,
+};
+static struct target target = {.addr = KIT_CLIENT, .port = 80};
+static char request[] = "?";
+static struct gen_plan plan = {
+	.o = &options, .targets = &target, .n_targets = 1, .n_sources = 1, .n_addresses = 1,
+	.hz = HZ, .timeout = 1ull << 60, .requests = UINT32_MAX, .request = request,
+	.request_len = 1, .copies = 1, .response_len = 1, .workers = 1,
+};
+
+static struct gen *start(struct kit *k)
+{
+	struct gen *g;
+
+	kit_start(k);
+	plan.tcp = k->tcp;
+	plan.tcp.port_low = 20000;
+	plan.tcp.port_high = 30000;
+	g = gen_create(&plan, 0, SLOTS);
+	assert_non_null(g);
+	gen_order(g, GEN_OPENING);
+	return g;
+}
+
+static void turn(struct kit *k, struct gen *g)
+{
+	gen_turn(g, k->e, k->now, 0);
+	kit_turn(k);
+	kit_arp(k);
+}
+
+static bool syn_waits(struct kit *k)
+{
+	for (; kit_has(k); kit_frame_next(k)) {
+		const uint8_t *frame = k->queue[k->q_head].bytes;
+		const struct tcp_hdr *th = (const struct tcp_hdr *)(frame + ETH_HDR_LEN + IP4_HDR_LEN);
+
+		if (th->flags == SYN)
+			return true;
+	}
+	return false;
+}
+
+/* Who accepts the next connection. */
+static struct kit_peer *server(struct kit *k, struct gen *g)
+{
+	struct kit_peer *p = kit_peer(k);
+
+	while (!syn_waits(k))
+		turn(k, g);
+	p->port = 80;
+	p->offer = 0;
+	kit_take_syn(p);
+	kit_accept(p);
+	return p;
+}
+
+/*
+ * A server that resets what it has accepted, before all connections are there: nobody is asked yet,
+ * so all of them wait in the ring of those that may be; once each.
+ */
+static void a_slot_is_ready_once(void **state)
+{
+	struct kit *k = *state;
+	struct gen *g = start(k);
+	struct kit_peer *last[SLOTS];
+
+	for (int i = 0; i < 3 * SLOTS; i++) {
+		struct kit_peer *p = server(k, g);
+
+		send_seg(p, .flags = RST, .seq = 1);
+		assert_true(g->ready.n <= SLOTS);
+	}
+	assert_int_equal(g->phase, GEN_OPENING);
+	assert_int_equal(g->c.error[LOAD_ERR_reset], 3 * SLOTS);
+	for (int i = 0; i < SLOTS; i++)
+		last[i] = server(k, g);
+	while (g->c.requests < SLOTS)
+		turn(k, g);
+	for (int i = 0; i < SLOTS; i++)
+		assert_int_equal(g->slots[i].asked, 1);
+	assert_int_equal(g->ready.n, 0);
+	for (int i = 0; i < SLOTS; i++)
+		send_seg(last[i], .flags = RST, .seq = 1);
+	gen_destroy(g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {KIT_TEST(a_slot_is_ready_once)};
+
+	return cmocka_run_group_tests(tests, kit_group_setup, NULL);
+}
