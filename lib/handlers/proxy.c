@@ -302,6 +302,23 @@ static void proxy_timer(struct pier_conn *c)
 	}
 }
 
+/* The server stops: who waits for the upstream, or for its answer, is not at rest, whatever TCP says. */
+static bool proxy_drain(struct pier_conn *c)
+{
+	const struct proxy_conn *k = c->ctx, *o, *client;
+	struct pier_conn other;
+
+	if (k->lingers)
+		return true;
+	o = other_of(c, &other);
+	if (!o)
+		return false;
+	if (!k->open || k->eof || o->eof)
+		return true;
+	client = k->upstream ? o : k;
+	return client->used_at > (k->upstream ? k : o)->used_at;
+}
+
 /* ---- settings ---- */
 
 static bool take_upstream(struct proxy_upstream *u, char *text)
@@ -415,4 +432,5 @@ const struct pier_handler handler_proxy = {
 	.close = proxy_close,
 	.timer = proxy_timer,
 	.stats = proxy_stats,
+	.drain = proxy_drain,
 };

@@ -1,9 +1,11 @@
 """Two workers: the tests of one worker again, on ports that steer in different ways."""
 import unittest
 
+import test_chaos
 import test_http
 import test_iperf3
 import test_load
+import test_proxy
 import test_scan
 import test_stream
 from kit import CPUS, PIER, PIER_CPU, CLIENT_CPU, Namespace, Pier, command
@@ -69,6 +71,29 @@ class Iperf3InSoftware(TwoWorkers, test_iperf3.Iperf3):
 
     steering = 'in software'
     pier_options = options(test_iperf3.Iperf3.pier_options, port_more='steering = software\n')
+
+
+class ProxyInSoftware(TwoWorkers, test_proxy.Proxy):
+    """What a worker opens comes back to it, over a port that steers by the hash."""
+
+    steering = 'in software'
+    pier_options = options(test_proxy.Proxy.pier_options,
+                           port_more='opens = yes\nsteering = software\n')
+
+
+class ProxyOverOneQueue(TwoWorkers, test_proxy.Proxy):
+    steering = 'in software'
+    pier_options = options(test_proxy.Proxy.pier_options, port_more='opens = yes\nqueues = 1\n')
+
+    def test_zy_both_worked(self):
+        relayed = self.pier.ask('/pier/stats,1')
+        self.assertGreater(relayed['relayed_packets'], 0)
+        self.assertGreater(relayed['conn_opened'], 0)
+
+
+class ChaosInSoftware(TwoWorkers, test_chaos.Chaos):
+    steering = 'in software'
+    pier_options = options(test_chaos.Chaos.pier_options, port_more='steering = software\n')
 
 
 class HttpOverOneQueue(TwoWorkers, test_http.Http):

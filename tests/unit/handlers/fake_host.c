@@ -32,6 +32,8 @@ struct block {
 };
 
 static unsigned int blocks_alive;
+static struct fake_host *hosts; /* the newest first */
+static uint64_t last_id;
 
 static void block_release(void *owner)
 {
@@ -131,7 +133,8 @@ static void fake_close(struct pier_conn *c)
 
 static void fake_abort(struct pier_conn *c)
 {
-	host(c)->rst = true;
+	host(c)->rst = host(c)->aborted = true;
+	host(c)->queued = 0;
 	fake_close(c);
 }
 
@@ -142,7 +145,7 @@ static void fake_set_timer(struct pier_conn *c, uint64_t delay_us)
 
 static void fake_info(struct pier_conn *c, struct pier_info *info)
 {
-	memset(info, 0, sizeof(*info));
+	*info = host(c)->info;
 }
 
 static bool fake_tcp_info(struct pier_conn *c, struct pier_tcp_info *info, size_t size)
@@ -159,10 +162,16 @@ static bool fake_tcp_info(struct pier_conn *c, struct pier_tcp_info *info, size_
 
 static bool fake_get(struct pier_conn *from, uint64_t id, struct pier_conn *c)
 {
-	if (id == from->id)
-		*c = host(from)->conn;
-	return id == from->id;
+	for (struct fake_host *f = hosts; f; f = f->next)
+		if (f->conn.id == id && !f->closes) {
+			*c = f->conn;
+			c->now = from->now;
+			return true;
+		}
+	return false;
 }
+
+static int fake_connect(struct pier_conn *from, const struct pier_connect *to, uint64_t *id);
 
 static void fake_set_nodelay(struct pier_conn *c, bool on)
 {
@@ -207,6 +216,7 @@ static const struct pier_calls calls = {
 	.release = block_release,
 	.info = fake_info,
 	.get = fake_get,
+	.connect = fake_connect,
 	.set_nodelay = fake_set_nodelay,
 	.set_dscp = fake_set_dscp,
 	.tcp_info = fake_tcp_info,
@@ -248,22 +258,28 @@ void fake_settings_free(const struct pier_handler *handler, void *settings)
 	free(settings);
 }
 
+static void end(struct fake_host *f, enum pier_close_reason why)
+{
+	f->closes++;
+	f->timer = 0;
+	f->why = why;
+	if (f->handler->close)
+		f->handler->close(&f->conn, why);
+}
+
 /* close is called once, when the callback that asked for it has returned. */
 static bool end_callback(struct fake_host *f)
 {
 	if (!f->closing || f->closes)
 		return false;
-	f->closes++;
-	f->timer = 0;
-	if (f->rx_len)
+	if (f->rx_len && !f->pending)
 		f->rst = true;
-	if (f->handler->close)
-		f->handler->close(&f->conn, PIER_CLOSE_NORMAL);
+	end(f, f->aborted ? PIER_CLOSE_ABORT : PIER_CLOSE_NORMAL);
 	return true;
 }
 
-static struct fake_host *start(const struct pier_handler *handler, void *settings, bool lent,
-			       size_t capacity, size_t slice_len)
+static struct fake_host *make(const struct pier_handler *handler, void *settings, bool lent,
+			      size_t capacity, size_t slice_len)
 {
 	struct fake_host *f = calloc(1, sizeof(*f));
 
@@ -277,15 +293,82 @@ static struct fake_host *start(const struct pier_handler *handler, void *setting
 	f->out = calloc(1, 1);
 	f->conn.calls = &calls;
 	f->conn.host = f;
-	f->conn.id = 1;
+	f->conn.id = ++last_id;
 	f->conn.ctx = handler->ctx_size ? calloc(1, handler->ctx_size) : NULL;
 	f->conn.settings = f->settings;
 	f->conn.now = 1000;
+	f->next = hosts;
+	hosts = f;
+	return f;
+}
+
+static struct fake_host *start(const struct pier_handler *handler, void *settings, bool lent,
+			       size_t capacity, size_t slice_len)
+{
+	struct fake_host *f = make(handler, settings, lent, capacity, slice_len);
+
 	f->opens++;
 	if (handler->open)
 		handler->open(&f->conn);
 	end_callback(f);
 	return f;
+}
+
+static int fake_connect(struct pier_conn *from, const struct pier_connect *to, uint64_t *id)
+{
+	struct fake_host *by = host(from), *f;
+
+	if (by->connect_error)
+		return by->connect_error;
+	f = make(by->handler, by->settings, true, by->capacity, by->slice_len);
+	f->pending = true;
+	f->to = *to;
+	f->conn.now = from->now;
+	if (f->conn.ctx)
+		memcpy(f->conn.ctx, &to->ctx, f->handler->ctx_size < sizeof(to->ctx)
+		       ? f->handler->ctx_size : sizeof(to->ctx));
+	*id = f->conn.id;
+	return 0;
+}
+
+struct fake_host *fake_opened(unsigned int n)
+{
+	unsigned int all = 0;
+
+	for (struct fake_host *f = hosts; f; f = f->next)
+		all += f->to.remote_port != 0;
+	for (struct fake_host *f = hosts; f; f = f->next)
+		if (f->to.remote_port && --all == n)
+			return f;
+	return NULL;
+}
+
+void fake_answer(struct fake_host *f)
+{
+	assert_true(f->pending && !f->closes);
+	f->pending = false;
+	f->opens++;
+	if (f->handler->open)
+		f->handler->open(&f->conn);
+	end_callback(f);
+}
+
+void fake_end(struct fake_host *f, enum pier_close_reason why)
+{
+	assert_int_equal(f->closes, 0);
+	f->shut = true;
+	f->queued = f->rx_len = 0;
+	end(f, why);
+}
+
+void fake_drain(struct fake_host *f)
+{
+	if (f->closes || f->closing || f->want_writable || f->queued || f->rx_len)
+		return;
+	if (f->handler->drain && f->handler->drain(&f->conn))
+		return;
+	pier_close(&f->conn);
+	end(f, PIER_CLOSE_SHUTDOWN);
 }
 
 struct fake_host *fake_new_limited(const struct pier_handler *handler, const char *config,
@@ -404,7 +487,12 @@ bool fake_turn(struct fake_host *f)
 	bool busy = leave > 0;
 
 	f->turns++;
+	if (f->pending)
+		return end_callback(f); /* another's callback gave it up */
 	f->queued -= leave;
+	if (f->closes)
+		return busy;
+	busy |= end_callback(f);
 	if (f->closes)
 		return busy;
 	busy |= turn_writable(f);
@@ -424,6 +512,18 @@ void fake_run(struct fake_host *f)
 		assert_true(i < TURNS_MAX);
 }
 
+void fake_run_all(void)
+{
+	bool busy = true;
+
+	for (int i = 0; busy; i++) {
+		assert_true(i < TURNS_MAX);
+		busy = false;
+		for (struct fake_host *f = hosts; f; f = f->next)
+			busy |= fake_turn(f);
+	}
+}
+
 void fake_wait(struct fake_host *f, uint64_t us)
 {
 	f->conn.now += us;
@@ -433,6 +533,15 @@ void fake_wait(struct fake_host *f, uint64_t us)
 	if (f->handler->timer)
 		f->handler->timer(&f->conn);
 	end_callback(f);
+}
+
+void fake_wait_all(uint64_t us)
+{
+	for (struct fake_host *f = hosts; f; f = f->next)
+		f->conn.now += us;
+	for (struct fake_host *f = hosts; f; f = f->next)
+		fake_wait(f, 0);
+	fake_run_all();
 }
 
 struct stat_query {
@@ -458,9 +567,14 @@ uint64_t fake_stat(const struct pier_handler *handler, const void *settings, con
 
 void fake_free(struct fake_host *f)
 {
-	if (!f->closes && f->handler->close)
-		f->handler->close(&f->conn, PIER_CLOSE_SHUTDOWN);
-	assert_true(f->closes <= 1);
+	struct fake_host **at = &hosts;
+
+	if (!f->closes)
+		end(f, PIER_CLOSE_SHUTDOWN);
+	assert_int_equal(f->closes, 1);
+	while (*at != f)
+		at = &(*at)->next;
+	*at = f->next;
 	assert_int_equal(blocks_alive, 0);
 	for (size_t i = 0; i < f->runs_n; i++)
 		assert_memory_equal(f->runs[i].data, f->out + f->runs[i].at, f->runs[i].len);

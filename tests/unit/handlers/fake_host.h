@@ -6,6 +6,9 @@
  * again only when more arrives or pier_resume was called. It asserts the rules a handler must keep: no more
  * consumed than offered, static bytes unchanged, nothing held at the end. Received bytes lie in
  * blocks of their exact size that are gone after the callback, so that ASan sees an overrun.
+ *
+ * A connection that the handler opens is a host of its own, which the test finds by fake_opened and decides
+ * over: fake_answer, fake_end, or nothing.
  */
 #ifndef FAKE_HOST_H
 #define FAKE_HOST_H
@@ -13,6 +16,7 @@
 #include "pier/handler.h"
 
 struct fake_host {
+	struct fake_host *next; /* of all that there are */
 	const struct pier_handler *handler;
 	struct pier_conn conn;
 	struct pier_calls calls;
@@ -42,6 +46,12 @@ struct fake_host {
 	bool shut;        /* no more sending */
 	bool closing;     /* close is to be called */
 	bool rst;         /* the peer gets a RST */
+	bool aborted;     /* by pier_abort */
+	bool pending;     /* opened by the handler, and not answered yet */
+	struct pier_connect to;   /* what the handler asked for */
+	struct pier_info info;    /* what pier_get_info says */
+	int connect_error;        /* what pier_connect returns; 0: it opens */
+	enum pier_close_reason why; /* what close was told */
 	bool nodelay;
 	unsigned int dscp, mss;
 	size_t rcvbuf, sndbuf; /* by pier_set_buffers */
@@ -69,6 +79,24 @@ struct fake_host *fake_with(const struct pier_handler *handler, void *settings, 
 
 /* Another connection of the same listener; to be freed before f. */
 struct fake_host *fake_beside(const struct fake_host *f);
+
+/* The nth connection, from 0, that the handler opened and that is not freed; NULL: there is none. */
+struct fake_host *fake_opened(unsigned int n);
+
+/* The peer that a pending connection was opened to answers. */
+void fake_answer(struct fake_host *f);
+
+/* It ends for another reason than the handler's wish: RST, silence, refusal, the server's stop. */
+void fake_end(struct fake_host *f, enum pier_close_reason why);
+
+/* Turns of all connections until nothing happens. */
+void fake_run_all(void);
+
+/* Time passes for all connections at once, and turns after it. */
+void fake_wait_all(uint64_t us);
+
+/* The server stops: a connection at rest is closed, unless its handler says that it will. */
+void fake_drain(struct fake_host *f);
 
 /* Read config into new settings, released by fake_settings_free. setup is not called. */
 void *fake_settings(const struct pier_handler *handler, const char *config);
