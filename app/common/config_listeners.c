@@ -139,6 +139,60 @@ void config_check_listeners(const struct pier_config *c, struct config_errors *e
 	}
 }
 
+/* The listener of that address and port; NULL: there is none. */
+static const struct pier_listener *listener_at(const struct pier_config *c, uint32_t addr, uint16_t port)
+{
+	const struct pier_listener *any = NULL;
+
+	for (unsigned int i = 0; i < c->n_listeners; i++) {
+		const struct listen_spec *s = &c->listeners[i].spec;
+
+		if (port < s->first || port > s->last)
+			continue;
+		if (s->addr == addr)
+			return &c->listeners[i];
+		any = s->addr ? any : &c->listeners[i];
+	}
+	return any;
+}
+
+/* What is opened to an address of pier's own goes nowhere, or round and round, on whichever worker. */
+static void check_target(const struct pier_config *c, const struct pier_listener *l,
+			 const struct pier_target *to, struct config_errors *errors)
+{
+	const struct pier_listener *there;
+	char text[INET_ADDRSTRLEN];
+	uint32_t addr;
+
+	memcpy(&addr, to->addr + 12, sizeof(addr));
+	inet_ntop(AF_INET, &addr, text, sizeof(text));
+	if (to->addr[12] == 0 || to->addr[12] == 127 || to->addr[12] >= 224) {
+		config_error(errors, l->section, to->key,
+			     "expected a unicast address of another host, not %s", text);
+		return;
+	}
+	if (!is_local(c, addr))
+		return;
+	there = listener_at(c, addr, to->port);
+	if (there == l)
+		config_error(errors, l->section, to->key,
+			     "expected another host: %s:%u is this listener itself, a loop", text, to->port);
+	else
+		config_error(errors, l->section, to->key,
+			     "expected another host: %s is pier's own address%s%s%s", text,
+			     there ? ", [listen " : "", there ? there->section->argument : "",
+			     there ? "]" : "");
+}
+
+static void check_targets(const struct pier_config *c, const struct pier_listener *l,
+			  struct config_errors *errors)
+{
+	struct pier_target to;
+
+	for (unsigned int i = 0; l->handler->target && l->handler->target(l->settings, i, &to); i++)
+		check_target(c, l, &to, errors);
+}
+
 void config_set_up_listeners(struct pier_config *c, struct config_errors *errors)
 {
 	char err[CONFIG_ERROR_LEN / 2] = "";
@@ -148,7 +202,10 @@ void config_set_up_listeners(struct pier_config *c, struct config_errors *errors
 			config_error(errors, l->section, NULL, "%s: %s", l->handler->name, err);
 		else
 			l->set_up = true;
-		if (!l->set_up || l->options.proxy_protocol == PROXY_FRONT_OFF)
+		if (!l->set_up)
+			continue;
+		check_targets(c, l, errors);
+		if (l->options.proxy_protocol == PROXY_FRONT_OFF)
 			continue;
 		l->front = proxy_front_new(l->handler, l->settings, l->options.proxy_protocol,
 					   l->options.proxy_protocol_timeout);

@@ -362,6 +362,17 @@ static bool match_drain(struct pier_conn *c)
 	return !settle(c, m) || goes_on; /* a rule may have found its last words */
 }
 
+/* The handler behind it opens connections, by its own settings. */
+static bool match_target(const void *arg, unsigned int i, struct pier_target *t)
+{
+	const struct match_settings *set = arg;
+
+	if (!set->inner || !set->inner->target || !set->inner->target(set->inner_settings, i, t))
+		return false;
+	t->key = "then-option";
+	return true;
+}
+
 const struct pier_handler handler_match = {
 	.abi = PIER_HANDLER_ABI,
 	.size = sizeof(struct pier_handler),
@@ -381,4 +392,5 @@ const struct pier_handler handler_match = {
 	.trouble = match_trouble,
 	.stats = match_stats,
 	.drain = match_drain,
+	.target = match_target,
 };

@@ -394,6 +394,18 @@ static void proxy_stats(const void *settings, pier_stat *add, void *arg)
 	CORE_STATS(PROXY_COUNTS, set->core, add, arg);
 }
 
+static bool proxy_target(const void *settings, unsigned int i, struct pier_target *t)
+{
+	const struct proxy_settings *set = settings;
+
+	if (i >= set->n_up)
+		return false;
+	t->key = "upstream";
+	memcpy(t->addr, set->up[i].addr, sizeof(t->addr));
+	t->port = set->up[i].port;
+	return true;
+}
+
 static const char *const failure_words[] = {"reset", "close", NULL};
 static const char *const send_words[] = {"off", "v1", "v2", NULL};
 
@@ -433,4 +445,5 @@ const struct pier_handler handler_proxy = {
 	.timer = proxy_timer,
 	.stats = proxy_stats,
 	.drain = proxy_drain,
+	.target = proxy_target,
 };

@@ -50,6 +50,20 @@ MISTAKES = [
      r'{f}:8: .*overlaps .*line 5'),
     ('no listener', GOOD.split('[listen')[0], r'no listener'),
     ('no port', '[listen 80]\nhandler = http\n', r'no port'),
+    ('proxy to itself', GOOD + '[listen 81]\nhandler = proxy\nupstream = 10.0.0.1:1 198.18.0.2:81\n',
+     r'{f}:9: upstream: .*198\.18\.0\.2:81 is this listener itself, a loop'),
+    ('proxy to itself, among the ports of a range',
+     GOOD + '[listen 198.18.0.2:90-99]\nhandler = proxy\nupstream = 198.18.0.2:95\n',
+     r'{f}:9: upstream: .*198\.18\.0\.2:95 is this listener itself, a loop'),
+    ('proxies in a ring', GOOD + '[listen 81]\nhandler = proxy\nupstream = 198.18.0.2:82\n'
+     '[listen 82]\nhandler = proxy\nupstream = 198.18.0.2:81\n',
+     r'{f}:9: upstream: .*198\.18\.0\.2 is pier\'s own address, \[listen 82\]'),
+    ('proxy to another port of pier',
+     '[port 1]\ndevice = net_ring1\naddress = 198.18.1.2/24\n' + GOOD +
+     '[listen 81]\nhandler = proxy\nupstream = 198.18.1.2:9\n',
+     r'{f}:12: upstream: expected another host: 198\.18\.1\.2 is pier\'s own address$'),
+    ('proxy to a group', GOOD + '[listen 81]\nhandler = proxy\nupstream = 224.0.0.1:9\n',
+     r'{f}:9: upstream: expected a unicast address of another host, not 224\.0\.0\.1'),
     ('a binary file', '\0\1\2' + GOOD, r'{f}:1: a NUL byte'),
 ]
 

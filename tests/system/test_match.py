@@ -100,6 +100,17 @@ class Match(kit.PierCase):
         old.stdin.close()
         old.wait(10)
 
+    def test_a_proxy_to_itself_is_refused(self):
+        path = os.path.join(self.folder, 'loop.ini')
+        with open(path, 'w', encoding='ascii') as f:
+            f.write('[port 0]\ndevice = net_null0\naddress = 198.18.0.2/24\n[listen 9000]\n'
+                    f'handler = match\nrules = {ROOT}/conf/example.rules\nthen = proxy\n'
+                    'then-option = upstream = 198.18.0.2:9000\n')
+        run = command([PIER, '--check', '-c', path], check=False)
+        self.assertEqual(run.returncode, 2, run.stdout + run.stderr)
+        self.assertIn('loop.ini:8: then-option: expected another host: 198.18.0.2:9000 is this listener '
+                      'itself, a loop', run.stderr)
+
     def test_bad_rules_are_refused_at_start(self):
         path = os.path.join(self.folder, 'bad.ini')
         bad = os.path.join(self.folder, 'bad.rules')

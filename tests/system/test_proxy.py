@@ -95,6 +95,40 @@ c.close()
 sys.stdout.buffer.write(got)
 '''
 
+# An echo server for any number of clients, till it is killed.
+ECHO = '''
+import socketserver, sys
+class Echo(socketserver.BaseRequestHandler):
+    def handle(self):
+        while part := self.request.recv(65536):
+            self.request.sendall(part)
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address, daemon_threads, request_queue_size = True, True, 256
+Server((sys.argv[1], int(sys.argv[2])), Echo).serve_forever()
+'''
+
+# So many connections at once, each with octets of its own; says how many got them back, and the FIN behind.
+MANY = '''
+import socket, sys, threading
+def one(c, data):
+    c.sendall(data)
+    c.shutdown(1)
+conns = [socket.create_connection((sys.argv[1], int(sys.argv[2])), 20) for _ in range(int(sys.argv[3]))]
+parts = [bytes([i & 255, i >> 8]) * 20000 for i in range(len(conns))]
+threads = [threading.Thread(target=one, args=pair) for pair in zip(conns, parts)]
+for t in threads:
+    t.start()
+good = 0
+for c, data in zip(conns, parts):
+    got = b''
+    while part := c.recv(65536):
+        got += part
+    good += got == data
+for t in threads:
+    t.join()
+print(good)
+'''
+
 
 class Proxy(PierCase):
     pier_options = {'more': MORE, 'port_more': 'opens = yes\n'}
@@ -131,6 +165,17 @@ class Proxy(PierCase):
             after = self.handler_stats(8001)
             self.assertGreater(after['bytes_down'] - before['bytes_down'], len(data))
             self.assertEqual(after['connected'] - before['connected'], 1)
+
+    def test_many_at_once(self):
+        """All come back, to whichever worker opened the way there: none is refused or falls silent."""
+        self.serve(['python3', '-c', ECHO, CLIENT, '8080'], 8080)
+        before = self.handler_stats(8001)
+        run = self.net.run(['python3', '-c', MANY, SERVER, '8001', '64'])
+        self.assertEqual(run.stdout, '64\n')
+        after = self.handler_stats(8001)
+        self.assertEqual({n: after[n] - before[n] for n in after if after[n] > before[n]},
+                         {'connections': 64, 'connected': 64, 'bytes_up': 64 * 40000,
+                          'bytes_down': 64 * 40000})
 
     def through(self, port, upstream, text, before=b''):
         server = self.serve(['python3', '-c', LISTEN_ONCE, CLIENT, str(upstream)], upstream)

@@ -95,6 +95,18 @@ class ChaosInSoftware(TwoWorkers, test_chaos.Chaos):
     steering = 'in software'
     pier_options = options(test_chaos.Chaos.pier_options, port_more='steering = software\n')
 
+    def test_the_same_fate_as_on_one_worker(self):
+        net = Namespace(self)
+        one = Pier(self, net, **test_chaos.Chaos.pier_options)
+        one.link_up()
+        one.wait_ready()
+        alone = self.fates(net, self.PORTS)
+        self.assertEqual(one.stop(), 0, one.log()[-4000:])
+        before = [self.pier.ask(f'/pier/stats,{w}')['conn_opened'] for w in (0, 1)]
+        self.assertEqual(self.fates(self.net, self.PORTS), alone)
+        for w, n in enumerate(before):
+            self.assertGreater(self.pier.ask(f'/pier/stats,{w}')['conn_opened'], n)
+
 
 class HttpOverOneQueue(TwoWorkers, test_http.Http):
     """The second worker has no queue: all of its packets are handed over and relayed."""

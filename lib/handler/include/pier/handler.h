@@ -131,6 +131,13 @@ struct pier_connect {
 	uint64_t ctx;                            /* first 8 bytes of the new connection's context */
 };
 
+/* Whom settings name to be connected to. */
+struct pier_target {
+	const char *key; /* of the option that says so */
+	uint8_t addr[16]; /* as in pier_info */
+	uint16_t port;    /* host order */
+};
+
 /*
  * The server's side of the API, filled in by pier. Handlers use the inline functions further down.
  */
@@ -233,6 +240,11 @@ struct pier_handler {
 	 * callbacks. What is open when the time to drain is over is reset.
 	 */
 	bool (*drain)(struct pier_conn *c);
+	/*
+	 * The i-th peer, from 0, that connections will be opened to by these settings; false past the last. On
+	 * the control thread, after setup: a configuration by which pier would connect to itself is refused.
+	 */
+	bool (*target)(const void *settings, unsigned int i, struct pier_target *t);
 };
 
 /*
