@@ -16,6 +16,9 @@
  *
  * After each phase a line of JSON; then it goes on answering until a line comes in on standard input,
  * so that whoever started it can look at the server in peace. At the input's end it goes on at once.
+ *
+ * The line "told" begins a last phase: the server is about to stop, and every connection that is open is to hear of
+ * it by RST. A third bit counts them.
  */
 #include <poll.h>
 #include <stdlib.h>
@@ -54,12 +57,13 @@ struct crowd {
 	uint8_t mac[ETH_ADDR_LEN], server_mac[ETH_ADDR_LEN];
 	struct rte_mbuf *pending[PENDING];
 	unsigned int n_pending;
-	uint64_t *open, *answered; /* a bit a connection */
+	uint64_t *open, *answered, *told; /* a bit a connection */
+	uint32_t n_told, n_open;
 	uint32_t *asked;	   /* those that are to send a request; NULL while opening */
 	uint32_t under_way, done, next, want;
 	uint32_t tick;		   /* timestamps: ms */
 	uint64_t heard, hz;	   /* when something came last */
-	uint64_t passes, lost, resets, wrong, strange;
+	uint64_t passes, lost, resets, fins, wrong, strange;
 };
 
 static double seconds(void)
@@ -176,6 +180,25 @@ static bool right_answer(const struct crowd *c, uint32_t i, const uint8_t *data,
 	return len == sizeof(expected) && !memcmp(data, expected, len);
 }
 
+/*
+ * Where the server stands is not remembered, but that its RST acknowledges what we sent: that is our ISN's hash, with
+ * or without a request.
+ */
+static void receive_reset(struct crowd *c, uint32_t i, uint8_t flags, uint32_t ack)
+{
+	const uint32_t first = isn(c, i) + 1;
+
+	c->resets++;
+	if (!(flags & TCP_ACK))
+		return; /* an answer to a connection that it has not */
+	if (ack != first + (bit(c->answered, i) ? BENCH_MESSAGE : 0)) {
+		c->strange++;
+	} else if (bit(c->open, i) && !bit(c->told, i)) {
+		set_bit(c->told, i);
+		c->n_told++;
+	}
+}
+
 /* len bytes of payload behind the header of a segment with both sums right. */
 static void receive_segment(struct crowd *c, uint32_t i, const struct tcp_hdr *th, unsigned int len)
 {
@@ -184,8 +207,10 @@ static void receive_segment(struct crowd *c, uint32_t i, const struct tcp_hdr *t
 	struct tcp_opts o;
 
 	tcp_opt_parse(opt, tcp_hdr_len(th) - TCP_HDR_LEN, th->flags & TCP_SYN, &o);
-	if (th->flags & (TCP_RST | TCP_FIN)) {
-		c->resets++;
+	if (th->flags & TCP_RST) {
+		receive_reset(c, i, th->flags, ack);
+	} else if (th->flags & TCP_FIN) {
+		c->fins++;
 	} else if (th->flags & TCP_SYN) {
 		if (ack != first) {
 			c->strange++;
@@ -290,23 +315,34 @@ static void run(struct crowd *c)
 	}
 }
 
-/* Answer what comes until there is a line on standard input, or its end. */
-static void wait_for_line(struct crowd *c)
+/* Answer what comes until there is a line on standard input, or its end. Whether it was that word. */
+static bool wait_for_line(struct crowd *c, const char *word)
 {
 	struct pollfd in = {.fd = 0, .events = POLLIN};
-	char line[64];
+	char line[64] = "";
 
 	for (uint64_t k = 1; k % LOOK || poll(&in, 1, 0) == 0; k++)
 		turn(c);
 	if (!fgets(line, sizeof(line), stdin))
-		return;
+		return false;
+	return !strncmp(line, word, strlen(word));
+}
+
+/* All hear of the end, or nothing comes any more. */
+static void run_told(struct crowd *c)
+{
+	c->heard = rte_rdtsc();
+	while (c->n_told < c->n_open && rte_rdtsc() - c->heard < GIVE_UP_S * c->hz)
+		turn(c);
+	c->done = c->n_told;
+	c->want = c->n_open;
 }
 
 static void report(struct crowd *c, const char *phase, double took)
 {
 	printf("{\"%s\": %u, \"of\": %u, \"seconds\": %.3f, \"sent_again\": %lu, \"passes\": %lu, "
-	       "\"resets\": %lu, \"wrong\": %lu, \"strange\": %lu}\n",
-	       phase, c->done, c->want, took, c->lost, c->passes, c->resets, c->wrong, c->strange);
+	       "\"resets\": %lu, \"fins\": %lu, \"wrong\": %lu, \"strange\": %lu}\n",
+	       phase, c->done, c->want, took, c->lost, c->passes, c->resets, c->fins, c->wrong, c->strange);
 	fflush(stdout);
 	c->lost = c->passes = 0;
 }
@@ -334,24 +370,33 @@ static void choose(struct crowd *c, uint32_t opened)
 static void crowd(struct crowd *c)
 {
 	double start = seconds();
+	bool stops;
 
 	c->open = calloc(c->n / 64 + 1, 8);
 	c->answered = calloc(c->n / 64 + 1, 8);
-	if (!c->open || !c->answered)
+	c->told = calloc(c->n / 64 + 1, 8);
+	if (!c->open || !c->answered || !c->told)
 		bench_die("no memory");
 	c->want = c->n;
 	run(c);
+	c->n_open = c->done;
 	report(c, "opened", seconds() - start);
-	wait_for_line(c);
-	if (c->requests) {
+	stops = wait_for_line(c, "told");
+	if (c->requests && !stops) {
 		choose(c, c->done);
 		start = seconds();
 		run(c);
 		report(c, "answered", seconds() - start);
-		wait_for_line(c);
+		stops = wait_for_line(c, "told");
+	}
+	if (stops) {
+		start = seconds();
+		run_told(c);
+		report(c, "told", seconds() - start);
 	}
 	free(c->open);
 	free(c->answered);
+	free(c->told);
 	free(c->asked);
 }
 

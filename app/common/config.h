@@ -50,7 +50,7 @@ struct server_options {
 	uint32_t idle;    /* enum pier_idle */
 	uint32_t workers; /* 0: one for each lcore */
 	uint32_t placement; /* enum pier_placement */
-	uint64_t drain;   /* us */
+	uint64_t drain, reset_time; /* us */
 	bool stats_at_exit;
 	bool prefault;
 	uint32_t max_connections, max_half_open, max_time_wait, max_orphans;

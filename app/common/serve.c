@@ -3,7 +3,8 @@
  * that ends it.
  *
  * The end: refuse the new, let the open connections end for as long as [server] drain says, reset
- * the rest, take the books. A second signal ends the waiting.
+ * the rest, as fast as the ports take it and within reset-time, take the books. A second signal ends the
+ * waiting.
  */
 #include <errno.h>
 #include <signal.h>
@@ -13,10 +14,12 @@
 #include <rte_launch.h>
 #include <rte_lcore.h>
 
+#include "base/compiler.h"
 #include "base/units.h"
 #include "server.h"
 
-#define POLL_NS 20000000
+#define POLL_NS	  20000000
+#define LINGER_NS 200000000 /* a port that is closed forgets what it took and has not sent; a NIC needs far less */
 
 static void stop_signals(sigset_t *set)
 {
@@ -79,29 +82,123 @@ static bool take_usage(struct server *s)
 	return true;
 }
 
-/* Wait until no connection is open, a signal came or time is up. */
-static void wait_drained(struct server *s)
+static bool take_left(struct server *s, struct worker_left *sum)
+{
+	*sum = (struct worker_left){0};
+	for (unsigned int w = 0; w < s->n_workers; w++) {
+		struct worker_msg m = {.op = WORKER_OP_LEFT};
+
+		if (!server_ask(s, w, &m))
+			return false;
+		sum->connections += m.left.connections;
+		sum->packets += m.left.packets;
+		sum->untold += m.left.untold;
+		sum->dropped += m.left.dropped;
+		sum->telling |= m.left.telling;
+	}
+	return true;
+}
+
+/* True: a signal came. */
+static bool pause_or_signal(void)
 {
 	const struct timespec pause = {.tv_nsec = POLL_NS};
-	const uint64_t end = now_us() + s->config->server.drain;
 	sigset_t set;
 
 	stop_signals(&set);
-	while (take_usage(s) && (s->usage.connections || s->usage.half_open) && now_us() < end)
-		if (sigtimedwait(&set, NULL, &pause) > 0)
+	return sigtimedwait(&set, NULL, &pause) > 0;
+}
+
+/* Wait until no connection is open, a signal came or time is up. */
+static void wait_drained(struct server *s, struct worker_left *left)
+{
+	const uint64_t end = now_us() + s->config->server.drain;
+
+	while (take_left(s, left) && left->connections && now_us() < end)
+		if (pause_or_signal())
 			return;
+}
+
+static bool order_abort(struct server *s, uint64_t us)
+{
+	for (unsigned int w = 0; w < s->n_workers; w++) {
+		struct worker_msg m = {.op = WORKER_OP_ABORT, .us = us};
+
+		server_ask(s, w, &m);
+	}
+	return !s->deaf;
+}
+
+/* The workers keep to the time themselves; a signal ends it at once. */
+static void wait_told(struct server *s, struct worker_left *left)
+{
+	while (take_left(s, left) && left->telling)
+		if (pause_or_signal())
+			order_abort(s, 0);
+}
+
+static uint64_t counted(const struct server *s, enum counter which)
+{
+	struct counters one;
+	uint64_t n = 0;
+
+	for (unsigned int w = 0; w < s->n_workers; w++) {
+		worker_snapshot(s->workers[w], &one);
+		n += one.v[which];
+	}
+	return n;
+}
+
+/* before: what had been dropped for each reason. */
+static void print_untold(const struct server *s, const struct worker_left *left,
+			 const uint64_t before[CTR_MAX])
+{
+	static const enum counter why[] = {CTR_TX_LINK_DOWN, CTR_TX_NO_NEIGHBOR, CTR_TX_REFUSED,
+					   CTR_TX_QUEUE_FULL};
+	uint64_t n;
+
+	if (!left->untold && !left->dropped)
+		return;
+	printf("%s: not all peers were told:", PROGRAM);
+	if (left->untold)
+		printf(" %llu were not reset, no port took more within reset-time;",
+		       (unsigned long long)left->untold);
+	for (size_t i = 0; i < ARRAY_SIZE(why); i++) {
+		n = counted(s, why[i]) - before[why[i]];
+		if (n)
+			printf(" %llu packets did not leave, %s;", (unsigned long long)n,
+			       counter_info[why[i]].help);
+	}
+	printf(" these peers keep their connections until they notice\n");
+}
+
+/* Who is left is reset, and who could not be is told of here. */
+static void reset_rest(struct server *s, struct worker_left *left)
+{
+	const struct timespec linger = {.tv_nsec = LINGER_NS};
+	uint64_t before[CTR_MAX];
+
+	printf("%s: %llu connections did not end in time and are reset\n", PROGRAM,
+	       (unsigned long long)left->connections);
+	fflush(stdout);
+	for (unsigned int i = 0; i < CTR_MAX; i++)
+		before[i] = counted(s, i);
+	if (!order_abort(s, s->config->server.reset_time))
+		return;
+	wait_told(s, left);
+	nanosleep(&linger, NULL);
+	print_untold(s, left, before);
 }
 
 static void drain(struct server *s)
 {
+	struct worker_left left;
+
 	if (!order(s, WORKER_OP_DRAIN))
 		return;
-	wait_drained(s);
-	if (s->usage.connections || s->usage.half_open) {
-		printf("%s: %llu connections did not end in time and are reset\n", PROGRAM,
-		       (unsigned long long)(s->usage.connections + s->usage.half_open));
-		order(s, WORKER_OP_ABORT);
-	}
+	wait_drained(s, &left);
+	if (left.connections && !s->deaf)
+		reset_rest(s, &left);
 }
 
 static void count_users(struct server *s, unsigned int w, int version)

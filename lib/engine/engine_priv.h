@@ -17,6 +17,13 @@ struct engine_queue {
 	uint32_t head, tail;
 };
 
+/* Where drain or abort stands, in each pool. */
+struct engine_walk {
+	uint32_t small, conn;
+	bool on;    /* the drain is to go on in the next tick */
+	bool stuck; /* for want of room: not before it has come back */
+};
+
 struct engine {
 	struct tcp tcp;
 	struct net net;
@@ -29,6 +36,8 @@ struct engine {
 	uint64_t ticks_per_us;
 	uint32_t frag_port; /* of the datagram in reassembly */
 	const struct engine_peers *peers; /* NULL: no other workers */
+	struct engine_walk walk;
+	bool aborting;
 };
 
 /* api.c: what handlers call. */
@@ -73,6 +82,9 @@ void engine_detach_handler(struct engine *e, struct tcp_conn *c, enum pier_close
 
 /* While draining: close the connection if nothing of it is under way. */
 void engine_drain_conn(struct engine *e, struct tcp_conn *c);
+
+/* stop.c: the drain goes on, a bounded step. */
+void engine_drain_on(struct engine *e);
 
 static inline void engine_set_time(struct engine *e, uint64_t now)
 {

@@ -208,6 +208,8 @@ void engine_tick(struct engine *e, uint64_t now, unsigned int budget)
 		tcp_share_divide(t);
 	if (unlikely(tcp_share_eased(t)))
 		tcp_share_tick(t);
+	if (unlikely(e->walk.on))
+		engine_drain_on(e);
 	if (t->ready.head != TCP_LIST_END)
 		engine_run_ready(e);
 	pkt_pool_trim(&e->pool);
@@ -237,6 +239,8 @@ uint64_t engine_next(const struct engine *e, uint64_t now)
 		if (t->out[p].head != TCP_LIST_END)
 			next = min_of(next, starved(e) ? t->retry_at : now);
 	}
+	if (unlikely(e->walk.on))
+		next = min_of(next, e->walk.stuck ? now + US_PER_MS : now);
 	if (next <= now)
 		return now;
 	if (unlikely(t->rescue || t->rescue_pos))

@@ -1,56 +1,161 @@
 /*
- * Stopping, and the books: drain, abort, destroy, usage, audit. None of this is on the data path;
- * the walks are over the records that were ever used.
+ * Stopping, and the books: drain, abort, destroy, usage, audit. None of this is on the data path.
+ *
+ * Drain and abort go over the records that were ever used, some at a time: what they have to say to a
+ * hundred million peers has to find blocks, mbufs and room in the ports' queues, and it waits for them. The
+ * books are a walk in one go.
  */
 #include "engine_priv.h"
 
-static void free_half_open(struct tcp *t)
+#define DRAIN_STEP 1024 /* records a tick */
+#define DRAIN_FIRST 65536 /* records at once: a server of ordinary size is done with that */
+
+/* A RST finds room in its port's queue, of which half is left to those who are still served. */
+static bool room_to_tell(const struct engine *e, uint32_t path)
 {
-	for (uint32_t i = 1; i <= t->small_pool.fresh; i++)
-		if (t->small[i].half.kind == FLOW_HALF_OPEN)
-			tcp_half_free(t, &t->small[i].half);
+	const struct engine_queue *q = e->queue[e->net.paths[path].port];
+
+	return q->tail - q->head < ENGINE_QUEUE / 2;
+}
+
+/* The half-open from where the walk stands: they are told at once, whichever way the others end. */
+static bool walk_half_open(struct engine *e, unsigned int *max)
+{
+	struct tcp *t = &e->tcp;
+	struct engine_walk *at = &e->walk;
+
+	for (; at->small <= t->small_pool.fresh; at->small++) {
+		struct tcp_half *h = &t->small[at->small].half;
+
+		if (!(*max)--)
+			return false;
+		if (h->kind != FLOW_HALF_OPEN)
+			continue;
+		if (!room_to_tell(e, h->path) || !tcp_half_reset(t, h))
+			return false;
+		tcp_half_free(t, h);
+	}
+	return true;
+}
+
+static bool block_to_be_had(struct tcp *t, const struct tcp_conn *c)
+{
+	const uint32_t block = c->block ? 0 : slab_alloc(&t->slab, TCP_BLOCK_ORDER);
+
+	if (block)
+		slab_free(&t->slab, block, TCP_BLOCK_ORDER);
+	return block || c->block;
+}
+
+static bool walk_to_drain(struct engine *e, unsigned int max)
+{
+	struct tcp *t = &e->tcp;
+	struct engine_walk *at = &e->walk;
+
+	if (!walk_half_open(e, &max))
+		return false;
+	for (; at->conn <= t->conn_pool.fresh; at->conn++) {
+		struct tcp_conn *c = &t->conn[at->conn];
+
+		if (!max--)
+			return false;
+		if (c->state == TCP_CLOSED)
+			continue;
+		if (!block_to_be_had(t, c))
+			return false;
+		engine_drain_conn(e, c);
+	}
+	return true;
+}
+
+static void drain(struct engine *e, unsigned int max)
+{
+	const struct engine_walk before = e->walk;
+
+	e->walk.on = !walk_to_drain(e, max);
+	e->walk.stuck = e->walk.small == before.small && e->walk.conn == before.conn;
+	engine_run_ready(e);
 }
 
 void engine_drain(struct engine *e, uint64_t now)
 {
-	struct tcp *t = &e->tcp;
-
 	engine_set_time(e, now);
-	t->draining = true;
-	free_half_open(t);
-	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++)
-		if (t->conn[i].state != TCP_CLOSED)
-			engine_drain_conn(e, &t->conn[i]);
-	engine_run_ready(e);
+	if (e->tcp.draining)
+		return;
+	e->tcp.draining = true;
+	e->walk = (struct engine_walk){.small = 1, .conn = 1};
+	drain(e, DRAIN_FIRST);
 }
 
-/* Without a block there is nothing to send from: the record just goes. */
-static void abort_one(struct engine *e, struct tcp_conn *c, bool send)
+void engine_drain_on(struct engine *e)
+{
+	drain(e, DRAIN_STEP);
+}
+
+static bool tell(struct engine *e, struct tcp_conn *c)
 {
 	struct tcp *t = &e->tcp;
-	struct tcp_work *w = tcp_attach(t, c);
 
-	if (!w) {
-		tcp_unhash(t, c);
-		engine_detach_handler(e, c, PIER_CLOSE_SHUTDOWN);
-		tcp_conn_free(t, c);
+	if (!room_to_tell(e, c->path))
+		return false;
+	return c->block ? tcp_send_reset(t, c, tcp_work_of(t, c)) : tcp_reset_at_rest(t, c);
+}
+
+/* A connection at rest needs no block for this. */
+static void abort_one(struct engine *e, struct tcp_conn *c)
+{
+	struct tcp *t = &e->tcp;
+
+	if (c->block) {
+		tcp_close_now(t, c, PIER_CLOSE_SHUTDOWN);
 		return;
 	}
-	if (send)
-		tcp_send_reset(t, c, w);
-	tcp_close_now(t, c, PIER_CLOSE_SHUTDOWN);
+	tcp_unhash(t, c);
+	c->state = TCP_CLOSED;
+	engine_detach_handler(e, c, PIER_CLOSE_SHUTDOWN);
+	tcp_conn_free(t, c);
 }
 
-static void abort_all(struct engine *e, bool send)
+static bool walk_to_abort(struct engine *e, unsigned int max)
 {
 	struct tcp *t = &e->tcp;
+	struct engine_walk *at = &e->walk;
+
+	if (!walk_half_open(e, &max))
+		return false;
+	for (; at->conn <= t->conn_pool.fresh; at->conn++) {
+		struct tcp_conn *c = &t->conn[at->conn];
+
+		if (!max--)
+			return false;
+		if (c->state == TCP_CLOSED)
+			continue;
+		if (!tell(e, c))
+			return false;
+		abort_one(e, c);
+	}
+	return true;
+}
+
+/* All that is left at once, without a word. Returns how many peers were not told. */
+static uint64_t abandon(struct engine *e)
+{
+	struct tcp *t = &e->tcp;
+	uint64_t n = t->half_open;
 
 	t->draining = true;
-	free_half_open(t);
-	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++)
-		if (t->conn[i].state != TCP_CLOSED)
-			abort_one(e, &t->conn[i], send);
+	e->walk.on = false;
+	for (uint32_t i = 1; i <= t->small_pool.fresh && t->half_open; i++)
+		if (t->small[i].half.kind == FLOW_HALF_OPEN)
+			tcp_half_free(t, &t->small[i].half);
+	for (uint32_t i = 1; i <= t->conn_pool.fresh && t->conn_pool.used; i++) {
+		if (t->conn[i].state == TCP_CLOSED)
+			continue;
+		n += tcp_reset_due(&t->conn[i]);
+		abort_one(e, &t->conn[i]);
+	}
 	engine_run_ready(e);
+	return n;
 }
 
 /* Closed connections that still stand on an output list. */
@@ -65,11 +170,30 @@ static void empty_output(struct engine *e)
 				engine_reap(e, c);
 }
 
-void engine_abort_all(struct engine *e, uint64_t now)
+bool engine_abort(struct engine *e, uint64_t now, unsigned int max)
 {
+	bool done;
+
 	engine_set_time(e, now);
-	abort_all(e, true);
+	if (!e->aborting) {
+		e->aborting = e->tcp.draining = true;
+		e->walk = (struct engine_walk){.small = 1, .conn = 1};
+	}
+	e->walk.on = false;
+	done = walk_to_abort(e, max);
+	engine_run_ready(e);
 	empty_output(e);
+	return done;
+}
+
+uint64_t engine_abandon(struct engine *e, uint64_t now)
+{
+	uint64_t n;
+
+	engine_set_time(e, now);
+	n = abandon(e);
+	empty_output(e);
+	return n;
 }
 
 void engine_destroy(struct engine *e, uint64_t now)
@@ -77,7 +201,7 @@ void engine_destroy(struct engine *e, uint64_t now)
 	struct tcp *t = &e->tcp;
 
 	engine_set_time(e, now);
-	abort_all(e, false);
+	abandon(e);
 	empty_output(e);
 	engine_run_ready(e);
 	while (t->tw_head)
@@ -88,6 +212,17 @@ void engine_destroy(struct engine *e, uint64_t now)
 							  (ENGINE_QUEUE - 1)]);
 	net_fini(&e->net);
 	pkt_pool_drain(&e->pool);
+}
+
+struct engine_left engine_left(const struct engine *e)
+{
+	const struct tcp *t = &e->tcp;
+	struct engine_left left = {.connections = t->conn_pool.used, .half_open = t->half_open};
+
+	for (unsigned int p = 0; p < ENGINE_PORTS_MAX; p++)
+		if (e->queue[p])
+			left.packets += e->queue[p]->tail - e->queue[p]->head;
+	return left;
 }
 
 static bool is_opening(const struct tcp_conn *c)

@@ -97,6 +97,23 @@ static void half_challenge(struct tcp *t, struct tcp_half *h, struct rte_mbuf *m
 		half_send(t, h, m, true);
 }
 
+bool tcp_half_reset(struct tcp *t, const struct tcp_half *h)
+{
+	struct rte_mbuf *m = h->late ? NULL : pkt_alloc_last(t->pool);
+	struct tcp_seg seg = {.seq = h->iss + 1, .ack = h->irs + 1, .flags = TCP_RST | TCP_ACK,
+			      .dscp = h->dscp, .agreed = h->agreed, .tsecr = h->ts_recent};
+
+	if (!m) {
+		count_add(t->ctr, CTR_TX_NO_MBUF, !h->late);
+		return h->late;
+	}
+	if (seg.agreed & TCP_AGREED_TS)
+		seg.tsval = tcp_ts_now(t, tcp_ts_offset(t, &h->tuple));
+	count(t->ctr, CTR_TX_RSTS);
+	tcp_seg_emit(t, m, &h->tuple, h->path, &seg, t->version[h->version].listener->tcp.ttl);
+	return true;
+}
+
 /* The record alone; what the table says of the tuple is the caller's. */
 static void half_release(struct tcp *t, struct tcp_half *h)
 {

@@ -122,29 +122,24 @@ void tcp_keepalive_ack(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m)
 	challenge(t, c, m, TCP_F_KEPT);
 }
 
-void tcp_send_reset_always(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+bool tcp_send_reset_always(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	struct rte_mbuf *m = pkt_alloc_last(t->pool);
 	struct tcp_seg seg;
 
 	if (!m) {
 		count(t->ctr, CTR_TX_NO_MBUF);
-		return;
+		return false;
 	}
 	seg_common(t, c, w, &seg);
 	seg.sack_n = 0;
-	seg.flags = TCP_RST | TCP_ACK;
-	seg.seq = c->snd_nxt; /* never rewound; beyond it are only a closed window's probes */
-	count(t->ctr, CTR_TX_RSTS);
-	count(t->ctr, CTR_CONN_RESET_TX);
-	tcp_seg_emit(t, m, &c->tuple, c->path, &seg, ttl_of(t, c));
+	tcp_reset_emit(t, c, m, &seg);
+	return true;
 }
 
-void tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+bool tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	if (c->state != TCP_SYN_SENT && c->state != TCP_CLOSING && c->state != TCP_LAST_ACK &&
-	    c->state < TCP_TIME_WAIT)
-		tcp_send_reset_always(t, c, w);
+	return !tcp_reset_due(c) || tcp_send_reset_always(t, c, w);
 }
 
 /* What output decided to send. */

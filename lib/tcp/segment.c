@@ -77,6 +77,32 @@ void tcp_seg_emit(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tu
 		net_hold(t->net, path, m, t->now);
 }
 
+void tcp_reset_emit(struct tcp *t, const struct tcp_conn *c, struct rte_mbuf *m, struct tcp_seg *seg)
+{
+	seg->flags = TCP_RST | TCP_ACK;
+	seg->seq = c->snd_nxt; /* never rewound; beyond it are only a closed window's probes */
+	count(t->ctr, CTR_TX_RSTS);
+	count(t->ctr, CTR_CONN_RESET_TX);
+	tcp_seg_emit(t, m, &c->tuple, c->path, seg, tcp_setting(t, c, ttl));
+}
+
+bool tcp_reset_at_rest(struct tcp *t, const struct tcp_conn *c)
+{
+	struct rte_mbuf *m = tcp_reset_due(c) ? pkt_alloc_last(t->pool) : NULL;
+	struct tcp_seg seg = {.ack = c->rcv_nxt, .window = c->rcv_wnd, .dscp = c->dscp,
+			      .fragment = c->flags & TCP_F_FRAGMENT, .agreed = c->flags & TCP_F_AGREED,
+			      .tsecr = c->ts_recent};
+
+	if (!m) {
+		count_add(t->ctr, CTR_TX_NO_MBUF, tcp_reset_due(c));
+		return !tcp_reset_due(c);
+	}
+	if (seg.agreed & TCP_AGREED_TS)
+		seg.tsval = tcp_ts_now(t, tcp_ts_offset(t, &c->tuple));
+	tcp_reset_emit(t, c, m, &seg);
+	return true;
+}
+
 struct rte_mbuf *tcp_reuse(struct tcp *t, struct rte_mbuf *m)
 {
 	if (likely(m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 &&

@@ -15,8 +15,6 @@
 #define LINK_US	      (100 * US_PER_MS)
 #define DROP_TIMES    4 /* times pressure_turns, until SYNs are dropped */
 #define LOST_ONE_IN   512
-#define FLUSH_TURNS   256 /* to send the last resets with */
-#define FLUSH_WAIT    US_PER_SEC /* for the other workers */
 
 /* What either side had to send again: the sign that packets are lost because of us. */
 static uint64_t repeats(const struct worker *w)
@@ -143,9 +141,7 @@ static unsigned int fill(struct worker *w, struct worker_queue *q)
 	return n;
 }
 
-/* Fill the room in the queue from the engine, then offer the queue to the port. Returns what left.
- */
-static unsigned int transmit(struct worker *w, struct worker_queue *q)
+unsigned int worker_transmit(struct worker *w, struct worker_queue *q)
 {
 	unsigned int n, sent;
 	uint64_t bytes;
@@ -166,7 +162,7 @@ static unsigned int transmit(struct worker *w, struct worker_queue *q)
 		count_add(&w->counters, CTR_TX_PACKETS, sent);
 		count_add(&w->counters, CTR_TX_BYTES, bytes - length(q->pkts + sent, n - sent));
 		forget(q, sent);
-	} else if (++q->refused >= w->refused_turns) {
+	} else if (++q->refused >= w->refused_turns && !w->end.telling) {
 		drop(w, q, 1, CTR_TX_REFUSED);
 	}
 	return sent;
@@ -213,39 +209,15 @@ unsigned int worker_turn(struct worker *w)
 	pressure(w, full);
 	if (w->hook.turn)
 		moved += w->hook.turn(w->hook.arg, w->engine, w->now, moved);
+	if (unlikely(w->end.telling))
+		moved += worker_end_turn(w);
 	for (unsigned int i = 0; i < w->n_queues; i++)
-		moved += transmit(w, &w->queues[i]);
+		moved += worker_transmit(w, &w->queues[i]);
 	if (!moved || w->turns % TICK_TURNS == 0)
 		engine_tick(w->engine, w->now, TICK_BUDGET);
 	if (w->turns++ % CONTROL_TURNS == 0)
 		control(w);
 	return moved;
-}
-
-static void flush_turns(struct worker *w)
-{
-	for (unsigned int t = 0; t < FLUSH_TURNS; t++)
-		for (unsigned int i = 0; i < w->n_queues; i++)
-			transmit(w, &w->queues[i]);
-}
-
-/* What one sends by another's queue the other has to send: nobody leaves before all have flushed. */
-static void flush(struct worker *w)
-{
-	struct worker_team *t = w->team;
-	uint64_t start = w->now;
-	unsigned int all;
-
-	flush_turns(w);
-	if (!t)
-		return;
-	all = __atomic_fetch_add(&t->flushed, 1, __ATOMIC_ACQ_REL) / t->n * t->n + t->n;
-	while (__atomic_load_n(&t->flushed, __ATOMIC_ACQUIRE) < all &&
-	       w->now - start < FLUSH_WAIT) {
-		flush_turns(w);
-		w->now = worker_clock_us(&w->clock, rte_rdtsc());
-	}
-	flush_turns(w);
 }
 
 static void enter(struct worker *w)
@@ -264,13 +236,13 @@ int worker_run(void *arg)
 	struct worker *w = arg;
 
 	enter(w);
-	while (!w->stop) {
+	while (!w->stop || w->end.telling) {
 		if (worker_turn(w))
 			worker_woke(w);
 		else
 			worker_rest(w);
 	}
-	flush(w);
+	worker_flush(w);
 	w->stop = false;
 	__atomic_store_n(&w->state, WORKER_STOPPED, __ATOMIC_RELEASE);
 	return 0;

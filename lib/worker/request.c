@@ -16,6 +16,7 @@
 #define RING_SIZE  16
 #define WAIT_NS	   50000
 #define WAIT_TURNS 40000 /* of WAIT_NS: two seconds */
+#define WALK_TURNS 1200000 /* a minute: what looks at every record, a hundred million of them */
 
 static void carry_out(struct worker *w, struct worker_msg *m)
 {
@@ -36,7 +37,10 @@ static void carry_out(struct worker *w, struct worker_msg *m)
 		engine_drain(w->engine, w->now);
 		break;
 	case WORKER_OP_ABORT:
-		engine_abort_all(w->engine, w->now);
+		worker_end_begin(w, m->us);
+		break;
+	case WORKER_OP_LEFT:
+		worker_end_left(w, &m->left);
 		break;
 	case WORKER_OP_USAGE:
 		engine_usage(w->engine, &m->usage);
@@ -74,9 +78,15 @@ static bool serve_idle(struct worker *w, struct worker_msg *msg)
 	return true;
 }
 
+static unsigned int turns_to_wait(uint32_t op)
+{
+	return op == WORKER_OP_USAGE || op == WORKER_OP_AUDIT ? WALK_TURNS : WAIT_TURNS;
+}
+
 bool worker_request(struct worker *w, struct worker_msg *msg)
 {
 	const struct timespec pause = {.tv_nsec = WAIT_NS};
+	const unsigned int turns = turns_to_wait(msg->op);
 	const uint64_t one = 1, seq = ++w->seq;
 	struct worker_msg m;
 
@@ -87,7 +97,7 @@ bool worker_request(struct worker *w, struct worker_msg *msg)
 		return false;
 	if (write(w->sleep.wake, &one, sizeof(one)) < 0)
 		return false;
-	for (unsigned int i = 0; i < WAIT_TURNS; i++) {
+	for (unsigned int i = 0; i < turns; i++) {
 		while (rte_ring_sc_dequeue_elem(w->replies, &m, sizeof(m)) == 0)
 			if (m.seq == seq) {
 				*msg = m;

@@ -59,6 +59,16 @@ struct worker_sleep {
 	uint64_t us;	 /* the next sleep's bound */
 };
 
+/* The end, from WORKER_OP_ABORT on. */
+struct worker_end {
+	bool telling;	  /* resets are on their way */
+	uint64_t until;	  /* when they have to be */
+	uint64_t sent;	  /* packets the ports had taken by then */
+	uint64_t moved;	  /* when the last one left */
+	uint64_t dropped; /* packets that had not left before */
+	uint64_t untold;  /* peers that had no reset, for want of time */
+};
+
 struct worker {
 	struct engine *engine;
 	struct worker_clock clock;
@@ -79,6 +89,7 @@ struct worker {
 	int state;    /* enum worker_state, atomic */
 	uint16_t id;
 	struct worker_hook hook;
+	struct worker_end end;
 	struct worker_memory memory;
 	struct pkt_facts facts[WORKER_BURST];
 	struct counters counters;
@@ -146,6 +157,23 @@ static inline void worker_woke(struct worker *w)
 {
 	w->sleep.idle = false;
 }
+
+/* end.c */
+
+/* Begin to reset what is left, within us microseconds. */
+void worker_end_begin(struct worker *w, uint64_t us);
+
+/* A step of it in each turn. Returns how much there is to do yet. */
+unsigned int worker_end_turn(struct worker *w);
+
+/* What is left to see to, and who was not told. */
+void worker_end_left(const struct worker *w, struct worker_left *out);
+
+/* The worker's loop is over: send what is left of what it had to send. */
+void worker_flush(struct worker *w);
+
+/* loop.c: fill a queue's room from the engine, and offer it to the port. Returns what left. */
+unsigned int worker_transmit(struct worker *w, struct worker_queue *q);
 
 bool worker_sleep_init(struct worker *w, bool wanted, char *err, size_t errlen);
 void worker_sleep_free(struct worker *w);

@@ -437,7 +437,8 @@ static void end_engine(struct kit *k)
 	check_engine(k);
 	for (unsigned int i = 0; i < k->n_listeners; i++)
 		engine_unlisten(k->e, k->versions[i]);
-	engine_abort_all(k->e, k->now);
+	if (!engine_abort(k->e, k->now, UINT32_MAX))
+		engine_abandon(k->e, k->now);
 	kit_turn(k);
 	kit_advance(k, 200 * SEC);
 	check_engine(k);

@@ -9,6 +9,7 @@ from kit import CLIENT_CPU, Namespace, Pier, wait_for
 from path import BUILD
 
 CROWD = os.environ.get('CROWD', os.path.join(BUILD, 'bench', 'bench_crowd'))
+RING = 1024  # packets that the link holds
 REST = 144  # bytes of a connection at rest, all in
 
 
@@ -23,7 +24,7 @@ def process_bytes(pid):
 
 
 class Crowd(unittest.TestCase):
-    def start(self, room):
+    def start(self, room, more='drain = 0s\n'):
         folder = tempfile.TemporaryDirectory(prefix='pier-test-')
         self.addCleanup(folder.cleanup)
         self.socket = os.path.join(folder.name, 'memif')
@@ -31,7 +32,7 @@ class Crowd(unittest.TestCase):
         self.pier = Pier(self, Namespace(self), device, address='10.0.0.1/8',
                          port_more='mac = 02:00:00:00:00:02\nneighbor = reflect\n',
                          server_more=f'max-connections = {room}\nmax-half-open = 4096\n'
-                                     'max-time-wait = 1000\ndrain = 0s\n', listeners={7: 'echo'})
+                                     f'max-time-wait = 1000\n{more}', listeners={7: 'echo'})
         wait_for('pier serves', lambda: self.pier.alive() and 'serving on' in self.pier.log())
 
     def crowd(self, *numbers):
@@ -71,6 +72,45 @@ class Crowd(unittest.TestCase):
         crowd.communicate('\n', timeout=30)
         self.assertEqual(crowd.returncode, 0)
         self.assertEqual(self.pier.stop(seconds=60), 0, self.pier.log()[-4000:])
+
+    def told(self, n, more, told):
+        """Opened; the server stops by SIGTERM while the crowd looks on. Returns what both say."""
+        self.start(n, more)
+        crowd = self.crowd(n)
+        self.phase(crowd, 'opened', n)
+        self.assertEqual(self.pier.stats()['conn_opened'], n)
+        crowd.stdin.write('told\n')
+        crowd.stdin.flush()
+        self.assertEqual(self.pier.stop(seconds=120), 0, self.pier.log()[-4000:])
+        said = json.loads(crowd.stdout.readline())
+        # What stands in the link's ring when its end is closed is lost with it: the server waits, not for ever.
+        self.assertTrue(told - RING <= said['told'] <= told, (said, self.pier.log()[-4000:]))
+        self.assertEqual(said['of'], n)
+        self.assertEqual((said['wrong'], said['strange']), (0, 0), said)
+        crowd.communicate('\n', timeout=30)
+        self.assertEqual(crowd.returncode, 0)
+        return said, self.pier.log()
+
+    def test_a_server_that_stops_tells_everyone(self):
+        """Far more than any queue holds, and without time to end in order."""
+        _, log = self.told(150000, 'drain = 0s\n', 150000)
+        self.assertIn('150000 connections did not end in time and are reset', log)
+        self.assertNotIn('not all peers were told', log)
+        self.assertRegex(log, r'tx_rsts +150000 ')
+
+    def test_and_after_a_drain_that_few_end_in(self):
+        """Each FIN takes a block as long as the peer does not answer: most are closed by no FIN at all."""
+        said, log = self.told(120000, 'drain = 1s\nmemory = 4m\n', 120000)
+        self.assertGreater(said['fins'], 0)
+        self.assertLess(said['fins'], 60000)
+        self.assertIn('connections did not end in time and are reset', log)
+        self.assertNotIn('not all peers were told', log)
+        self.assertRegex(log, r'tx_rsts +120000 ')
+
+    def test_no_time_to_tell_anyone(self):
+        _, log = self.told(100000, 'drain = 0s\nreset-time = 0s\n', 0)
+        self.assertIn('not all peers were told: 100000 were not reset', log)
+        self.assertRegex(log, r'conn_untold +100000 ')
 
     def test_more_than_there_is_room_for(self):
         """The last SYNs are answered by cookies, which promise nothing: some of those who complete them

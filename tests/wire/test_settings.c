@@ -472,7 +472,7 @@ static void CLS_01_every_cause(void **s)
 	set_keepalive(p[4], &ten_seconds);
 	kit_app_abort(p[5]);
 	kit_advance(k, 60 * SEC);
-	engine_abort_all(k->e, k->now);
+	assert_true(engine_abort(k->e, k->now, UINT32_MAX));
 	kit_turn(k);
 	assert_int_equal(p[0]->app.why, PIER_CLOSE_NORMAL);
 	assert_int_equal(p[1]->app.why, PIER_CLOSE_RESET);

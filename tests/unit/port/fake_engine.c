@@ -110,10 +110,29 @@ void engine_usage(const struct engine *e, struct engine_usage *out)
 	out->connections = 77;
 }
 
-void engine_abort_all(struct engine *e, uint64_t now)
+struct engine_left engine_left(const struct engine *e)
 {
+	return (struct engine_left){.connections = fake.left, .packets = fake.to_send};
+}
+
+/* As the real one: no further than there is room for; each is a packet to send. */
+bool engine_abort(struct engine *e, uint64_t now, unsigned int max)
+{
+	see(now);
 	fake.aborts++;
-	fake.to_send += 3;
+	for (; fake.left && max && fake.to_send < 3; max--) {
+		fake.left--;
+		fake.to_send++;
+	}
+	return !fake.left;
+}
+
+uint64_t engine_abandon(struct engine *e, uint64_t now)
+{
+	const uint64_t n = fake.left;
+
+	fake.left = 0;
+	return n;
 }
 
 const char *engine_audit(const struct engine *e)

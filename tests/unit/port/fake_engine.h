@@ -18,6 +18,7 @@ struct fake_engine {
 	int unlistened;
 	bool went_back; /* now did */
 	uint64_t next;
+	uint64_t left; /* connections */
 	uint64_t size, each; /* of all memory: what engine_size answers, and for each connection */
 };
 

@@ -381,9 +381,18 @@ static void *run(void *arg)
 	return (void *)(intptr_t)worker_run(arg);
 }
 
+static struct worker_left left_to_do(void)
+{
+	struct worker_msg m = {.op = WORKER_OP_LEFT};
+
+	assert_true(worker_request(w, &m));
+	return m.left;
+}
+
 static void requests_while_it_runs(void **state)
 {
 	struct worker_msg m = {.op = WORKER_OP_LISTEN};
+	unsigned int told = 0;
 	uint64_t first = 0;
 	pthread_t thread;
 	void *rc;
@@ -407,7 +416,15 @@ static void requests_while_it_runs(void **state)
 	assert_true(worker_running(w));
 	m.op = WORKER_OP_DRAIN;
 	assert_true(worker_request(w, &m));
-	m.op = WORKER_OP_ABORT;
+	fake.left = 10 * RING;
+	m = (struct worker_msg){.op = WORKER_OP_ABORT, .us = 60 * US_PER_SEC};
+	assert_true(worker_request(w, &m));
+	while (left_to_do().telling) /* the port takes what we take */
+		told += take(RING, &first);
+	while (take(RING, &first))
+		;
+	assert_int_equal(first, 10 * RING);
+	fake.left = 3;
 	assert_true(worker_request(w, &m));
 	m.op = WORKER_OP_STOP;
 	assert_true(worker_request(w, &m));
@@ -415,8 +432,72 @@ static void requests_while_it_runs(void **state)
 	assert_null(rc);
 	assert_false(worker_running(w));
 	assert_int_equal(fake.drains, 1);
-	assert_int_equal(fake.aborts, 1);
-	assert_int_equal(take(RING, &first), 3); /* what the abort sent left before the end */
+	assert_int_equal(fake.left, 0);
+	assert_int_equal(counted(CTR_CONN_UNTOLD), 0);
+	while (take(RING, &first))
+		;
+	assert_int_equal(first, 10 * RING + 3); /* what was to be sent left before the end */
+	assert_true(told >= 8 * RING);
+}
+
+static void begin_to_tell(uint64_t connections, uint64_t us)
+{
+	struct worker_msg m = {.op = WORKER_OP_ABORT, .us = us};
+
+	fake.left = connections;
+	assert_true(worker_request(w, &m));
+}
+
+/* 100 connections for a port with room for 32 packets: it is waited for, and what it takes then leaves. */
+static void the_end_waits_for_the_port(void **state)
+{
+	struct worker_left left;
+	uint64_t first = 0;
+
+	begin_to_tell(100, 60 * US_PER_SEC);
+	for (int i = 0; i < 1000; i++)
+		worker_turn(w);
+	left = left_to_do();
+	assert_true(left.telling);
+	assert_int_equal(left.connections + left.packets, 100 - RING);
+	assert_int_equal(left.untold + left.dropped, 0);
+	while (left_to_do().telling) {
+		take(5, &first);
+		worker_turn(w);
+	}
+	while (take(RING, &first))
+		;
+	assert_int_equal(first, 100);
+	assert_int_equal(counted(CTR_TX_REFUSED) + counted(CTR_CONN_UNTOLD), 0);
+	assert_int_equal(left_to_do().connections + left_to_do().packets, 0);
+}
+
+/* Time is up, by the request or by a port that takes nothing: who is left is not told, and is counted. */
+static void the_end_is_bounded(void **state)
+{
+	const unsigned int out = rte_mempool_in_use_count(pools.data);
+	struct worker_left left;
+	uint64_t first = 0;
+
+	for (unsigned int stalled = 0; stalled < 2; stalled++) {
+		begin_to_tell(100, 3600 * US_PER_SEC);
+		for (int i = 0; i < 1000; i++)
+			worker_turn(w);
+		if (!stalled)
+			begin_to_tell(fake.left, 0);
+		while (left_to_do().telling)
+			worker_turn(w);
+		left = left_to_do();
+		assert_int_equal(left.connections + left.packets, 0);
+		assert_int_equal(left.untold + left.dropped, 100 - RING);
+		assert_true(left.untold && left.dropped);
+		assert_int_equal(counted(CTR_TX_REFUSED), (stalled + 1) * left.dropped);
+		assert_int_equal(counted(CTR_CONN_UNTOLD), (stalled + 1) * left.untold);
+		assert_int_equal(rte_mempool_in_use_count(pools.data), out + RING);
+		first = fake.sent - RING - left.dropped;
+		assert_int_equal(take(RING, &first), RING);
+	}
+	assert_int_equal(rte_mempool_in_use_count(pools.data), out);
 }
 
 static void wakes_for_what_is_due(void **state)
@@ -508,6 +589,8 @@ int main(void)
 		TEST(pressure_has_two_levels),
 		TEST(keys_are_not_dumped),
 		TEST(requests_while_it_runs),
+		TEST(the_end_waits_for_the_port),
+		TEST(the_end_is_bounded),
 		TEST(wakes_for_what_is_due),
 		TEST(memory),
 		TEST(memory_committed_at_once),

@@ -121,6 +121,7 @@
 	X(CONN_CLOSED, conn_closed, "connections closed by FIN both ways")                         \
 	X(CONN_RESET_RX, conn_reset_rx, "connections reset by the peer")                           \
 	X(CONN_RESET_TX, conn_reset_tx, "connections reset by us")                                 \
+	X(CONN_UNTOLD, conn_untold, "connections that ended with the server, and their peers were not told") \
 	X(CONN_TIMEOUT, conn_timeout, "connections given up: the peer fell silent")                \
 	X(CONN_STALLED, conn_stalled, "connections reset by persist-timeout")                      \
 	X(CONN_SLOW, conn_slow, "connections reset by min-progress")                               \

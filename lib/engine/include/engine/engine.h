@@ -268,8 +268,9 @@ void engine_pressure(struct engine *e, unsigned int level);
 void engine_port_mtu(struct engine *e, uint16_t port);
 
 /*
- * Refuse new connections, and close each established one as pier_close does as soon as nothing of it
- * is under way: no data queued either way, no handler waiting to send. The others go on.
+ * Refuse new connections, reset half-open ones, and close each established one as pier_close does as soon as
+ * nothing of it is under way: no data queued either way, no handler waiting to send. The others go on.
+ * A bounded part is done here, the rest in engine_tick, as there is room for what has to be sent.
  */
 void engine_drain(struct engine *e, uint64_t now);
 
@@ -295,8 +296,27 @@ struct engine_usage {
 
 void engine_usage(const struct engine *e, struct engine_usage *out);
 
-/* Reset every connection that is left with RST; used when a drain ran out of time. */
-void engine_abort_all(struct engine *e, uint64_t now);
+/* What a server that stops has still to see to. O(1). */
+struct engine_left {
+	uint64_t connections, half_open;
+	uint64_t packets; /* finished, waiting for engine_output */
+};
+
+struct engine_left engine_left(const struct engine *e);
+
+/*
+ * Reset what is left with RST (RFC 9293 section 3.10.5), used when a drain ran out of time: up to max records are
+ * looked at, from where the last call stopped, and none is passed over before its RST has an mbuf and
+ * room in its port's queue, which engine_output makes. True: that was the last. Bounded by max, close callbacks
+ * included.
+ */
+bool engine_abort(struct engine *e, uint64_t now, unsigned int max);
+
+/*
+ * The same for all of them at once and without a word; returns how many peers were not told. For when there
+ * is no more time. Bounded by the number of records ever used.
+ */
+uint64_t engine_abandon(struct engine *e, uint64_t now);
 
 /* Check the books: every record reachable and counted, lists whole. NULL, or what is wrong. */
 const char *engine_audit(const struct engine *e);

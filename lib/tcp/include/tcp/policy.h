@@ -41,6 +41,6 @@ void tcp_policy_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 void tcp_policy_tick(struct tcp *t);
 
 /* As tcp_send_reset, in any state that has a peer: the connection is taken from it. (output.c) */
-void tcp_send_reset_always(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+bool tcp_send_reset_always(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 
 #endif

@@ -245,6 +245,8 @@ void tcp_listen_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, in
 /* A segment for a half-open record; consumes m. */
 void tcp_half_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_half *h);
 void tcp_half_timer(struct tcp *t, struct tcp_half *h);
+/* Tell its peer by RST that there will be no connection; the record stays. False: no mbuf. */
+bool tcp_half_reset(struct tcp *t, const struct tcp_half *h);
 /* Give the record up; a TIME-WAIT entry that it was to replace goes on. */
 void tcp_half_free(struct tcp *t, struct tcp_half *h);
 
@@ -452,8 +454,17 @@ void tcp_challenge_ack(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, bo
 /* The answer to an empty segment at RCV.NXT - 1, throttled too, but no challenge is in its way. */
 void tcp_keepalive_ack(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m);
 
-/* RST for an existing connection (ABORT): seq SND.MAX. */
-void tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+/* Whether ABORT in c's state is told to the peer by RST (RFC 9293 section 3.10.5). */
+static inline bool tcp_reset_due(const struct tcp_conn *c)
+{
+	return c->state != TCP_SYN_SENT && c->state != TCP_CLOSING && c->state != TCP_LAST_ACK &&
+	       c->state < TCP_TIME_WAIT;
+}
+
+/* RST for an existing connection (ABORT): seq SND.MAX, if one is due. False: one is, and there is no mbuf. */
+bool tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+/* The same for one without block: all there is to say is in the record. */
+bool tcp_reset_at_rest(struct tcp *t, const struct tcp_conn *c);
 
 /* What a segment of a connection says. */
 struct tcp_seg {
@@ -479,6 +490,9 @@ void tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *
 /* The same, and hand it to emit or, if the next hop is unknown, to net. */
 void tcp_seg_emit(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple, uint32_t path,
 		  const struct tcp_seg *seg, uint8_t ttl);
+
+/* Make seg, that says all but this, the connection's RST in m, and emit it. */
+void tcp_reset_emit(struct tcp *t, const struct tcp_conn *c, struct rte_mbuf *m, struct tcp_seg *seg);
 
 /*
  * Answer the segment that f describes with seg, in its own mbuf, to the frame's sender, by the way

@@ -71,8 +71,8 @@ struct worker_hook {
 void worker_set_hook(struct worker *w, const struct worker_hook *hook);
 
 /*
- * The loop: an lcore function, arg is the worker. Returns 0 after WORKER_OP_STOP, when what the
- * engine had to send by then was sent, in a bounded time.
+ * The loop: an lcore function, arg is the worker. Returns 0 after WORKER_OP_STOP, when the resets of
+ * WORKER_OP_ABORT are over and what the engine had to send by then was sent, in a bounded time.
  */
 int worker_run(void *arg);
 
@@ -88,10 +88,24 @@ enum worker_op {
 	WORKER_OP_UNLISTEN, /* version: in */
 	WORKER_OP_USERS,    /* version: in. users: out; 0: the listener may be freed */
 	WORKER_OP_DRAIN,    /* refuse the new, close the rest in order */
-	WORKER_OP_ABORT,    /* reset what is left */
-	WORKER_OP_USAGE,    /* usage: out */
-	WORKER_OP_AUDIT,    /* audit: out, NULL or what is wrong */
+	WORKER_OP_ABORT,    /* us: in. Begin to reset what is left, see worker_left; again: with another time */
+	WORKER_OP_LEFT,	    /* left: out, O(1) */
+	WORKER_OP_USAGE,    /* usage: out; looks at every record */
+	WORKER_OP_AUDIT,    /* audit: out, NULL or what is wrong; the same */
 	WORKER_OP_STOP,
+};
+
+/*
+ * What a worker that stops has still to see to. After WORKER_OP_ABORT each turn resets as many as find room, until
+ * none is left and every packet is the port's; or until the request's time is over, or no port took anything for
+ * a second: then the rest goes without a word.
+ */
+struct worker_left {
+	uint64_t connections; /* half-open ones included */
+	uint64_t packets;     /* that no port has taken yet */
+	uint64_t untold;      /* peers that were not reset for want of time; counted as conn_untold */
+	uint64_t dropped;     /* packets that did not leave since the resets began: the tx_* counters say why */
+	bool telling;
 };
 
 struct worker_msg {
@@ -99,8 +113,9 @@ struct worker_msg {
 	int32_t version;
 	uint64_t seq; /* the worker's own */
 	const struct listener *listener;
-	uint64_t users;
+	uint64_t us, users;
 	const char *audit;
+	struct worker_left left;
 	struct engine_usage usage;
 };
 
@@ -108,7 +123,8 @@ static_assert(sizeof(struct worker_msg) % 4 == 0, "messages travel by value in a
 
 /*
  * Have the worker carry out msg, at the end of one of its turns, and wait for the answer in msg,
- * two seconds at most. A worker that does not run is served by the caller's thread. False: no
+ * two seconds at most; a minute for usage and audit, which look at every record and are for a
+ * worker whose clients are gone. A worker that does not run is served by the caller's thread. False: no
  * answer in time; msg is untouched, the request may still be carried out.
  */
 bool worker_request(struct worker *w, struct worker_msg *msg);
