@@ -236,7 +236,8 @@ static uint64_t live_timers(const struct tcp *t)
 	uint64_t n = 0;
 
 	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++)
-		n += t->conn[i].state != TCP_CLOSED && t->conn[i].wheel_slot;
+		n += t->conn[i].state != TCP_CLOSED && t->conn[i].flags & TCP_F_WHEEL &&
+		     t->conn[i].wheel_slot;
 	for (uint32_t i = 1; i <= t->small_pool.fresh; i++)
 		n += t->small[i].half.kind == FLOW_HALF_OPEN;
 	return n;

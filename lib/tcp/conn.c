@@ -38,12 +38,14 @@ struct tcp_conn *tcp_conn_alloc(struct tcp *t)
 {
 	struct tcp_pool *p = &t->conn_pool;
 	struct tcp_conn *c;
-	uint32_t i = p->free;
+	uint32_t i = p->free, slot = 0, at = 0;
 	uint16_t gen;
 
 	if (i) {
 		p->free = t->conn[i].next_free;
 		p->used++;
+		slot = t->conn[i].wheel_slot;
+		at = t->conn[i].wheel_at;
 	} else {
 		i = pool_take(p);
 		if (!i)
@@ -53,6 +55,8 @@ struct tcp_conn *tcp_conn_alloc(struct tcp *t)
 	gen = c->generation + 1;
 	memset(c, 0, sizeof(*c));
 	c->generation = gen;
+	c->wheel_slot = slot; /* what its last user left in the wheel: good for any later deadline */
+	c->wheel_at = at;
 	return c;
 }
 
@@ -111,7 +115,6 @@ void tcp_conn_free(struct tcp *t, struct tcp_conn *c)
 	tcp_version_put(t, c->version);
 	c->flags = 0;
 	c->state = TCP_CLOSED;
-	c->wheel_slot = 0;
 	c->next_free = t->conn_pool.free;
 	t->conn_pool.free = tcp_index(t, c);
 	t->conn_pool.used--;
@@ -263,7 +266,6 @@ void tcp_close_unhashed(struct tcp *t, struct tcp_conn *c, enum pier_close_reaso
 
 	c->state = TCP_CLOSED;
 	c->flags &= ~(uint32_t)(TCP_F_WHEEL | TCP_F_TIMER);
-	c->wheel_slot = 0;
 	w->timer = TCP_TIMER_NONE;
 	w->ack_now = w->delack = 0;
 	w->close_reason = why;
@@ -284,11 +286,22 @@ void tcp_finish(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	}
 }
 
-union tcp_small *tcp_small_alloc(struct tcp *t)
+/*
+ * What was half-open last is half-open next, for the sake of its entry in the wheel. A pool holds as many as
+ * both kinds may have together: so neither ever lacks one that the other keeps.
+ */
+union tcp_small *tcp_small_alloc(struct tcp *t, enum flow_type kind)
 {
 	struct tcp_pool *p = &t->small_pool;
-	uint32_t i = p->free;
+	const bool half = kind == FLOW_HALF_OPEN;
+	uint32_t i = half ? t->half_free : 0;
 
+	if (likely(i)) {
+		t->half_free = t->small[i].free.next;
+		p->used++;
+		return &t->small[i];
+	}
+	i = p->free;
 	if (i) {
 		p->free = t->small[i].free.next;
 		p->used++;
@@ -297,15 +310,17 @@ union tcp_small *tcp_small_alloc(struct tcp *t)
 		if (!i)
 			return NULL;
 	}
-	memset(&t->small[i], 0, sizeof(t->small[i]));
+	t->small[i].half.wheel_slot = 0;
 	return &t->small[i];
 }
 
 void tcp_small_free(struct tcp *t, union tcp_small *s)
 {
-	memset(s, 0, sizeof(*s));
-	s->free.next = t->small_pool.free;
-	t->small_pool.free = tcp_small_index(t, s);
+	uint32_t *list = s->half.kind == FLOW_HALF_OPEN ? &t->half_free : &t->small_pool.free;
+
+	s->half.kind = 0;
+	s->free.next = *list;
+	*list = tcp_small_index(t, s);
 	t->small_pool.used--;
 }
 

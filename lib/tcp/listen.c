@@ -169,15 +169,22 @@ struct tcp_half *tcp_half_keep(struct tcp *t, const struct tcp_half *half, uint6
 	struct tcp_version *v = &t->version[half->version];
 	const uint32_t backlog = v->listener->backlog;
 	union tcp_small *s = NULL;
-	uint32_t entry;
+	uint32_t entry, slot, due;
 
 	*why = CTR_RX_SYN_BACKLOG;
 	if (t->half_open < t->max_half_open && (!backlog || v->half_open < backlog))
-		s = tcp_small_alloc(t);
+		s = tcp_small_alloc(t, FLOW_HALF_OPEN);
 	if (unlikely(!s))
 		return NULL;
+	/* What its last user left in the wheel is good for any later deadline. */
+	slot = s->half.wheel_slot;
+	due = tcp_timer_due(t, v->listener->tcp.rto_initial);
+	if (slot && seq_lt(due, s->half.deadline))
+		slot = 0;
 	s->half = *half;
 	s->half.kind = FLOW_HALF_OPEN;
+	s->half.deadline = due;
+	s->half.wheel_slot = slot;
 	entry = flow_entry(FLOW_HALF_OPEN, tcp_small_index(t, s));
 	if (unlikely(!half->reused && flow_table_insert(&t->table, hash, entry))) {
 		tcp_small_free(t, s);
@@ -189,8 +196,8 @@ struct tcp_half *tcp_half_keep(struct tcp *t, const struct tcp_half *half, uint6
 	v->half_open++;
 	t->half_open++;
 	s->half.sent = (uint32_t)t->now;
-	s->half.deadline = tcp_timer_due(t, v->listener->tcp.rto_initial);
-	s->half.wheel_slot = tcp_wheel_insert(t, entry, s->half.deadline);
+	if (!slot)
+		s->half.wheel_slot = tcp_wheel_insert(t, entry, due);
 	return &s->half;
 }
 

@@ -90,12 +90,12 @@ static union tcp_small *take_record(struct tcp *t)
 	union tcp_small *s = NULL;
 
 	if (t->time_wait < t->max_time_wait)
-		s = tcp_small_alloc(t);
+		s = tcp_small_alloc(t, FLOW_TIME_WAIT);
 	if (!s && t->tw_head) {
 		count(t->ctr, CTR_TIME_WAIT_RECYCLED);
 		tcp_time_wait_free(t, &t->small[t->tw_head].tw);
 		look_ahead(t);
-		s = tcp_small_alloc(t);
+		s = tcp_small_alloc(t, FLOW_TIME_WAIT);
 	}
 	return s;
 }
@@ -108,18 +108,20 @@ void tcp_enter_time_wait(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	if (likely(s)) {
 		struct tcp_time_wait *tw = &s->tw;
 
-		tw->kind = FLOW_TIME_WAIT;
-		tw->tuple = c->tuple;
-		tw->snd_nxt = c->snd_nxt;
-		tw->rcv_nxt = c->rcv_nxt;
-		tw->path = c->path;
-		tw->agreed = c->flags & TCP_F_AGREED;
-		tw->rcv_wscale = c->rcv_wscale;
-		tw->ts_recent = c->ts_recent;
-		tw->rcv_wnd = (uint16_t)min_of((w->rcv_adv - c->rcv_nxt) >> c->rcv_wscale,
-					       0xffffu);
-		tw->dscp = c->dscp;
-		tw->ttl = tcp_setting(t, c, ttl);
+		*tw = (struct tcp_time_wait){
+			.kind = FLOW_TIME_WAIT,
+			.tuple = c->tuple,
+			.snd_nxt = c->snd_nxt,
+			.rcv_nxt = c->rcv_nxt,
+			.path = c->path,
+			.agreed = c->flags & TCP_F_AGREED,
+			.rcv_wscale = c->rcv_wscale,
+			.ts_recent = c->ts_recent,
+			.rcv_wnd = (uint16_t)min_of((w->rcv_adv - c->rcv_nxt) >> c->rcv_wscale,
+						    0xffffu),
+			.dscp = c->dscp,
+			.ttl = tcp_setting(t, c, ttl),
+		};
 		flow_table_replace(&t->table, flow_hash(&t->flow_key, &c->tuple),
 				   flow_entry(FLOW_CONN, tcp_index(t, c)),
 				   flow_entry(FLOW_TIME_WAIT, tcp_small_index(t, tw)));

@@ -504,9 +504,11 @@ static void fire_conn(struct tcp *t, struct tcp_conn *c, uint32_t slot)
 
 static void fire_half(struct tcp *t, struct tcp_half *h, uint32_t entry, uint32_t slot)
 {
-	if (h->kind != FLOW_HALF_OPEN || h->wheel_slot != slot)
+	if (h->kind == FLOW_TIME_WAIT || h->wheel_slot != slot)
 		return;
 	h->wheel_slot = 0;
+	if (!h->kind)
+		return;
 	if (seq_gt(h->deadline, t->now_ms))
 		h->wheel_slot = tcp_wheel_insert(t, entry, h->deadline);
 	else

@@ -99,7 +99,7 @@ struct tcp_conn {
 	uint8_t rx_dscp;   /* of the last acceptable segment */
 	uint32_t last_rx;  /* ms */
 	uint32_t deadline; /* ms; valid with TCP_F_WHEEL */
-	uint32_t wheel_slot : 24;  /* where the valid entry is, 0: nowhere */
+	uint32_t wheel_slot : 24;  /* where the valid entry is, 0: nowhere; of a free record too */
 	uint32_t rcvbuf_shift : 3; /* doublings of the receive buffer; 7: it is the largest */
 	uint32_t reo_persist : 5;  /* recoveries until the reordering window narrows */
 	uint32_t handler_deadline; /* ms; valid with TCP_F_TIMER */
@@ -124,7 +124,8 @@ struct tcp_half {
 	uint32_t agreed : 4;
 	uint32_t ts_recent;
 	uint32_t sent;       /* low 32 bits of the clock in us, at the first SYN-ACK */
-	uint32_t deadline, wheel_slot;
+	uint32_t deadline;   /* ms */
+	uint32_t wheel_slot; /* where the valid entry is, never after deadline; of a free record too */
 	uint16_t version, snd_mss, rcv_wnd, challenge;
 	uint8_t snd_wscale : 4, rcv_wscale : 4;
 	uint8_t dscp;

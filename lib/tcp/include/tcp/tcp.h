@@ -92,6 +92,7 @@ struct tcp {
 
 	uint32_t half_open, max_half_open;
 	uint32_t time_wait, max_time_wait;
+	uint32_t half_free; /* free small records that were half-open */
 	uint32_t tw_head, tw_tail;
 	uint32_t time_wait_ms; /* 2 MSL, the same for all: the queue is in order of expiry */
 
@@ -172,7 +173,10 @@ struct tcp_conn *tcp_conn_of_id(const struct tcp *t, uint64_t id);
 /* A record that is in no list and no table, flags and state zero; NULL at the limit. */
 struct tcp_conn *tcp_conn_alloc(struct tcp *t);
 
-/* Give back the record, its block, context and queues; takes it out of the wheel by forgetting. */
+/*
+ * Give back the record, its block, context and queues. Its entry stays in the wheel for the record's next
+ * user: where connections come and go each record has one, not each connection.
+ */
 void tcp_conn_free(struct tcp *t, struct tcp_conn *c);
 
 /* Attach a hot block, or return the one attached; NULL: none left, counted. */
@@ -201,7 +205,11 @@ void tcp_finish(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 void *tcp_ctx(struct tcp *t, struct tcp_conn *c);
 bool tcp_ctx_alloc(struct tcp *t, struct tcp_conn *c);
 
-union tcp_small *tcp_small_alloc(struct tcp *t);
+/*
+ * A record of that kind, its content undefined; but of one to be half-open wheel_slot is valid, and deadline
+ * where that is not 0. NULL at the limit.
+ */
+union tcp_small *tcp_small_alloc(struct tcp *t, enum flow_type kind);
 void tcp_small_free(struct tcp *t, union tcp_small *s);
 
 static inline uint32_t tcp_small_index(const struct tcp *t, const void *s)
