@@ -136,6 +136,13 @@ static bool check_memory(const struct pier_config *c, const struct server_plan *
 
 	if (plan->starved)
 		return starved(c, plan, err);
+	if (eal->made && !eal->huge && available && c->eal.memory > available) {
+		fprintf(err,
+			"[eal]: memory: %llu MiB are asked for, %llu MiB are available: memory = %llum is "
+			"enough\n",
+			mib(c->eal.memory), mib(available), mib(plan->eal_bytes + EAL_OVERHEAD));
+		return false;
+	}
 	if (eal->made && !eal->huge)
 		eal_bytes = plan->eal_bytes;
 	if (available)

@@ -59,6 +59,9 @@ static void check_eal(const struct pier_config *c, struct config_errors *errors)
 	    cpu_list_parse(c->eal.lcores, cpus, CPU_ID_MAX + 1, err, sizeof(err)) < 0)
 		config_error(errors, config_find(&c->text, "eal", NULL), "lcores", "%s, not \"%s\"",
 			     err, c->eal.lcores);
+	if (c->eal.file_prefix && (!*c->eal.file_prefix || strpbrk(c->eal.file_prefix, "/%")))
+		config_error(errors, config_find(&c->text, "eal", NULL), "file-prefix",
+			     "expected a name without / and %%, not \"%s\"", c->eal.file_prefix);
 }
 
 static void take_all(struct pier_config *c, const struct pier_config_extra *extra,

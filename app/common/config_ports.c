@@ -95,6 +95,7 @@ void config_take_port(struct pier_config *c, const struct config_section *s,
 	const struct option_table *const tables[] = {&app_port_option_table, &port_option_table};
 	struct pier_port *p = &c->ports[c->n_ports];
 	void *const bases[] = {&p->options, &p->device};
+	uint8_t mac[6];
 
 	if (c->n_ports == PIER_PORTS_MAX) {
 		config_error(errors, s, NULL, "expected at most %d ports", PIER_PORTS_MAX);
@@ -112,6 +113,10 @@ void config_take_port(struct pier_config *c, const struct config_section *s,
 	if (!p->device.device && !p->device.ring_pair)
 		config_error(errors, s, "device",
 			     "is missing; expected a device, such as net_tap0,iface=pier0");
+	if (p->device.mac && !port_mac_parse(p->device.mac, mac))
+		config_error(errors, s, "mac",
+			     "expected a unicast address, such as 02:00:00:00:00:01, not \"%s\"",
+			     p->device.mac);
 	take_addresses(p, errors);
 	take_gateway(p, errors);
 }

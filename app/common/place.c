@@ -49,6 +49,11 @@ static bool place(struct server *s, FILE *err)
 		n = (int)place_allowed(cpus, PLACE_CPUS_MAX);
 	if (n < 1)
 		return fail(err, "[eal]: lcores: ", c->eal.lcores ? why : "no CPU may be used");
+	for (int i = 0; c->eal.lcores && i < n; i++)
+		if (!place_has_cpu(cpus[i])) {
+			snprintf(why, sizeof(why), "this machine has no CPU %u", cpus[i]);
+			return fail(err, "[eal]: lcores: ", why);
+		}
 	if (!workers)
 		workers = c->eal.lcores ? min_of((unsigned int)n, (unsigned int)WORKERS_MAX) : 1;
 	place_read(&s->machine, cpus, (unsigned int)n);

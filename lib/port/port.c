@@ -22,6 +22,16 @@ static void mac_from_name(const char *name, uint8_t mac[6])
 	mac[0] = (mac[0] & 0xfc) | 0x02;
 }
 
+bool port_mac_parse(const char *text, uint8_t mac[6])
+{
+	struct rte_ether_addr addr;
+
+	if (rte_ether_unformat_addr(text, &addr) || !rte_is_valid_assigned_ether_addr(&addr))
+		return false;
+	memcpy(mac, &addr, 6);
+	return true;
+}
+
 /*
  * The address to answer to. net_tap reports, and gives to the kernel's end, one and the same
  * address, whether mac= is among its arguments or not; the two ends of a wire need one each, and a
@@ -33,8 +43,7 @@ static bool choose_mac(struct port *p, const struct port_config *cfg, char *err,
 	struct rte_ether_addr mac;
 
 	if (cfg->mac) {
-		if (rte_ether_unformat_addr(cfg->mac, &mac) ||
-		    !rte_is_valid_assigned_ether_addr(&mac))
+		if (!port_mac_parse(cfg->mac, mac.addr_bytes))
 			return port_fail(err, errlen,
 					 "mac = %s: expected a unicast address such as "
 					 "02:00:00:00:00:01",

@@ -68,6 +68,15 @@ void place_read(struct place_machine *m, const unsigned int *ids, unsigned int n
 		m->cpu[m->n_cpus++] = place_read_cpu(ids[i]);
 }
 
+/* As EAL asks. */
+bool place_has_cpu(unsigned int id)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/topology/core_id", id);
+	return access(path, F_OK) == 0;
+}
+
 unsigned int place_allowed(unsigned int *ids, unsigned int max)
 {
 	unsigned int n = 0;

@@ -34,6 +34,11 @@ MISTAKES = [
     ('gateway outside', GOOD.replace('/24\n', '/24\ngateway = 10.0.0.1\n'),
      r'{f}:4: gateway: 10\.0\.0\.1 is in no network'),
     ('device missing', GOOD.replace('device = net_ring0\n', ''), r'{f}:1: .*device'),
+    ('mac address', GOOD.replace('/24\n', '/24\nmac = 01:00:00:00:00:01\n'), r'{f}:4: mac: expected a unicast'),
+    ('file prefix', '[eal]\nfile-prefix = ../x\n' + GOOD, r'{f}:2: file-prefix: expected a name without /'),
+    ('cpu that is not there', '[eal]\nlcores = 0,1023\n' + GOOD, r'lcores: this machine has no CPU 1023'),
+    ('more memory than there is', '[eal]\nmemory = 1000g\nhuge = no\n' + GOOD,
+     r'memory: 1024000 MiB are asked for, \d+ MiB are available: memory = \d+m is enough'),
     ('unknown handler', GOOD.replace('http', 'htpp'), r'{f}:6: handler: expected .*"htpp"'),
     ('no handler', GOOD.replace('handler = http\n', ''), r'{f}:5: .*handler'),
     ('port 0', GOOD.replace('listen 80', 'listen 0'), r'{f}:5: '),
@@ -75,7 +80,7 @@ class Config(unittest.TestCase):
         self.file = folder.name + '/pier.ini'
 
     def refused(self, pattern, *words):
-        run = command([PIER, *words], check=False)
+        run = command([PIER, *words], check=False, timeout=60)
         self.assertEqual(run.returncode, 2, run.stdout + run.stderr)
         lines = [line for line in run.stderr.splitlines() if line]
         self.assertTrue(any(re.search(pattern.replace('{f}', re.escape(self.file)), line)

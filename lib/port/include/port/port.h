@@ -159,6 +159,9 @@ struct port {
  */
 bool port_preflight(const char *device, char *err, size_t errlen);
 
+/* The unicast MAC address that text says, of [port N] mac; false: it says none. */
+bool port_mac_parse(const char *text, uint8_t mac[6]);
+
 /*
  * Find or create the device, decide, configure, set up queues 0..plan.queues-1 in both directions,
  * start. want_intr: try to have descriptors to sleep on. On failure nothing is left behind and err

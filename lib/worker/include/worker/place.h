@@ -82,6 +82,9 @@ void place_read(struct place_machine *m, const unsigned int *ids, unsigned int n
 /* The CPUs this process may run on: into ids, up to max; returns how many. */
 unsigned int place_allowed(unsigned int *ids, unsigned int max);
 
+/* Whether this machine has the CPU, online. */
+bool place_has_cpu(unsigned int id);
+
 /* The NUMA node of a PCI device ("0000:03:00.0" or "03:00.0"), -1 if it has none or is none. */
 int place_pci_node(const char *device);
 
