@@ -468,11 +468,12 @@ static bool half_rst_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 
 void tcp_half_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_half *h)
 {
-	uint32_t nxt = h->irs + 1, last = f->seq + f->payload_len;
+	uint32_t len = f->payload_len + !!(f->tcp_flags & TCP_FIN);
+	uint32_t nxt = h->irs + 1, end = f->seq + len;
 	bool in_window = seq_geq(f->seq, nxt) && seq_lt(f->seq, nxt + h->rcv_wnd);
 	bool acceptable = in_window ||
-		(f->payload_len && seq_gt(last, nxt) && seq_leq(last, nxt + h->rcv_wnd)) ||
-		(!f->payload_len && f->seq == nxt + h->rcv_wnd);
+		(len && seq_gt(end, nxt) && seq_leq(end, nxt + h->rcv_wnd)) ||
+		(!len && f->seq == nxt + h->rcv_wnd);
 
 	if (!half_rst_syn(t, m, f, h, in_window))
 		return;
@@ -483,7 +484,7 @@ void tcp_half_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, stru
 		half_challenge(t, h, m, true);
 	} else if (!acceptable) {
 		count(t->ctr, CTR_RX_OUT_OF_WINDOW);
-		half_challenge(t, h, m, !f->payload_len);
+		half_challenge(t, h, m, !len);
 	} else if (!(f->tcp_flags & TCP_ACK)) {
 		tcp_drop(t, m, CTR_RX_NO_ACK);
 	} else if (f->ack != h->iss + 1) {

@@ -275,6 +275,12 @@ static void hold_fin(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	w->fin_seq = fin_seq;
 }
 
+/* RCV.NXT is where the peer's FIN stands. */
+static bool fin_reached(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	return w->fin_held && c->rcv_nxt == w->fin_seq;
+}
+
 static void take_payload(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 			 struct rte_mbuf *m, const struct pkt_facts *f, const struct piece *p)
 {
@@ -283,7 +289,8 @@ static void take_payload(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	if (p->len == 0) {
 		if (f->payload_len) {
 			tcp_drop(t, m, CTR_RX_OLD_DATA);
-			ack_soon(t, c, w);
+			if (!fin_reached(c, w)) /* its ACK says that, too */
+				ack_soon(t, c, w);
 		} else {
 			pkt_recycle(t->pool, m);
 		}
@@ -313,6 +320,11 @@ void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struc
 	struct piece p;
 
 	if (c->flags & TCP_F_FIN_RECEIVED) {
+		/* LAST-ACK, and it was acknowledged: there is nothing left that could answer. */
+		if (c->state == TCP_LAST_ACK && w->snd_una == c->snd_nxt) {
+			tcp_drop(t, m, CTR_RX_AFTER_FIN);
+			return;
+		}
 		count(t->ctr, CTR_RX_AFTER_FIN);
 		tcp_challenge_ack(t, c, m, false);
 		return;
@@ -336,7 +348,7 @@ void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struc
 		return;
 	}
 	take_payload(t, c, w, m, f, &p);
-	if (w->fin_held && c->rcv_nxt == w->fin_seq)
+	if (fin_reached(c, w))
 		fin_input(t, c, w);
 	else if (f->tcp_flags & TCP_FIN && !f->payload_len)
 		ack_soon(t, c, w);

@@ -42,6 +42,15 @@ static void SEQ_05_parts_of_a_segment(void **s)
 	assert_int_equal(p->app.rx, 30);
 	kit_advance(k, 100 * MS);
 	expect(p, .flags = ACK, .seq = 1, .ack = 31);
+	/* The last octet alone is new. */
+	send_seg(p, .flags = ACK, .seq = 21, .ack = 1, .len = 11);
+	assert_int_equal(p->app.rx, 31);
+	expect(p, .flags = ACK, .seq = 1, .ack = 32);
+	/* Nothing is but the FIN; one segment, one ACK. */
+	send_seg(p, .flags = ACK | FIN, .seq = 21, .ack = 1, .len = 11);
+	expect(p, .flags = ACK, .seq = 1, .ack = 33);
+	kit_silence(k, SEC);
+	assert_int_equal(p->app.eofs, 1);
 }
 
 static void SEQ_05_beyond_the_right_edge(void **s)
@@ -147,6 +156,22 @@ static void ACK_02_every_second_segment(void **s)
 	}
 	kit_silence(k, SEC);
 	assert_int_equal(kit_ctr(k, CTR_DELAYED_ACKS), 0);
+}
+
+/* By the full path as well: the connection is half-closed. */
+static void ACK_02_after_our_fin(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_in_state(k, &kit_states[2]);
+
+	for (uint32_t i = 0; i < 6; i++) {
+		send_seg(p, .flags = ACK, .seq = 1 + 100 * i, .ack = 2, .len = 100);
+		if (i % 2)
+			expect(p, .flags = ACK, .seq = 2, .ack = 101 + 100 * i);
+		kit_quiet(k);
+		kit_advance(k, MS);
+	}
+	kit_silence(k, SEC);
 }
 
 static void ACK_03_after_the_burst(void **s)
@@ -644,6 +669,7 @@ int main(void)
 		KIT_TEST(ACK_01_delayed_with_a_large_buffer),
 		KIT_TEST(ACK_01_delayed_at_most),
 		KIT_TEST(ACK_02_every_second_segment),
+		KIT_TEST(ACK_02_after_our_fin),
 		KIT_TEST(ACK_03_after_the_burst),
 		KIT_TEST(ACK_04_holes_at_once),
 		KIT_TEST(ACK_06_any_order),

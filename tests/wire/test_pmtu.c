@@ -162,6 +162,26 @@ static void PMT_06_data_that_goes_through_proves_it_wrong(void **s)
 	assert_int_equal(kit_ctr(k, CTR_PMTU_LOWERED), 0);
 }
 
+/* It is enough that the segment it names went through. */
+static void PMT_06_more_is_in_flight(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = bulk(k, 2);
+	uint32_t at = 2 * 1448 + 1;
+
+	send_seg(p, .flags = ACK, .seq = 1, .ack = at);
+	kit_app_send(p, 4 * 1448);
+	assert_int_equal(largest(p), 1448);
+	kit_too_big(p, 600, at, 1500);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = at + 1448);
+	while (!kit_ctr(k, CTR_RTO_FIRED)) {
+		kit_drain(k);
+		kit_advance(k, MS);
+	}
+	assert_int_equal(largest(p), 1448);
+	assert_int_equal(kit_ctr(k, CTR_PMTU_LOWERED), 0);
+}
+
 static void PMT_06_a_timeout_proves_it_right(void **s)
 {
 	struct kit *k = *s;
@@ -599,6 +619,7 @@ int main(void)
 		KIT_TEST(PMT_04_plateaus),
 		KIT_TEST(PMT_05_never_raised),
 		KIT_TEST(PMT_06_data_that_goes_through_proves_it_wrong),
+		KIT_TEST(PMT_06_more_is_in_flight),
 		KIT_TEST(PMT_06_a_timeout_proves_it_right),
 		KIT_TEST(PMT_06_after_a_rest),
 		KIT_TEST(PMT_07_tried_larger_after_ten_minutes),

@@ -51,6 +51,9 @@ static void CLS_13_what_is_answered_and_what_restarts(void **s)
 	kit_advance(k, SEC);
 	send_seg(p, .flags = ACK, .seq = 1, .ack = 2, .len = 1); /* old data */
 	expect(p, .flags = ACK, .seq = 2, .ack = 2);
+	kit_advance(k, SEC);
+	send_seg(p, .flags = FIN | ACK, .seq = 2 - 100, .ack = 2, .len = 10); /* not that FIN */
+	expect(p, .flags = ACK, .seq = 2, .ack = 2);
 	kit_advance_to(k, start + 60 * SEC - 10 * MS);
 	assert_int_equal(kit_usage(k).time_wait, 1);
 	kit_advance_to(k, start + 60 * SEC + 10 * MS);

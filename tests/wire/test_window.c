@@ -138,6 +138,36 @@ static void WND_12_32_kib_at_once(void **s)
 	kit_quiet(k);
 }
 
+static void set_buffer(struct pier_conn *c, struct kit_app *a, uint64_t bytes)
+{
+	assert_true(pier_set_buffers(c, bytes, 0));
+}
+
+/* What was announced before stays open, and then the window is the small one. */
+static void WND_01_a_buffer_that_shrinks(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_plain(k);
+	uint32_t edge = 1 + 65535, seq = 1;
+
+	kit_app_call(p, set_buffer, PIER_BUFFER_MIN);
+	for (unsigned int i = 0; i < 200; i++) {
+		uint32_t len = min_of(1 + i * 37 % 1460, edge - seq);
+
+		send_seg(p, .flags = ACK, .seq = seq, .ack = 1, .len = len);
+		seq += len;
+		kit_advance(k, 50 * MS);
+		while (kit_has(k)) {
+			struct seg g = kit_take(p);
+
+			assert_true(g.ack + g.win >= edge);
+			edge = g.ack + g.win;
+		}
+		assert_true(edge <= max_of(seq + PIER_BUFFER_MIN, 1u + 65535));
+	}
+	assert_int_equal(p->app.rx, seq - 1);
+}
+
 /* A handler that reads a little at a time, segments of all sizes, and a share that becomes small. */
 static void WND_01_edge_of_a_slow_reader(void **s)
 {
@@ -343,6 +373,26 @@ static void WND_10_no_silly_segments(void **s)
 	assert_int_equal(g.seq, 1 + 5 * 1460);
 }
 
+/* Half of the largest window, where that is less than a segment. */
+static void WND_10_half_of_a_small_window(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k);
+
+	p->win = 2000;
+	kit_open(p);
+	kit_app_send(p, 50000);
+	expect(p, .flags = ACK, .seq = 1, .ack = 1, .len = 1460);
+	kit_quiet(k);
+	for (p->win = 99; p->win < 1000; p->win += 100) {
+		send_seg(p, .flags = ACK, .seq = 1, .ack = 1461);
+		kit_quiet(k);
+	}
+	p->win = 1000;
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1461);
+	expect(p, .flags = ACK, .seq = 1461, .ack = 1, .len = 1000);
+}
+
 static void WND_13_old_segments_set_no_window(void **s)
 {
 	struct kit *k = *s;
@@ -460,11 +510,13 @@ int main(void)
 		KIT_TEST(WND_08_open_while_probes_are_answered),
 		KIT_TEST(WND_09_every_probe_is_answered),
 		KIT_TEST(WND_10_no_silly_segments),
+		KIT_TEST(WND_10_half_of_a_small_window),
 		KIT_TEST(WND_11_no_silly_updates),
 		KIT_TEST(WND_11_one_octet_at_a_time),
 		KIT_TEST(WND_12_update_at_once),
 		KIT_TEST(WND_12_32_kib_at_once),
 		KIT_TEST(WND_01_edge_of_a_slow_reader),
+		KIT_TEST(WND_01_a_buffer_that_shrinks),
 		KIT_TEST(WND_13_old_segments_set_no_window),
 		KIT_TEST(PSH_01_on_the_last_segment),
 		KIT_TEST(PSH_03_full_segments),
