@@ -134,10 +134,9 @@ static void call_shutdown(struct pier_conn *pc)
 	struct tcp_conn *c;
 	struct tcp_work *w = sender(pc, &c);
 
-	if (!w || (unlikely(c->flags & TCP_F_SLOW) &&
-		   tcp_chaos_holds_fin(&engine_of(pc)->tcp, c, w)))
-		return;
-	tcp_shutdown(&engine_of(pc)->tcp, c, w);
+	if (w && (likely(!(c->flags & TCP_F_SLOW)) ||
+		  !tcp_chaos_holds_fin(&engine_of(pc)->tcp, c, w)))
+		tcp_shutdown(&engine_of(pc)->tcp, c, w);
 }
 
 static void call_close(struct pier_conn *pc)
@@ -145,15 +144,18 @@ static void call_close(struct pier_conn *pc)
 	struct tcp_conn *c = conn_of(pc);
 	struct tcp_work *w;
 
-	if (c->state == TCP_CLOSED || c->flags & TCP_F_ORPHAN)
+	if (c->state == TCP_CLOSED)
+		return;
+	if (unlikely(c->flags & (TCP_F_ORPHAN | TCP_F_SLOW)) &&
+	    (c->flags & TCP_F_ORPHAN || engine_chaos_stays(engine_of(pc), c)))
 		return;
 	if (c->state == TCP_SYN_SENT) {
 		tcp_close_now(&engine_of(pc)->tcp, c, PIER_CLOSE_NORMAL);
 		return;
 	}
-	if (unlikely(c->flags & TCP_F_SLOW) && engine_chaos_stays(engine_of(pc), c))
-		return;
-	call_shutdown(pc);
+	w = sender(pc, &c);
+	if (w)
+		tcp_shutdown(&engine_of(pc)->tcp, c, w);
 	c->flags |= TCP_F_ORPHAN;
 	c->flags &= ~(uint32_t)TCP_F_TIMER;
 	w = tcp_attach(&engine_of(pc)->tcp, c);

@@ -352,11 +352,13 @@ static void map_listeners(struct tcp *t)
 {
 	memset(t->any_port, 0, 65536 * sizeof(*t->any_port));
 	t->n_specific = 0;
+	t->chaos = false;
 	for (uint32_t v = 0; v < t->n_versions; v++) {
 		const struct listener *l = t->version[v].listener;
 
 		if (!l || !t->version[v].open || t->version[v].client)
 			continue;
+		t->chaos |= l->chaos != NULL;
 		if (l->local != LISTENER_ANY)
 			t->specific[t->n_specific++] = v;
 		else

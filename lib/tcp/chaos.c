@@ -16,6 +16,7 @@
 
 #define BIT(kind) (1u << CHAOS_##kind)
 #define GARBAGE_BYTE 0xa5
+#define CHAOS_HELD_US (10 * US_PER_MS) /* a segment, for the next one */
 
 static_assert(CHAOS_KINDS_N <= 32, "kinds are bits");
 
@@ -88,24 +89,27 @@ bool tcp_chaos_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, const
 	return true;
 }
 
-void tcp_chaos_half(struct tcp *t, struct tcp_half *half, const struct listener *l)
-{
-	const uint32_t hit = draw_for(t, l->chaos, &half->tuple);
-
-	half->late = (hit & BIT(SYNACK_DELAY)) != 0;
-	if (hit & BIT(WINDOW)) {
-		half->rcv_wscale = 0; /* a scaled window cannot be that small */
-		half->rcv_wnd = (uint16_t)min_of(l->chaos->fault[CHAOS_WINDOW].value,
-						 (uint64_t)half->rcv_wnd);
-	}
-}
-
-void tcp_chaos_delay(struct tcp *t, struct tcp_half *h, const struct listener *l)
+static void delay(struct tcp *t, struct tcp_half *h, const struct listener *l)
 {
 	count(t->ctr, CTR_CHAOS_SYNACKS_DELAYED);
 	h->deadline = tcp_timer_due(t, l->chaos->fault[CHAOS_SYNACK_DELAY].value);
 	h->wheel_slot = tcp_wheel_insert(t, flow_entry(FLOW_HALF_OPEN, tcp_small_index(t, h)),
 					 h->deadline);
+}
+
+bool tcp_chaos_half(struct tcp *t, struct tcp_half *half, const struct listener *l)
+{
+	const uint32_t hit = draw_for(t, l->chaos, &half->tuple);
+
+	if (hit & BIT(WINDOW)) {
+		half->rcv_wscale = 0; /* a scaled window cannot be that small */
+		half->rcv_wnd = (uint16_t)min_of(l->chaos->fault[CHAOS_WINDOW].value,
+						 (uint64_t)half->rcv_wnd);
+	}
+	half->late = (hit & BIT(SYNACK_DELAY)) != 0;
+	if (half->late)
+		delay(t, half, l);
+	return half->late;
 }
 
 /* ---- a connection ---- */
@@ -160,8 +164,11 @@ void tcp_chaos_end(struct tcp *t, struct tcp_conn *c)
 {
 	struct tcp_work *w = tcp_work_of(t, c);
 
-	if (w->chaos)
-		slab_free(&t->slab, w->chaos, slab_order(sizeof(struct tcp_chaos)));
+	if (!w->chaos)
+		return;
+	if (state_of(t, c)->behind)
+		pkt_recycle(t->pool, state_of(t, c)->behind);
+	slab_free(&t->slab, w->chaos, slab_order(sizeof(struct tcp_chaos)));
 	w->chaos = 0;
 }
 
@@ -216,6 +223,7 @@ bool tcp_chaos_at(const struct tcp *t, const struct tcp_conn *c, uint32_t *at)
 	earliest(s, BIT(RESET_TIME), s->reset_at, &any, at);
 	earliest(s, BIT(HALF_CLOSE), s->half_at, &any, at);
 	earliest(s, BIT(NEVER_CLOSE), s->end_at, &any, at);
+	earliest(s, BIT(REORDER), s->held_at, &any, at);
 	return any;
 }
 
@@ -247,6 +255,10 @@ void tcp_chaos_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	}
 	if (due(t, s, BIT(SLOW_WRITE), s->write_at)) {
 		s->write_left = (uint32_t)fault_of(t, c, CHAOS_SLOW_WRITE)->value;
+		tcp_want_output(t, c, w);
+	}
+	if (due(t, s, BIT(REORDER), s->held_at)) {
+		s->overdue = 1;
 		tcp_want_output(t, c, w);
 	}
 }
@@ -303,34 +315,35 @@ void tcp_chaos_read(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, size_
 
 /* ---- sending ---- */
 
-uint32_t tcp_chaos_before(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, unsigned int *max)
+void tcp_chaos_before(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct tcp_chaos_turn *was,
+		      unsigned int *max)
 {
 	struct tcp_chaos *s = state_of(t, c);
 	const uint32_t wnd = w->snd_wnd, flight = c->snd_nxt - w->snd_una;
 	const uint64_t limit = fault_of(t, c, CHAOS_RESET_AFTER)->value;
 	uint64_t may = UINT32_MAX;
 
+	*was = (struct tcp_chaos_turn){wnd, c->snd_nxt};
+	*max -= s->behind && *max;
 	if (s->kinds & BIT(DUPLICATE))
 		*max -= *max / 2;
 	if (s->kinds & BIT(SLOW_WRITE))
 		may = s->write_left;
 	if (s->kinds & BIT(RESET_AFTER))
 		may = min_of(may, limit > moved(c, s) ? limit - moved(c, s) : 0);
-	s->nxt = c->snd_nxt;
 	if (flight + may < wnd)
 		w->snd_wnd = (uint32_t)(flight + may);
 	if (may >= c->snd_mss) /* whole segments, and the rest by the next call */
 		*max = (unsigned int)min_of((uint64_t)*max, may / c->snd_mss);
 	else if (may)
 		w->override = 1; /* a small segment is what is wanted */
-	return wnd;
 }
 
-static void pay_pace(struct tcp *t, struct tcp_conn *c, struct tcp_chaos *s)
+static void pay_pace(struct tcp *t, struct tcp_conn *c, struct tcp_chaos *s, uint32_t nxt)
 {
 	if (!(s->kinds & BIT(SLOW_WRITE)))
 		return;
-	s->write_left -= min_of(c->snd_nxt - s->nxt, s->write_left);
+	s->write_left -= min_of(c->snd_nxt - nxt, s->write_left);
 	if (!s->write_left && !(s->timers & BIT(SLOW_WRITE)))
 		arm(t, s, CHAOS_SLOW_WRITE, &s->write_at, fault_of(t, c, CHAOS_SLOW_WRITE)->per);
 }
@@ -398,24 +411,60 @@ static void spoil(struct tcp *t, struct tcp_conn *c, const struct tcp_chaos *s, 
 	}
 }
 
-static void reorder(struct tcp *t, struct tcp_conn *c, const struct tcp_chaos *s,
-		    struct rte_mbuf **pkts, unsigned int n)
+/* What an earlier turn held back leaves behind the first of this one, or alone where none will come. */
+static unsigned int catch_up(struct tcp *t, struct tcp_chaos *s, struct rte_mbuf **pkts, unsigned int n,
+			     unsigned int max)
 {
-	for (unsigned int i = 0; i + 1 < n; i++) {
+	const unsigned int at = n ? 1 : 0;
+
+	if (!s->behind || n == max || (!n && !s->overdue && max > 1))
+		return n;
+	memmove(pkts + at + 1, pkts + at, (n - at) * sizeof(*pkts));
+	pkts[at] = s->behind;
+	s->behind = NULL;
+	s->overdue = 0;
+	s->timers &= ~BIT(REORDER);
+	if (at)
+		count(t->ctr, CTR_CHAOS_REORDERED);
+	return n + 1;
+}
+
+/* The n segments that were made are followed by none in this turn: the last is held back for the next. */
+static void hold_back(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct tcp_chaos *s,
+		      struct rte_mbuf *m)
+{
+	s->behind = m;
+	arm(t, s, CHAOS_REORDER, &s->held_at, CHAOS_HELD_US);
+	tcp_timer_update(t, c, w);
+}
+
+static unsigned int reorder(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct tcp_chaos *s,
+			    struct rte_mbuf **pkts, unsigned int n, unsigned int max)
+{
+	const unsigned int made = n, caught = catch_up(t, s, pkts, n, max) - made;
+
+	n += caught;
+	for (unsigned int i = 2 * caught; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 
-		if (!nth(t, c, s, CHAOS_REORDER, s->sent + i + 1))
+		if (!nth(t, c, s, CHAOS_REORDER, s->sent + i - caught + 1))
 			continue;
+		if (i + 1 == n) {
+			if (!s->behind)
+				hold_back(t, c, w, s, pkts[--n]);
+			break;
+		}
 		pkts[i] = pkts[i + 1];
 		pkts[++i] = m;
 		count(t->ctr, CTR_CHAOS_REORDERED);
 	}
+	return n;
 }
 
 static unsigned int duplicate(struct tcp *t, struct tcp_conn *c, const struct tcp_chaos *s,
-			      struct rte_mbuf **pkts, unsigned int n, unsigned int max)
+			      struct rte_mbuf **pkts, unsigned int n, unsigned int made, unsigned int max)
 {
-	unsigned int of = n;
+	unsigned int of = min_of(n, made);
 
 	for (unsigned int i = 0, k = 1; k <= of && n < max; i++, k++) {
 		struct rte_mbuf *copy;
@@ -464,19 +513,21 @@ static void send_garbage(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, 
 		net_hold(t->net, c->path, m, t->now);
 }
 
-unsigned int tcp_chaos_after(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t wnd,
-			     struct rte_mbuf **pkts, unsigned int n, unsigned int max)
+unsigned int tcp_chaos_after(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+			     const struct tcp_chaos_turn *was, struct rte_mbuf **pkts, unsigned int n,
+			     unsigned int max)
 {
 	struct tcp_chaos *s = state_of(t, c);
 	const unsigned int made = n;
 
-	w->snd_wnd = wnd;
+	w->snd_wnd = was->wnd;
 	w->override = 0;
-	pay_pace(t, c, s);
+	pay_pace(t, c, s, was->nxt);
 	for (unsigned int i = 0; i < n; i++)
 		spoil(t, c, s, pkts[i], s->sent + i + 1);
-	reorder(t, c, s, pkts, n);
-	n = duplicate(t, c, s, pkts, n, max);
+	if (s->kinds & BIT(REORDER))
+		n = reorder(t, c, w, s, pkts, n, max);
+	n = duplicate(t, c, s, pkts, n, made, max);
 	s->sent += made;
 	if (s->kinds & BIT(GARBAGE) && c->flags & TCP_F_FIN_SENT && !s->garbage)
 		send_garbage(t, c, w, s);

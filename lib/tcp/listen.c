@@ -219,8 +219,6 @@ static void half_open(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, in
 	/* A cookie cannot say so: what it offers is the same at all times. */
 	if (t->held_max && unlikely(t->fair_window < half.rcv_wnd))
 		half.rcv_wnd = (uint16_t)(t->fair_window >> half.rcv_wscale << half.rcv_wscale);
-	if (unlikely(l->chaos))
-		tcp_chaos_half(t, &half, l);
 	if (half.agreed & TCP_AGREED_WS && unlikely(f->wscale > TCP_WSCALE_MAX))
 		count(t->ctr, CTR_RX_WSCALE_HIGH);
 	h = tcp_half_keep(t, &half, f->hash, &why);
@@ -233,8 +231,7 @@ static void half_open(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, in
 		tw->half = tcp_small_index(t, h);
 	}
 	count(t->ctr, CTR_SYN_RECEIVED);
-	if (unlikely(half.late)) {
-		tcp_chaos_delay(t, h, l);
+	if (unlikely(l->chaos) && tcp_chaos_half(t, h, l)) {
 		pkt_recycle(t->pool, m);
 		return;
 	}
@@ -262,18 +259,28 @@ static bool cookie_wanted(const struct tcp *t, const struct tcp_version *v)
 	       t->conn_pool.used + t->half_open >= t->conn_pool.max;
 }
 
+/* A server that stops, is overloaded or misbehaves. True: m was consumed. */
+static bool syn_refused(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, const struct listener *l)
+{
+	if (t->draining)
+		tcp_listen_reset(t, m, f, l, CTR_RX_SYN_DRAIN);
+	else if (l->chaos && tcp_chaos_syn(t, m, f, l))
+		return true;
+	else if (t->pressure > 1)
+		tcp_drop(t, m, CTR_RX_SYN_PRESSURE);
+	else
+		return false;
+	return true;
+}
+
 void tcp_syn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int version,
 		   struct tcp_time_wait *tw)
 {
 	const struct tcp_version *v = &t->version[version];
 	int32_t path;
 
-	if (t->draining) {
-		tcp_listen_reset(t, m, f, v->listener, CTR_RX_SYN_DRAIN);
-	} else if (unlikely(v->listener->chaos) && tcp_chaos_syn(t, m, f, v->listener)) {
+	if (unlikely(t->unusual) && syn_refused(t, m, f, v->listener)) {
 		return;
-	} else if (unlikely(t->pressure > 1)) {
-		tcp_drop(t, m, CTR_RX_SYN_PRESSURE);
 	} else if (t->conn_pool.used >= t->conn_pool.max) {
 		tcp_drop(t, m, CTR_RX_SYN_NO_CONN);
 	} else if (unlikely(!tw && cookie_wanted(t, v))) {

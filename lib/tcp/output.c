@@ -542,8 +542,8 @@ unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 {
 	bool ready = net_path_ready(t->net, c->path), failed = false;
 	const unsigned int room = max;
+	struct tcp_chaos_turn chaos;
 	unsigned int n = 0;
-	uint32_t wnd = 0;
 	bool full;
 
 	*more = false;
@@ -556,7 +556,7 @@ unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 			return 1;
 	}
 	if (unlikely(c->flags & TCP_F_SLOW))
-		wnd = tcp_chaos_before(t, c, w, &max);
+		tcp_chaos_before(t, c, w, &chaos, &max);
 	while (n < max) {
 		struct rte_mbuf *m = next_segment(t, c, w, &failed);
 
@@ -571,7 +571,7 @@ unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		t->retry_at = t->now + US_PER_MS;
 	full = n == max;
 	if (unlikely(c->flags & TCP_F_SLOW)) {
-		n = tcp_chaos_after(t, c, w, wnd, pkts, n, room);
+		n = tcp_chaos_after(t, c, w, &chaos, pkts, n, room);
 		if (c->state == TCP_CLOSED)
 			return n;
 	}

@@ -571,16 +571,79 @@ static void duplicates_all(void **s)
 
 static void reorders(void **s)
 {
-	static const uint32_t order[] = {0, 2, 1, 4, 3, 5};
+	static const uint32_t order[] = {0, 2, 1, 4, 3};
 	struct kit *k = *s;
 	struct kit_peer *p = peer_with(k, "chaos-reorder", "2", NULL);
 
 	p->app.on_open = 6 * 1460;
 	kit_open(p);
-	for (unsigned int i = 0; i < 6; i++)
+	for (unsigned int i = 0; i < 5; i++)
 		expect(p, .flags = ACK, .seq = 1 + 1460 * order[i], .ack = 1, .len = 1460);
 	kit_quiet(k);
 	assert_int_equal(kit_ctr(k, CTR_CHAOS_REORDERED), 2);
+	kit_app_send(p, 100); /* the sixth waits for what comes in a later turn */
+	expect(p, .flags = ACK, .seq = 1 + 1460 * 6, .ack = 1, .len = 100);
+	expect(p, .flags = ACK, .seq = 1 + 1460 * 5, .ack = 1, .len = 1460);
+	kit_quiet(k);
+	assert_int_equal(kit_ctr(k, CTR_CHAOS_REORDERED), 3);
+	assert_int_equal(kit_ctr(k, CTR_TX_RETRANSMITS), 0);
+}
+
+/* Every one: in pairs, whatever the turns. */
+static void reorders_from_turn_to_turn(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = peer_with(k, "chaos-reorder", "1", NULL);
+
+	kit_open(p);
+	for (uint32_t at = 1; at < 400; at += 200) {
+		kit_app_send(p, 100);
+		kit_quiet(k);
+		kit_app_send(p, 100);
+		expect(p, .flags = ACK, .seq = at + 100, .ack = 1, .len = 100);
+		expect(p, .flags = ACK, .seq = at, .ack = 1, .len = 100);
+		kit_quiet(k);
+	}
+	assert_int_equal(kit_ctr(k, CTR_CHAOS_REORDERED), 2);
+}
+
+/* None follows: 10 ms later it leaves alone, the FIN too. */
+static void what_none_follows_is_late(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = peer_with(k, "chaos-reorder", "1", NULL);
+
+	kit_open(p);
+	kit_app_send(p, 100);
+	kit_advance(k, 9 * MS);
+	kit_quiet(k);
+	kit_advance(k, 2 * MS);
+	expect(p, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+	kit_quiet(k);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 101);
+	kit_app_close(p);
+	kit_quiet(k);
+	kit_advance(k, 11 * MS);
+	expect(p, .flags = FIN | ACK, .seq = 101, .ack = 1);
+	send_seg(p, .flags = FIN | ACK, .seq = 1, .ack = 102);
+	kit_drain(k);
+	assert_int_equal(kit_ctr(k, CTR_CHAOS_REORDERED), 0);
+	assert_int_equal(kit_ctr(k, CTR_TX_RETRANSMITS), 0);
+}
+
+/* One that is held back when its connection ends goes back to the pool: the kit looks. */
+static void what_is_held_back_is_not_lost(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = peer_with(k, "chaos-reorder", "1", NULL);
+
+	kit_open(p);
+	kit_app_send(p, 100);
+	kit_quiet(k);
+	send_seg(p, .flags = RST, .seq = 1);
+	assert_int_equal(kit_ctr(k, CTR_CONN_RESET_RX), 1);
+	kit_advance(k, 20 * MS);
+	kit_quiet(k);
 }
 
 static void shrinks_the_window(void **s)
@@ -802,6 +865,9 @@ static const struct CMUnitTest tests[] = {
 	CHAOS_TEST(duplicates),
 	CHAOS_TEST(duplicates_all),
 	CHAOS_TEST(reorders),
+	CHAOS_TEST(reorders_from_turn_to_turn),
+	CHAOS_TEST(what_none_follows_is_late),
+	CHAOS_TEST(what_is_held_back_is_not_lost),
 	CHAOS_TEST(shrinks_the_window),
 	CHAOS_TEST(fates_are_shares),
 	CHAOS_TEST(a_fate_is_reproduced),

@@ -59,7 +59,7 @@ enum chaos_form {
 	  "send every nth segment with a wrong IP header checksum")                                \
 	X(DUPLICATE, "chaos-duplicate", NTH, 1, 1000000, "10", "send every nth segment twice")     \
 	X(REORDER, "chaos-reorder", NTH, 1, 1000000, "10",                                         \
-	  "send every nth segment behind the one after it, of those that leave together")          \
+	  "send every nth segment behind the one after it, or 10 ms late where none follows")      \
 	X(SHRINK, "chaos-shrink-window", NTH, 1, 1000000, "10",                                    \
 	  "say half the receive window in every nth segment: its right edge moves left")
 
@@ -110,11 +110,8 @@ uint32_t chaos_draw(const struct chaos *set, const struct flow_tuple *tuple, uin
 /* A SYN to a listener with faults; true: it was refused, and m consumed. */
 bool tcp_chaos_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, const struct listener *l);
 
-/* The half-open record of such a listener's SYN: window, and whether the SYN-ACK waits (half->late). */
-void tcp_chaos_half(struct tcp *t, struct tcp_half *half, const struct listener *l);
-
-/* half->late: have the timer send the SYN-ACK. */
-void tcp_chaos_delay(struct tcp *t, struct tcp_half *half, const struct listener *l);
+/* The half-open record of such a listener's SYN: its window; true: the timer will send the SYN-ACK. */
+bool tcp_chaos_half(struct tcp *t, struct tcp_half *half, const struct listener *l);
 
 /*
  * A connection with TCP_F_SLOW was made: draw, and clear the flag if nothing hits it. False: no memory for
@@ -129,18 +126,25 @@ void tcp_chaos_end(struct tcp *t, struct tcp_conn *c);
 bool tcp_chaos_at(const struct tcp *t, const struct tcp_conn *c, uint32_t *at);
 void tcp_chaos_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 
-/*
- * Before segments are built: the send window becomes what pace and octets left allow, *max leaves room for
- * duplicates. Returns the true window.
- */
-uint32_t tcp_chaos_before(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, unsigned int *max);
+/* What is remembered while segments are built. */
+struct tcp_chaos_turn {
+	uint32_t wnd, nxt; /* true send window, and SND.NXT before */
+};
 
 /*
- * After: wnd is put back, the n segments are tampered with; no more than max are then there. Returns how
- * many. The connection may be CLOSED then.
+ * Before segments are built: the send window becomes what pace and octets left allow, *max leaves room for
+ * duplicates and for what an earlier turn held back.
  */
-unsigned int tcp_chaos_after(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t wnd,
-			     struct rte_mbuf **pkts, unsigned int n, unsigned int max);
+void tcp_chaos_before(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct tcp_chaos_turn *was,
+		      unsigned int *max);
+
+/*
+ * After: the window is put back, the n segments are tampered with; no more than max are then there.
+ * Returns how many. The connection may be CLOSED then.
+ */
+unsigned int tcp_chaos_after(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+			     const struct tcp_chaos_turn *was, struct rte_mbuf **pkts, unsigned int n,
+			     unsigned int max);
 
 /* The peer's FIN is not heard; counted. */
 bool tcp_chaos_deaf(struct tcp *t, const struct tcp_conn *c);
@@ -164,13 +168,14 @@ struct tcp_chaos {
 	uint32_t timers;       /* of them whose deadline below is valid */
 	uint32_t iss, irs;
 	uint32_t sent;         /* segments */
-	uint32_t nxt;          /* SND.NXT before output */
 	uint32_t read_left, write_left; /* octets */
-	uint32_t read_at, write_at, reset_at, half_at, end_at; /* ms */
+	uint32_t read_at, write_at, reset_at, half_at, end_at, held_at; /* ms */
 	uint8_t held : 1,      /* a FIN was, and counted */
 		leaving : 1,   /* pier_close was called: the handler's close is owed */
 		gone : 1,      /* the handler has seen close, or never open */
-		garbage : 1;   /* was sent */
+		garbage : 1,   /* was sent */
+		overdue : 1;   /* behind is to go now */
+	struct rte_mbuf *behind; /* a segment that waits for the next one; one mbuf at most */
 };
 
 static_assert(sizeof(struct tcp_chaos) <= 64, "one unit of the slab");

@@ -72,8 +72,15 @@ struct tcp {
 	uint32_t now_ms;
 	bool within_ms;  /* now is not the begin of that millisecond */
 	uint16_t worker;
-	uint8_t pressure;
-	bool draining;
+	/* What few SYNs meet; unusual: any of it. */
+	union {
+		struct {
+			uint8_t pressure;
+			bool draining;
+			bool chaos; /* a listener misbehaves on purpose */
+		};
+		uint32_t unusual;
+	};
 
 	struct counters *ctr;
 	struct net *net;
