@@ -35,6 +35,11 @@ static bool load_plugin(struct pier_listener *l, const char *path, const char *n
 		return false;
 	}
 	l->handler = &l->plugin.handler;
+	if (handler_find(l->handler->name)) {
+		config_error(errors, l->section, "plugin", "%s: its handler's name, %s, is that of a handler of "
+			     "pier's own: expected another", path, l->handler->name);
+		return false;
+	}
 	if (!name || !strcmp(name, l->handler->name))
 		return true;
 	config_error(errors, l->section, "handler", "expected %s, which is the plugin's, not \"%s\"",

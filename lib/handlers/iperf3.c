@@ -114,13 +114,15 @@ static void stream_timer(struct pier_conn *c, struct iperf3_conn *x)
 		pier_set_timer(c, x->sends && x->rate ? MS : POLL_US);
 }
 
-/* -w and -M. The control connection has seen that the window is allowed. */
-static void size(struct pier_conn *c, const struct iperf3_params *p)
+/*
+ * -w and -M. The control connection has seen that the window is allowed, but what is left for windows may not
+ * do for all streams. False: this one has the listener's.
+ */
+static bool size(struct pier_conn *c, const struct iperf3_params *p)
 {
-	if (p->window)
-		pier_set_buffers(c, p->window, p->window);
 	if (p->mss)
 		pier_set_mss(c, p->mss);
+	return !p->window || pier_set_buffers(c, p->window, p->window);
 }
 
 static void join(struct pier_conn *c, struct iperf3_conn *x, struct iperf3_session *s, uint16_t index)
@@ -133,7 +135,7 @@ static void join(struct pier_conn *c, struct iperf3_conn *x, struct iperf3_sessi
 	x->index = index;
 	x->bytes = 0;
 	x->rate = 0;
-	size(c, &s->params);
+	line->narrow = !size(c, &s->params);
 	pier_get_info(c, &info);
 	memcpy(line->remote, info.remote_addr, 16);
 	memcpy(line->local, info.local_addr, 16);

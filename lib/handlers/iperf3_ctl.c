@@ -382,7 +382,9 @@ static void watch_joining(struct pier_conn *c, struct iperf3_session *s)
 	if (n != ctl->moved)
 		ctl->deadline = c->now + settings(c)->setup_timeout;
 	ctl->moved = n;
-	if (iperf3_session_ready(s))
+	if (iperf3_session_ready(s) && iperf3_session_narrow(s))
+		fail(c, s, IPERF3_E_BUFFER_SET);
+	else if (iperf3_session_ready(s))
 		run(c, s);
 	else if (c->now >= ctl->deadline)
 		fail(c, s, IPERF3_E_ACCEPT);

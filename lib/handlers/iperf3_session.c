@@ -266,6 +266,14 @@ bool iperf3_session_ready(const struct iperf3_session *s)
 	return true;
 }
 
+bool iperf3_session_narrow(const struct iperf3_session *s)
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		if (s->stream[i].narrow)
+			return true;
+	return false;
+}
+
 /*
  * The client opens one stream after the other and numbers them so: in a test of both directions first those
  * on which it sends.

@@ -43,7 +43,7 @@ struct iperf3_stream {
 	uint32_t fate;        /* enum iperf3_fate */
 	uint8_t remote[16], local[16]; /* only for the report: addresses, ports */
 	uint16_t remote_port, local_port;
-	uint32_t spare;
+	uint32_t narrow;      /* it did not get the window that was asked for */
 } __attribute__((aligned(CACHE_LINE)));
 
 /* What the control connection has for a stream: told from PHASE_RUN on, and its books. */
@@ -180,6 +180,9 @@ uint32_t iperf3_session_joined(const struct iperf3_session *s);
 
 /* All streams have joined and said so. */
 bool iperf3_session_ready(const struct iperf3_session *s);
+
+/* Of a session that is ready: a stream has not the window that was asked for. */
+bool iperf3_session_narrow(const struct iperf3_session *s);
 
 /* Rank streams by their tickets, and say which of them send. */
 void iperf3_session_order(struct iperf3_session *s);

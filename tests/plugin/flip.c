@@ -16,9 +16,16 @@
 #ifndef FLIP_ABI
 #define FLIP_ABI PIER_HANDLER_ABI
 #endif
+#ifndef FLIP_SIZE
+#define FLIP_SIZE sizeof(struct pier_handler)
+#endif
+#ifndef FLIP_NAME
+#define FLIP_NAME "flip"
+#endif
 
 struct flip_settings {
 	uint32_t key;
+	uint64_t burn;
 	char *greeting;
 	char text[100]; /* made by setup */
 };
@@ -26,6 +33,8 @@ struct flip_settings {
 static const struct option options[] = {
 	{"key", OPTION_U32, offsetof(struct flip_settings, key), 0, 255, NULL, "255",
 	 "what each byte is xored with"},
+	{"burn", OPTION_U64, offsetof(struct flip_settings, burn), 0, 0, NULL, "0",
+	 "cycles that each answer takes"},
 	{"greeting", OPTION_STRING, offsetof(struct flip_settings, greeting), 0, 0, NULL, NULL,
 	 "sent first"},
 };
@@ -63,12 +72,15 @@ static size_t flip_data(struct pier_conn *c, const struct pier_slice *s, unsigne
 {
 	const struct flip_settings *set = c->settings;
 	struct flip *f = c->ctx;
+	const uint64_t start = __builtin_ia32_rdtsc();
 	const uint8_t *from = s[0].data;
 	uint8_t to[512];
 	size_t len = s[0].len < sizeof(to) ? s[0].len : sizeof(to);
 
 	for (size_t i = 0; i < len; i++)
 		to[i] = (uint8_t)(from[i] ^ set->key);
+	while (__builtin_ia32_rdtsc() - start < set->burn)
+		;
 	len = pier_send(c, to, len);
 	f->bytes += len;
 	if (len)
@@ -90,8 +102,8 @@ static void flip_stats(const void *settings, pier_stat *add, void *arg)
 
 static const struct pier_handler flip = {
 	.abi = FLIP_ABI,
-	.size = sizeof(struct pier_handler),
-	.name = "flip",
+	.size = FLIP_SIZE,
+	.name = FLIP_NAME,
 	.summary = "answer with each byte changed",
 	.ctx_size = sizeof(struct flip),
 	.options = &table,

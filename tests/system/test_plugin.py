@@ -47,13 +47,18 @@ def exchange(net, port, data):
 
 
 class Plugin(kit.PierCase):
+    BURN = 100_000_000 # cycles of the CPU's counter: more than 10 ms of any
+    OLD = 'FLIP_SIZE=offsetof(struct pier_handler, urgent)' # knows no later callbacks
+
     @classmethod
     def setUpClass(cls):
         cls.tree = Tree(Cleanups(cls))
         cls.path = cls.tree.compile('flip.so')
         cls.pier_options = {'more': f'[listen 4000]\nplugin = {cls.path}\n\n'
                                     f'[listen 4001]\nplugin = {cls.path}\nhandler = flip\nkey = 1\n'
-                                    f'greeting = x\n'}
+                                    f'greeting = x\n\n'
+                                    f'[listen 4002]\nplugin = {cls.path}\nburn = {cls.BURN}\n\n'
+                                    f'[listen 4003]\nplugin = {cls.tree.compile("old.so", cls.OLD)}\n'}
         super().setUpClass()
 
     def test_a_serves(self):
@@ -72,6 +77,21 @@ class Plugin(kit.PierCase):
         stats = self.pier.stats()
         self.assertGreater(stats['handler_passes'], 0)
         self.assertGreater(stats['handler_ticks'], stats['handler_passes'])
+
+    def test_b_a_slow_handler_is_seen(self):
+        """The time it takes is in the statistics, to the cycle at least, and so is that it was too slow."""
+        before = self.pier.stats()
+        for n in range(3):
+            self.assertEqual(exchange(self.net, 4002, b'\0'), b'flip 1: hello\n\xff')
+        after = self.pier.stats()
+        rose = {n: after[n] - before[n] for n in after if n.startswith('handler_')}
+        self.assertGreaterEqual(rose['handler_ticks'], 3 * self.BURN)
+        for name in ('handler_100us', 'handler_1ms', 'handler_10ms'):
+            self.assertGreaterEqual(rose[name], 3, rose)
+
+    def test_b_a_shorter_struct_serves(self):
+        """What was built when the API had fewer callbacks."""
+        self.assertTrue(exchange(self.net, 4003, b'x').startswith(b'flip 1: hello\n'))
 
     def test_c_new_file_of_the_same_name(self):
         """A reload takes the new file; a connection that was open keeps the old code."""
@@ -119,12 +139,23 @@ class PluginRefused(unittest.TestCase):
 
     def test_refused(self):
         good = self.tree.compile('good.so')
+        echo, nameless = 'FLIP_NAME="echo"', 'FLIP_NAME=""'
         self.refused('plugin = /none/such.so\n', 'pier.ini:5: plugin: cannot open /none/such.so')
         self.refused(f'plugin = {SOURCE}\n', 'pier.ini:5: plugin: ')
         self.refused(f'plugin = {self.tree.compile("abi.so", "FLIP_ABI=99")}\n',
                      "abi.so: built for another version of pier's handler API")
         self.refused(f'plugin = {self.tree.compile("none.so", "pier_plugin=another")}\n',
                      'none.so: no handler in it: expected PIER_PLUGIN(HANDLER)')
+        short = 'FLIP_SIZE=offsetof(struct pier_handler, urgent)-1'
+        self.refused(f'plugin = {self.tree.compile("short.so", short)}\n',
+                     'pier.ini:5: plugin: ' + self.tree.folder + '/short.so: handler struct is too short')
+        self.refused(f'plugin = {self.tree.compile("long.so", "FLIP_SIZE=sizeof(struct pier_handler)+8")}\n',
+                     "long.so: handler struct is longer than this pier's: built for a newer pier")
+        self.refused(f'plugin = {self.tree.compile("same.so", echo)}\n',
+                     "pier.ini:5: plugin: " + self.tree.folder + "/same.so: its handler's name, echo, is that of "
+                     "a handler of pier's own")
+        self.refused(f'plugin = {self.tree.compile("nameless.so", nameless)}\n',
+                     'nameless.so: handler has no name')
         self.refused(f'plugin = {good}\nhandler = echo\n', 'expected flip')
         self.refused(f'plugin = {good}\nkey = 256\n', 'pier.ini:6: key: expected')
         self.refused(f'plugin = {good}\nbody-size = 1\n', 'pier.ini:6: body-size')

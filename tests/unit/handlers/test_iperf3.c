@@ -652,6 +652,28 @@ static void test_window_and_mss(void **state)
 	done();
 }
 
+/* What was there for the control connection is spent when the second of two streams comes. */
+static void test_window_of_a_stream(void **state)
+{
+	struct fake_host *f, *d[2];
+
+	listen_with(NULL);
+	f = control(1, "{\"tcp\":true,\"time\":10,\"window\":65536,\"parallel\":2}");
+	HEAR(f, "\x0a");
+	d[0] = stream(1);
+	d[1] = connect_more();
+	d[1]->buffer_max = 65535;
+	say(d[1], cookie(1), IPERF3_COOKIE);
+	pass(3 * MS);
+	hear_error(f, IPERF3_E_BUFFER_SET);
+	assert_int_equal(d[0]->rcvbuf, 65536);
+	pass(200 * MS);
+	assert_true(d[0]->aborted && d[1]->aborted);
+	assert_int_equal(stat_of("tests_failed"), 1);
+	assert_int_equal(stat_of("tests"), 0);
+	done();
+}
+
 /* A stream that comes to the next version of the listener. */
 static struct fake_host *stream_after_reload(unsigned int test)
 {
@@ -793,6 +815,7 @@ int main(void)
 		cmocka_unit_test(test_stream_lost),
 		cmocka_unit_test(test_several_tests),
 		cmocka_unit_test(test_window_and_mss),
+		cmocka_unit_test(test_window_of_a_stream),
 		cmocka_unit_test(test_reload),
 		cmocka_unit_test(test_reload_order),
 		cmocka_unit_test(test_reloads_leave_nothing),

@@ -18,7 +18,7 @@ static char rules_path[] = "/tmp/pier_match_XXXXXX";
 
 /* A handler that writes down what it hears. */
 struct spy {
-	uint64_t id;
+	const char *last_words; /* on drain; NULL: it has none, and does not mind */
 	char heard[20000];
 };
 
@@ -72,10 +72,19 @@ static void spy_close(struct pier_conn *c, enum pier_close_reason why)
 	spy_note("<close>");
 }
 
+static bool spy_drain(struct pier_conn *c)
+{
+	assert_int_equal(*(uint64_t *)c->ctx, 0x1234);
+	spy_note("<drain>");
+	if (spy.last_words)
+		pier_send(c, spy.last_words, strlen(spy.last_words));
+	return spy.last_words != NULL;
+}
+
 static const struct pier_handler handler_spy = {
 	.abi = PIER_HANDLER_ABI, .size = sizeof(struct pier_handler), .name = "spy", .summary = "",
 	.ctx_size = 24, .open = spy_open, .data = spy_data, .timer = spy_timer, .eof = spy_eof,
-	.close = spy_close,
+	.close = spy_close, .drain = spy_drain,
 };
 
 static int set_up(void **state)
@@ -179,6 +188,61 @@ static void test_out_reset(void **state)
 	fake_free(f);
 }
 
+/* The server stops: the handler behind is asked, in its own terms; before there is one nobody is. */
+static void test_drain(void **state)
+{
+	struct fake_host *f = start("then=spy\naction=1 then");
+
+	fake_drain(f);
+	assert_int_equal(f->closes, 1);
+	assert_int_equal(f->why, PIER_CLOSE_SHUTDOWN);
+	assert_string_equal(spy.heard, "");
+	fake_free(f);
+
+	f = start("then=spy\nthen-from=open");
+	fake_run(f);
+	fake_drain(f);
+	assert_string_equal(spy.heard, "<open><drain><close>");
+	assert_int_equal(f->why, PIER_CLOSE_SHUTDOWN);
+	fake_free(f);
+
+	f = start("then=spy\nthen-from=open");
+	spy.last_words = "bye";
+	fake_run(f);
+	fake_drain(f);
+	fake_run(f);
+	assert_string_equal(spy.heard, "<open><drain>");
+	assert_string_equal(f->out, "hi bye");
+	assert_int_equal(f->closes, 0);
+	fake_free(f);
+}
+
+/* Last words are looked at as others are: what a rule finds in them is done at once. */
+static void test_drain_and_a_rule(void **state)
+{
+	struct fake_host *f = start("then=spy\nthen-from=open\ndirection=out\naction=3 reset");
+
+	spy.last_words = "a secret";
+	fake_run(f);
+	fake_drain(f);
+	assert_true(f->aborted);
+	fake_run(f);
+	assert_int_equal(f->closes, 1);
+	assert_int_equal(f->why, PIER_CLOSE_ABORT);
+	fake_free(f);
+
+	f = start("then=spy\nthen-from=open\ndirection=out\naction=3 close");
+	spy.last_words = "a secret";
+	fake_run(f);
+	fake_drain(f);
+	assert_true(f->shut);
+	assert_int_equal(f->closes, 0);
+	fake_fin(f);
+	fake_run(f);
+	assert_int_equal(f->why, PIER_CLOSE_NORMAL);
+	fake_free(f);
+}
+
 /* No rule decides: for 16k, for a time, or at the end of data; then match itself reads it. */
 static void test_nobody_decides(void **state)
 {
@@ -253,6 +317,8 @@ int main(void)
 		cmocka_unit_test(test_from_match),
 		cmocka_unit_test(test_from_open),
 		cmocka_unit_test(test_out_reset),
+		cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_drain_and_a_rule),
 		cmocka_unit_test(test_nobody_decides),
 		cmocka_unit_test(test_http),
 		cmocka_unit_test(test_inner_refused),
