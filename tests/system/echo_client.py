@@ -37,7 +37,7 @@ async def main(address, port, connections, size):
     source = random.Random(connections)
     results = await asyncio.wait_for(asyncio.gather(
         *(one(address, port, source.randbytes(size), everybody_is_there)
-          for _ in range(connections)), return_exceptions=True), 60)
+          for _ in range(connections)), return_exceptions=True), 240)
     right = results.count(True)
     print(f'{right} of {connections} right')
     for result in {repr(r) for r in results if r is not True}:

@@ -35,7 +35,7 @@ def unique(what='t'):
     return f'pier-test-{what}{os.getpid()}-{next(numbers)}'
 
 
-def command(words, timeout=60, check=True, **more):
+def command(words, timeout=300, check=True, **more):
     """Run to the end; the result has stdout and stderr as text. A failure shows them."""
     more.setdefault('stdin', subprocess.DEVNULL)
     more.setdefault('text', True)
@@ -47,7 +47,7 @@ def command(words, timeout=60, check=True, **more):
     return run
 
 
-def wait_for(what, condition, seconds=20):
+def wait_for(what, condition, seconds=60):
     """Poll until condition() is true. A limit for a hang, not a timing that is asserted."""
     end = time.monotonic() + seconds
     while True:
@@ -57,6 +57,15 @@ def wait_for(what, condition, seconds=20):
         if time.monotonic() > end:
             raise AssertionError(f'{what}: not within {seconds} s')
         time.sleep(0.02)
+
+
+def all_captured(net, path, address=SERVER):
+    """Wait until the tcpdump that writes path, whose filter lets ICMP through, has all that pier has sent:
+    packets are captured in their order, and the answer to a ping is behind it."""
+    net.run(['ping', '-c', '1', '-W', '60', address])
+    wait_for('it is written', lambda: 'ICMP echo reply' in subprocess.run(
+        ['tcpdump', '-nn', '-r', path, 'icmp'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        check=False).stdout)
 
 
 class Cleanups:
@@ -121,7 +130,7 @@ class Telemetry:
     def __init__(self, prefix):
         paths = [f'{d}/dpdk_telemetry.v2' for d in runtime_folders(prefix)]
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.socket.settimeout(10)
+        self.socket.settimeout(60)
         try:
             if not paths:
                 raise FileNotFoundError(f'no runtime folder of {prefix}')
@@ -185,7 +194,7 @@ class Pier:
     def wait_ready(self, net=None, address=SERVER, port=9):
         probe = (f'import socket; socket.create_connection(("{address}", {port}), 1).close()')
         wait_for('pier answers', lambda: self.alive() and not
-                 (net or self.net).run(['python3', '-c', probe], check=False).returncode, 30)
+                 (net or self.net).run(['python3', '-c', probe], check=False).returncode)
 
     def ask(self, question):
         telemetry = Telemetry(self.prefix)
@@ -197,7 +206,7 @@ class Pier:
     def stats(self):
         return self.ask('/pier/stats')
 
-    def stop(self, how=signal.SIGTERM, seconds=30):
+    def stop(self, how=signal.SIGTERM, seconds=60):
         """Ask it to stop; returns the exit status."""
         self.process.send_signal(how)
         try:

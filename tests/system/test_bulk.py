@@ -68,7 +68,7 @@ class Bulk(PierCase):
 
     def test_source_sends_all_and_ends(self):
         before = self.handler_stats(5002)
-        got = self.net.run(['nc', '-d', '-w', '10', SERVER, '5002'], text=False).stdout
+        got = self.net.run(['nc', '-d', '-w', '60', SERVER, '5002'], text=False).stdout
         self.assertEqual(len(got), 3 << 20)
         self.assertEqual(got, bytes(range(256)) * (len(got) // 256))
         after = self.handler_stats(5002)
@@ -77,7 +77,7 @@ class Bulk(PierCase):
 
     def test_sink_takes_and_counts(self):
         before = self.handler_stats(5001)['bytes']
-        self.net.run(['sh', '-c', f'head -c 2000000 /dev/zero | nc -N -w 10 {SERVER} 5001'],
+        self.net.run(['sh', '-c', f'head -c 2000000 /dev/zero | nc -N -w 60 {SERVER} 5001'],
                      stdin=subprocess.DEVNULL)
         wait_for('all is counted',
                  lambda: self.handler_stats(5001)['bytes'] - before == 2000000)
@@ -93,5 +93,5 @@ class Bulk(PierCase):
         self.assertEqual(self.handler_stats(5003)['bad_lengths'] - before, 1)
 
     def test_rr_fixed(self):
-        run = self.net.run(['nc', '-N', '-w', '5', SERVER, '5004'], stdin=None, input='x' * 350)
+        run = self.net.run(['nc', '-N', '-w', '60', SERVER, '5004'], stdin=None, input='x' * 350)
         self.assertEqual(len(run.stdout), 15000)

@@ -69,7 +69,7 @@ class Crowd(unittest.TestCase):
         self.phase(crowd, 'answered', n // 100)
         stats = self.pier.stats()
         self.assertEqual(stats['rx_payload_bytes'], n // 100 * 64)
-        crowd.communicate('\n', timeout=30)
+        crowd.communicate('\n', timeout=60)
         self.assertEqual(crowd.returncode, 0)
         self.assertEqual(self.pier.stop(seconds=60), 0, self.pier.log()[-4000:])
 
@@ -127,7 +127,7 @@ class Crowd(unittest.TestCase):
         crowd.stdin.flush()
         said = json.loads(crowd.stdout.readline())
         self.assertEqual((said['answered'], said['wrong']), (room, 0), said)
-        crowd.communicate('\n', timeout=30)
+        crowd.communicate('\n', timeout=60)
         self.assertEqual(self.pier.stop(seconds=60), 0, self.pier.log()[-4000:])
 
 

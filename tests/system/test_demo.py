@@ -14,7 +14,7 @@ from kit import ROOT, SERVER, command, huge_files, runtime_folders, unique, wait
 from test_life import assert_sleeps
 
 NOBODY = 65534
-CURL = ['curl', '-sS', '-m', '10', '-w', '\n%{http_code}', f'http://{SERVER}/']
+CURL = ['curl', '-sS', '-m', '60', '-w', '\n%{http_code}', f'http://{SERVER}/']
 
 
 def ignore(folder, names):
@@ -119,7 +119,7 @@ class Demo(unittest.TestCase):
         demo, said = self.start_demo()
         self.assertIn(f'ip netns exec {self.name} curl', said)
         demo.send_signal(signal.SIGINT)
-        rest = demo.communicate(timeout=30)[0]
+        rest = demo.communicate(timeout=60)[0]
         self.assertIn(demo.returncode, (0, 130), rest)
         self.assertNotIn('ended with status', rest)
         self.assert_nothing_left()
@@ -127,7 +127,7 @@ class Demo(unittest.TestCase):
     def test_pier_killed(self):
         demo, _ = self.start_demo()
         os.kill(self.pier(), signal.SIGKILL)
-        demo.communicate(timeout=30)
+        demo.communicate(timeout=60)
         self.assertNotEqual(demo.returncode, 0)
         self.assert_nothing_left()
 
@@ -167,7 +167,7 @@ class Demo(unittest.TestCase):
         curl = command(['ip', 'netns', 'exec', self.name, *CURL])
         self.assertTrue(curl.stdout.endswith('\n200'))
         demo.send_signal(signal.SIGTERM)
-        demo.communicate(timeout=30)
+        demo.communicate(timeout=60)
         self.assert_nothing_left()
 
     def test_sleeps_when_idle(self):
@@ -175,7 +175,7 @@ class Demo(unittest.TestCase):
         time.sleep(1)
         assert_sleeps(self, self.pier())
         demo.send_signal(signal.SIGTERM)
-        demo.communicate(timeout=30)
+        demo.communicate(timeout=60)
 
     def test_missing_packages_are_named(self):
         with tempfile.TemporaryDirectory(prefix='pier-test-') as tools:

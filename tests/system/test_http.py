@@ -23,7 +23,7 @@ class Http(PierCase):
     pier_options = {'more': '[listen 8080]\nhandler = http\nbody-size = 100000\n'}
 
     def test_page(self):
-        run = self.net.run(['curl', '-sS', '-m', '10', '-w', '\n%{http_code} %{size_download}', URL])
+        run = self.net.run(['curl', '-sS', '-m', '60', '-w', '\n%{http_code} %{size_download}', URL])
         body, status = run.stdout.rsplit('\n', 1)
         code, size = status.split()
         self.assertEqual(code, '200')
@@ -31,15 +31,15 @@ class Http(PierCase):
         self.assertGreater(int(size), 0)
 
     def test_head(self):
-        got = self.net.run(['curl', '-sS', '-m', '10', '-D', '-', URL]).stdout
+        got = self.net.run(['curl', '-sS', '-m', '60', '-D', '-', URL]).stdout
         length = re.search(r'(?im)^content-length: (\d+)\r?$', got).group(1)
-        head = self.net.run(['curl', '-sS', '-m', '10', '-I', URL]).stdout
+        head = self.net.run(['curl', '-sS', '-m', '60', '-I', URL]).stdout
         self.assertRegex(head, r'^HTTP/1\.1 200 ')
         self.assertRegex(head, rf'(?im)^content-length: {length}\r?$')
         self.assertTrue(head.replace('\r', '').endswith('\n\n'), head)
 
     def test_keep_alive(self):
-        run = self.net.run(['curl', '-sS', '-m', '10', '-o', '/dev/null', '-o', '/dev/null', '-o',
+        run = self.net.run(['curl', '-sS', '-m', '60', '-o', '/dev/null', '-o', '/dev/null', '-o',
                             '/dev/null', '-w', '%{http_code} %{num_connects} %{local_port}\n',
                             URL, URL, URL])
         lines = [line.split() for line in run.stdout.splitlines()]
@@ -47,19 +47,19 @@ class Http(PierCase):
         self.assertEqual(len({line[2] for line in lines}), 1)
 
     def test_connection_close(self):
-        run = self.net.run(['curl', '-sS', '-m', '10', '-H', 'Connection: close', '-D', '-', '-o',
+        run = self.net.run(['curl', '-sS', '-m', '60', '-H', 'Connection: close', '-D', '-', '-o',
                             '/dev/null', '-o', '/dev/null', '-w', 'connects %{num_connects}\n',
                             URL, URL])
         self.assertEqual(run.stdout.count('connects 1'), 2)
         self.assertRegex(run.stdout, r'(?im)^connection: close\r?$')
 
     def test_large_body(self):
-        run = self.net.run(['curl', '-sS', '-m', '20', '-o', '/dev/null', '-w',
+        run = self.net.run(['curl', '-sS', '-m', '60', '-o', '/dev/null', '-w',
                             '%{http_code} %{size_download}', f'http://{SERVER}:8080/'])
         self.assertEqual(run.stdout, '200 100000')
 
     def test_garbage(self):
-        run = self.net.run(['nc', '-N', '-w', '5', SERVER, '80'], stdin=None,
+        run = self.net.run(['nc', '-N', '-w', '60', SERVER, '80'], stdin=None,
                            input='no request at all\r\n\r\n')
         self.assertRegex(run.stdout, r'^HTTP/1\.1 400 ')
 
@@ -72,7 +72,7 @@ class Http(PierCase):
         self.assertEqual(self.pier.stats()['conn_reset_tx'], before)
 
     def test_wrk(self):
-        run = self.net.run(['wrk', '-t1', '-c200', '-d5', URL])
+        run = self.net.run(['wrk', '-t1', '-c200', '-d5', '--timeout', '60', URL])
         self.assertNotIn('Socket errors', run.stdout)
         self.assertNotIn('Non-2xx', run.stdout)
         requests = int(re.search(r'(\d+) requests in', run.stdout).group(1))

@@ -74,7 +74,7 @@ class HttpFiles(PierCase):
             f.write(data)
 
     def curl(self, *words, **more):
-        return self.net.run(['curl', '-sS', '-m', '40', *words], **more)
+        return self.net.run(['curl', '-sS', '-m', '240', *words], **more)
 
     def status(self, *words):
         return self.curl('-o', '/dev/null', '-w', '%{http_code}', *words).stdout
@@ -182,13 +182,13 @@ class HttpFiles(PierCase):
 
     def test_bytes_without_memory(self):
         """A terabyte is begun and left; what is queued for it is bounded by the send buffer."""
-        self.net.run(['sh', '-c', f'curl -sS -m 20 {URL}/bytes/1000000000000 | head -c 50000000 | wc -c'],
-                     check=False)
-        run = self.net.run(['sh', '-c', f'curl -sS -m 30 -r 999000000000- {URL}/bytes/1000000000000 |'
-                            ' head -c 100000000 | sha256sum'], check=False)
+        count = 30_000_000
+        get = f'curl -sS -m 240 {{}} {URL}/bytes/1000000000000 | head -c {count}'
+        self.assertEqual(self.net.run(['sh', '-c', get.format('') + ' | wc -c']).stdout.strip(), str(count))
+        run = self.net.run(['sh', '-c', get.format('-r 999000000000-') + ' | sha256sum'])
         first = 999000000000 % 65536
-        want = tester_bytes(100000000 + 65536)[first:first + 100000000]
-        self.assertEqual(run.stdout.split()[0], digest(want))
+        want = tester_bytes(count + 65536)[first:first + count]
+        self.assertEqual(run.stdout.split()[0], digest(want), run.stderr)
 
     def test_order_behind_a_delay(self):
         got = self.net.run([sys.executable, '-c', PIPELINE, SERVER]).stdout
@@ -213,7 +213,7 @@ class HttpFiles(PierCase):
         self.assertEqual(self.status('-H', f'If-None-Match: {etag}', f'{URL}/changing.txt'), '200')
 
     def test_wrk(self):
-        run = self.net.run(['wrk', '-t1', '-c50', '-d2', f'{URL}/small.txt'])
+        run = self.net.run(['wrk', '-t1', '-c50', '-d2', '--timeout', '60', f'{URL}/small.txt'])
         self.assertNotIn('Socket errors', run.stdout)
         self.assertNotIn('Non-2xx', run.stdout)
         self.assertEqual(self.pier.stats()['rx_csum_bad'], 0)

@@ -22,7 +22,7 @@ class AfPacket(unittest.TestCase):
     def test_finished_sums(self):
         net, pier = self.start(tx_offload=False)
         pier.wait_ready()
-        run = net.run(['curl', '-sS', '-m', '10', '-o', '/dev/null', '-w', '%{http_code}',
+        run = net.run(['curl', '-sS', '-m', '60', '-o', '/dev/null', '-w', '%{http_code}',
                        f'http://{SERVER}/'])
         self.assertEqual(run.stdout, '200')
         echo_file(self, net, 5, NC)

@@ -63,10 +63,10 @@ class Match(kit.PierCase):
         self.assertEqual(self.net.run(['python3', '-c', script]).stdout, 'reset\n')
 
     def test_then_http(self):
-        got = self.net.run(['curl', '-sS', '-m', '10', '-w', '\n%{http_code} %{size_download}',
+        got = self.net.run(['curl', '-sS', '-m', '60', '-w', '\n%{http_code} %{size_download}',
                             f'http://{SERVER}:9002/']).stdout
         self.assertTrue(got.endswith('\n200 77'), got)
-        run = self.net.run(['curl', '-sS', '-m', '10', f'http://{SERVER}:9002/evil'], check=False)
+        run = self.net.run(['curl', '-sS', '-m', '60', f'http://{SERVER}:9002/evil'], check=False)
         self.assertIn(run.returncode, (0, 56))
 
     def test_looks_on_in_both_directions(self):
@@ -98,7 +98,7 @@ class Match(kit.PierCase):
         old.stdin.flush()
         self.assertEqual(old.stdout.readline(), "b'1 12\\n'\n")
         old.stdin.close()
-        old.wait(10)
+        old.wait(60)
 
     def test_a_proxy_to_itself_is_refused(self):
         path = os.path.join(self.folder, 'loop.ini')

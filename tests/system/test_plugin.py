@@ -113,7 +113,7 @@ class Plugin(kit.PierCase):
         old.stdin.flush()
         self.assertEqual(old.stdout.readline(), repr(bytes(b ^ 255 for b in b'ab')) + '\n')
         old.stdin.close()
-        old.wait(10)
+        old.wait(60)
 
         def one_left():
             with open(f'/proc/{self.server_pid()}/maps', encoding='ascii') as maps:

@@ -74,7 +74,7 @@ c.close()
 RESET_ME = '''
 import socket, sys
 c = socket.create_connection((sys.argv[1], int(sys.argv[2])))
-c.settimeout(20)
+c.settimeout(60)
 try:
     c.sendall(b'hello')
     sys.exit(f'got {c.recv(100)}')
@@ -150,7 +150,7 @@ class Proxy(PierCase):
         return server
 
     def curl(self, port, *more, **options):
-        return self.net.run(['curl', '-sS', '--max-time', '30', *more, f'http://{SERVER}:{port}/'],
+        return self.net.run(['curl', '-sS', '--max-time', '120', *more, f'http://{SERVER}:{port}/'],
                             **options)
 
     def test_curl_gets_a_file_through_it(self):
@@ -179,10 +179,10 @@ class Proxy(PierCase):
 
     def through(self, port, upstream, text, before=b''):
         server = self.serve(['python3', '-c', LISTEN_ONCE, CLIENT, str(upstream)], upstream)
-        run = self.net.run(['nc', '-N', '-w', '10', SERVER, str(port)], stdin=None,
+        run = self.net.run(['nc', '-N', '-w', '60', SERVER, str(port)], stdin=None,
                            input=before + text, text=False)
         self.assertEqual(run.stdout, b'answered behind the FIN')
-        return server.communicate(timeout=20)[0]
+        return server.communicate(timeout=60)[0]
 
     def test_half_close_and_version_1(self):
         got = self.through(8002, 8081, b'to the other side')
@@ -207,7 +207,7 @@ class Proxy(PierCase):
         self.assertEqual(self.through(8005, 8082, b'a'), b'a')
 
     def test_no_upstream_is_closed(self):
-        run = self.net.run(['nc', '-N', '-w', '10', SERVER, '8005'], stdin=None, input='a')
+        run = self.net.run(['nc', '-N', '-w', '60', SERVER, '8005'], stdin=None, input='a')
         self.assertEqual((run.returncode, run.stdout), (0, ''))
 
     def test_curl_with_a_header(self):
@@ -224,7 +224,7 @@ class Proxy(PierCase):
 
     def test_no_header_in_time(self):
         before = self.handler_stats(8007)['proxy_timeouts']
-        self.net.run(['nc', '-d', '-w', '10', SERVER, '8007'], stdin=None, check=False)
+        self.net.run(['nc', '-d', '-w', '60', SERVER, '8007'], stdin=None, check=False)
         self.assertEqual(self.handler_stats(8007)['proxy_timeouts'] - before, 1)
 
     def reset_by(self, port, stat):
