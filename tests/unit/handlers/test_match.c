@@ -293,6 +293,10 @@ static void test_bounds(void **state)
 	say(f, "two");
 	assert_string_equal(f->out, "1 3\n1 6\n");
 	fake_free(f);
+	f = start("action=* report\nbound=2 depth=6"); /* its last byte included */
+	say(f, "twotwotwo");
+	assert_string_equal(f->out, "2 3\n2 6\n");
+	fake_free(f);
 	f = start("action=* report\nbound=2 depth=8");
 	say(f, "twotwotwo");
 	assert_string_equal(f->out, "2 3\n2 6\n");
@@ -505,6 +509,34 @@ static void test_turn_of_many(void **state)
 	free(text);
 }
 
+/* Matches of one connection after the other count together; the one behind them waits for the next turn. */
+static void test_matches_turn_is_shared(void **state)
+{
+	struct fake_host *f[3];
+	char text[61], all[200];
+
+	memset(text, 'x', 60);
+	text[60] = 0;
+	snprintf(all, sizeof(all), "rules=%s\nmatches-turn=100", rules_path);
+	for (unsigned int i = 0; i < 3; i++) {
+		f[i] = fake_new(&handler_match, all);
+		f[i]->conn.now = 8000000000;
+		fake_input(f[i], text, 60);
+	}
+	for (unsigned int i = 0; i < 3; i++)
+		fake_turn(f[i]);
+	assert_int_equal(f[0]->taken, 60);
+	assert_int_equal(f[1]->taken, 60);
+	assert_int_equal(f[2]->taken, 0);
+	assert_int_equal(stat_of(f[2], "scans_stopped"), 0);
+	f[2]->conn.now++;
+	fake_turn(f[2]);
+	assert_int_equal(f[2]->taken, 60);
+	assert_int_equal(stat_of(f[2], "rule_4"), 60);
+	for (unsigned int i = 0; i < 3; i++)
+		fake_free(f[i]);
+}
+
 static void test_matches_turn(void **state)
 {
 	struct fake_host *f = start("matches-turn=10");
@@ -611,6 +643,7 @@ int main(void)
 		cmocka_unit_test(test_scan_time),
 		cmocka_unit_test(test_scan_time_of_what_is_sent),
 		cmocka_unit_test(test_turn_of_many),
+		cmocka_unit_test(test_matches_turn_is_shared),
 		cmocka_unit_test(test_matches_turn),
 		cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_stream_memory),

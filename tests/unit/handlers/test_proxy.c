@@ -566,6 +566,24 @@ static void test_settings_are_checked(void **state)
 	}
 }
 
+/* All that may be connected to is told, for who checks that none is pier itself. */
+static void test_targets(void **state)
+{
+	struct fake_host *f = fake_new(&handler_proxy, "upstream=10.0.0.1:81 10.0.0.2:82");
+	struct pier_target t;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_true(handler_proxy.target(f->settings, i, &t));
+		assert_string_equal(t.key, "upstream");
+		assert_int_equal(t.port, 81 + i);
+		assert_int_equal(t.addr[15], 1 + i);
+		assert_int_equal(t.addr[11], 0xff);
+	}
+	assert_false(handler_proxy.target(f->settings, 2, &t));
+	fake_free(fake_opened(0));
+	fake_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -590,6 +608,7 @@ int main(void)
 		cmocka_unit_test(test_drain_of_what_is_half_closed),
 		cmocka_unit_test(test_any_sizes),
 		cmocka_unit_test(test_settings_are_checked),
+		cmocka_unit_test(test_targets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

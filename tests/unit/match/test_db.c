@@ -231,6 +231,8 @@ static void test_pool(void **state)
 	assert_ptr_equal(match_pool_alloc(1016), p[0]); /* of one size, last in first out */
 	assert_int_equal(match_pool_bytes(1001), 1024);
 	assert_int_equal(match_pool_bytes(0), 16);
+	assert_int_equal(match_pool_bytes(4088), 4096);
+	assert_int_equal(match_pool_bytes(4089), 5120);
 	assert_int_equal(match_pool_bytes(5000), 5120);
 	assert_null(match_pool_alloc(SIZE_MAX / 2));
 	match_db_close(db);
