@@ -227,6 +227,6 @@ class Stop(unittest.TestCase):
                 # One that is still being set up ends in other words.
                 wait_for('it runs', lambda: pier.alive() and client.poll() is None and
                          pier.stats()['rx_payload_bytes'] + pier.stats()['tx_payload_bytes'] > 1 << 20)
-                self.assertEqual(pier.stop(), 0, pier.log()[-4000:])
+                self.assertEqual(pier.stop(seconds=150), 0, pier.log()[-4000:])
                 self.assertIn('the server has terminated', ''.join(client.communicate(timeout=60)))
                 self.assertNotIn('are reset', pier.log())
