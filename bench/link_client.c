@@ -186,6 +186,10 @@ static void take_one(struct client *c, struct rte_mbuf *m)
 		break;
 	case PEER_ERROR:
 		bench_die("the client: %s", c->peer.error);
+	case PEER_STALE:
+		peer_reset(&c->peer, i, m);
+		put(c, m);
+		break;
 	case PEER_NOTHING:
 		rte_pktmbuf_free(m);
 		break;

@@ -207,6 +207,16 @@ void peer_ack(struct peer *p, uint32_t i, struct rte_mbuf *m)
 	write_bare(p, i, m, TCP_ACK);
 }
 
+void peer_reset(struct peer *p, uint32_t i, struct rte_mbuf *m)
+{
+	struct peer_conn *c = &p->conns[i];
+	const uint32_t snd_nxt = c->snd_nxt;
+
+	c->snd_nxt = be32(tcp_of(rte_pktmbuf_mtod(m, uint8_t *))->ack);
+	write_bare(p, i, m, TCP_RST);
+	c->snd_nxt = snd_nxt;
+}
+
 void peer_stray(struct peer *p, uint32_t i, struct rte_mbuf *m)
 {
 	struct peer_conn *c = &p->conns[i];
@@ -456,6 +466,14 @@ static bool is_old(const struct peer_conn *c, const struct tcp_hdr *th, uint32_t
 	return be32(th->seq) != c->rcv_nxt && (int32_t)(end - c->rcv_nxt) <= 0;
 }
 
+/* The server has a connection that the client does not know any more. */
+static bool is_stale(const struct peer_conn *c, const struct tcp_hdr *th)
+{
+	return !(th->flags & TCP_RST) &&
+	       (c->state == PEER_CLOSED ||
+		(c->state == PEER_SYN_SENT && be32(th->ack) != c->snd_nxt));
+}
+
 enum peer_event peer_take(struct peer *p, struct rte_mbuf *m, uint32_t *at)
 {
 	uint8_t linear[2048];
@@ -478,6 +496,10 @@ enum peer_event peer_take(struct peer *p, struct rte_mbuf *m, uint32_t *at)
 		p->verified++;
 		if (!sums_ok(b, be16(ip->total_len)))
 			return error(p, "a bad checksum");
+	}
+	if (unlikely(p->cfg.tolerant && is_stale(c, th))) {
+		p->unexpected++;
+		return PEER_STALE;
 	}
 	if (th->flags & (TCP_SYN | TCP_RST))
 		return handshake(p, i, th);

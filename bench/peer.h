@@ -74,6 +74,7 @@ enum peer_event {
 	PEER_REPLY,   /* the next payload may be sent, or an ACK */
 	PEER_FIN,     /* answer complete and FIN: ours is to be sent */
 	PEER_DONE,    /* closed on both sides: the next SYN may be sent */
+	PEER_STALE,   /* tolerant: of a connection that was given up; an RST is due */
 	PEER_CREDIT,  /* push: peer_credit has changed. pull: an ACK is due */
 };
 
@@ -106,6 +107,9 @@ void peer_next(struct peer *p, uint32_t i, struct rte_mbuf *m);
 
 /* Write an ACK of all that connection i has received. */
 void peer_ack(struct peer *p, uint32_t i, struct rte_mbuf *m);
+
+/* Write over m, a packet of the server that is PEER_STALE, the RST that answers it (RFC 9293 3.10.7.1). */
+void peer_reset(struct peer *p, uint32_t i, struct rte_mbuf *m);
 
 /* Write again what connection i waits for an answer to; false: it waits for none. */
 bool peer_again(struct peer *p, uint32_t i, struct rte_mbuf *m);

@@ -254,7 +254,10 @@ uint64_t engine_next(const struct engine *e, uint64_t now)
 	return next;
 }
 
-void engine_pressure(struct engine *e, unsigned int level)
+static_assert(ENGINE_REFUSE_ALL == TCP_REFUSE_ALL, "two names of one number");
+
+void engine_pressure(struct engine *e, bool on, unsigned int refused)
 {
-	e->tcp.pressure = level;
+	e->tcp.pressure = on;
+	e->tcp.refused = (uint16_t)(on ? refused : 0);
 }

@@ -4,6 +4,7 @@
  */
 #include "pkt/parse.h"
 #include "pmtu.h"
+#include "tcp/ecn.h"
 #include "tcp/loss.h"
 
 /* RFC 7323 section 4.1: a sample from TSecr, if the peer's echo can be true. */

@@ -16,6 +16,7 @@
 #include "algo/isn.h"
 #include "pmtu.h"
 #include "tcp/connect.h"
+#include "tcp/ecn.h"
 
 #define IP_TCP_HDR 40 /* without options, IPv4 */
 

@@ -10,6 +10,7 @@
  * What is sent a second time, what carries no data, and what probes a closed window is never ECT: its
  * loss would not be noticed, or the mark could not be answered (sections 6.1.4 to 6.1.6).
  */
+#include "tcp/ecn.h"
 #include "tcp/tcp.h"
 #include "wire/ip4.h"
 

@@ -11,6 +11,7 @@
 #include "fast.h"
 #include "pmtu.h"
 #include "rcv.h"
+#include "tcp/ecn.h"
 #include "tcp/loss.h"
 #include "tcp/policy.h"
 

@@ -5,6 +5,7 @@
  */
 #include "fast.h"
 #include "tcp/connect.h"
+#include "tcp/ecn.h"
 
 #define COPY_AHEAD (1u << 20) /* ticks: at 1 ms 17 minutes, more than the largest timeout */
 

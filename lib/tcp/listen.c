@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "algo/isn.h"
+#include "tcp/ecn.h"
 #include "open.h"
 #include "pmtu.h"
 
@@ -259,6 +260,16 @@ static bool cookie_wanted(const struct tcp *t, const struct tcp_version *v)
 	       t->conn_pool.used + t->half_open >= t->conn_pool.max;
 }
 
+/* Evenly so many of TCP_REFUSE_ALL. */
+static bool is_refused(struct tcp *t)
+{
+	t->refusing += t->refused;
+	if (t->refusing < TCP_REFUSE_ALL)
+		return false;
+	t->refusing -= TCP_REFUSE_ALL;
+	return true;
+}
+
 /* A server that stops, is overloaded or misbehaves. True: m was consumed. */
 static bool syn_refused(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, const struct listener *l)
 {
@@ -266,7 +277,7 @@ static bool syn_refused(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, 
 		tcp_listen_reset(t, m, f, l, CTR_RX_SYN_DRAIN);
 	else if (l->chaos && tcp_chaos_syn(t, m, f, l))
 		return true;
-	else if (t->pressure > 1)
+	else if (t->pressure && is_refused(t))
 		tcp_drop(t, m, CTR_RX_SYN_PRESSURE);
 	else
 		return false;

@@ -6,6 +6,7 @@
 #include "fast.h"
 #include "pmtu.h"
 #include "tcp/connect.h"
+#include "tcp/ecn.h"
 #include "tcp/loss.h"
 #include "tcp/policy.h"
 #include "wire/tcp_opt.h"

@@ -12,6 +12,7 @@
  * again is reported as duplicate (RFC 3708), or after a timeout the ACKs of the first copies come in
  * (F-RTO, RFC 5682).
  */
+#include "tcp/ecn.h"
 #include "tcp/loss.h"
 
 #define DUP_THRESH 3

@@ -13,8 +13,6 @@
 #define TICK_TURNS    4   /* of a busy worker: far less than a timer's millisecond */
 #define CONTROL_TURNS 64
 #define LINK_US	      (100 * US_PER_MS)
-#define DROP_TIMES    4 /* times pressure_turns, until SYNs are dropped */
-#define LOST_ONE_IN   512
 
 /* What either side had to send again: the sign that packets are lost because of us. */
 static uint64_t repeats(const struct worker *w)
@@ -25,37 +23,22 @@ static uint64_t repeats(const struct worker *w)
 	       v[CTR_RX_SYN_IN_CONN];
 }
 
-/* In the present run of full bursts one packet in LOST_ONE_IN, or more, was sent again. */
-static bool losing(const struct worker *w)
-{
-	return (repeats(w) - w->repeats) * LOST_ONE_IN >= (uint64_t)w->full_turns * WORKER_BURST;
-}
-
-/*
- * A port that has more for us each time we ask may just have clients that wait for nothing but us: that is
- * a worker at work. Where packets are lost besides, it is not being kept up with: first SYNs cost a
- * cookie and no more (level 1), and if that does not help for several times as long, nothing (level 2),
- * so that what is refused is new connections. Each calm spell takes one level back.
- */
 static void pressure(struct worker *w, bool full)
 {
-	unsigned int level = w->pressure;
+	struct overload *o = &w->overload;
 
-	w->full_turns = full ? w->full_turns + 1 : 0;
-	w->calm_turns = full ? 0 : w->calm_turns + 1;
-	if (!w->full_turns)
-		w->repeats = repeats(w);
-	if (unlikely(w->full_turns >= w->pressure_turns * (level ? DROP_TIMES : 1) && level < 2 &&
-		     losing(w))) {
-		level++;
-		w->full_turns = 0;
-		w->repeats = repeats(w);
-	} else if (unlikely(level && w->calm_turns >= w->pressure_turns / 16)) {
-		level--;
-		w->calm_turns = 0;
-	}
-	if (unlikely(level != w->pressure))
-		engine_pressure(w->engine, w->pressure = level);
+	if (likely(!overload_turn(o, w->now, full)))
+		return;
+	overload_look(o, w->now, w->counters.v[CTR_RX_PACKETS], repeats(w));
+	if (unlikely(o->on != w->pressure))
+		engine_pressure(w->engine, w->pressure = o->on, 0);
+}
+
+/* How many of the SYNs of a burst are refused. */
+static void refuse(struct worker *w)
+{
+	engine_pressure(w->engine, true,
+			overload_refused(&w->overload) / (OVERLOAD_ALL / ENGINE_REFUSE_ALL));
 }
 
 static uint64_t length(struct rte_mbuf *const *pkts, unsigned int n)
@@ -79,6 +62,8 @@ static unsigned int receive(struct worker *w, struct worker_rx *q)
 	pkt_parse_burst(pkts, w->facts, n, q->port->id, &q->port->cap);
 	count_add(&w->counters, CTR_RX_PACKETS, n);
 	count_add(&w->counters, CTR_RX_BYTES, length(pkts, n));
+	if (unlikely(w->pressure))
+		refuse(w);
 	if (q->steer != STEER_NOT)
 		ours = worker_steer(w, q, pkts, n);
 	engine_input(w->engine, pkts, w->facts, ours, w->now);

@@ -10,6 +10,7 @@
 #include "hand.h"
 #include "pkt/parse.h"
 #include "worker/clock.h"
+#include "worker/overload.h"
 #include "worker/worker.h"
 
 enum worker_state {
@@ -73,10 +74,9 @@ struct worker {
 	struct engine *engine;
 	struct worker_clock clock;
 	uint64_t now, turns, link_at;
-	uint32_t full_turns, calm_turns; /* in a row, see pressure */
-	uint64_t repeats;                /* before them */
-	uint32_t refused_turns, pressure_turns;
-	unsigned int pressure;
+	struct overload overload;
+	bool pressure; /* the engine knows of it */
+	uint32_t refused_turns;
 	bool stop;
 	unsigned int n_rx, n_queues;
 	struct worker_team *team; /* NULL: alone */

@@ -28,7 +28,6 @@ static void fill(struct worker *w, const struct worker_config *cfg)
 	w->memory.node = cfg->node;
 	w->memory.prefault = cfg->prefault;
 	w->refused_turns = cfg->refused_turns ? cfg->refused_turns : WORKER_REFUSED_TURNS;
-	w->pressure_turns = cfg->pressure_turns ? cfg->pressure_turns : WORKER_PRESSURE_TURNS;
 	w->sleep.epoll = w->sleep.wake = -1;
 	if (cfg->team)
 		team_join(cfg->team, w);

@@ -132,7 +132,7 @@ static void random_famine(struct kit *k)
 {
 	kit_fail_mbufs = rnd(2) ? 0 : 1 + rnd(6);
 	kit_fail_slab = rnd(2) ? 0 : 3 + rnd(6); /* less often than there is room */
-	engine_pressure(k->e, rnd(3) ? 0 : rnd(3));
+	engine_pressure(k->e, rnd(3) == 0, rnd(ENGINE_REFUSE_ALL + 1));
 }
 
 static void random_connect(struct kit_peer *p, struct belief *b)
@@ -260,7 +260,7 @@ static void one_seed(uint64_t seed)
 			fail_msg("seed %llu step %u: %s", (unsigned long long)seed, s, wrong);
 	}
 	kit_fail_mbufs = kit_fail_slab = 0;
-	engine_pressure(k->e, 0);
+	engine_pressure(k->e, false, 0);
 	kit_close(k);
 }
 

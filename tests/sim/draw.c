@@ -94,9 +94,9 @@ static void set_mtu(struct sim *s, uint64_t mtu)
 		s->wire.link[i].conf.mtu = (uint32_t)mtu;
 }
 
-static void set_pressure(struct sim *s, uint64_t level)
+static void set_pressure(struct sim *s, uint64_t on)
 {
-	engine_pressure(s->host[SERVER].e, (unsigned int)level);
+	engine_pressure(s->host[SERVER].e, on, 0);
 }
 
 /* Smaller, by word of a router or in silence; later perhaps as before. */

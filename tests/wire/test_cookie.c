@@ -305,13 +305,14 @@ static void SYN_07_no_amplification(void **s)
 	}
 }
 
-static void pressure_levels(void **s)
+/* Cookies, and where there are none to be, nothing; of all SYNs the share that is refused. */
+static void pressure_refuses_evenly(void **s)
 {
 	struct kit *k = *s;
 	struct kit_peer *p;
 
 	listen_as(k, 81, TCP_COOKIES_NEVER, 0);
-	engine_pressure(k->e, 1);
+	engine_pressure(k->e, true, 0);
 	p = peer_of(k, KIT_PORT, OFFER_ALL);
 	kit_open(p);
 	assert_int_equal(kit_ctr(k, CTR_COOKIES_ACCEPTED), 1);
@@ -319,14 +320,22 @@ static void pressure_levels(void **s)
 	kit_syn(p);
 	kit_silence(k, 3 * SEC);
 	assert_int_equal(kit_ctr(k, CTR_RX_SYN_PRESSURE), 1);
-	engine_pressure(k->e, 2);
+	engine_pressure(k->e, true, ENGINE_REFUSE_ALL);
 	p = peer_of(k, KIT_PORT, OFFER_ALL);
 	kit_syn(p);
 	kit_silence(k, 3 * SEC);
 	assert_int_equal(kit_ctr(k, CTR_RX_SYN_PRESSURE), 2);
-	engine_pressure(k->e, 0);
+	engine_pressure(k->e, true, ENGINE_REFUSE_ALL / 4 * 3);
+	for (int i = 1; i <= 32; i++) {
+		p = peer_of(k, KIT_PORT, OFFER_ALL);
+		kit_syn(p);
+		assert_int_equal(kit_ctr(k, CTR_RX_SYN_PRESSURE), 2 + i - (i + 3) / 4);
+		assert_int_equal(kit_has(k), i % 4 == 1);
+		kit_drain(k);
+	}
+	engine_pressure(k->e, false, ENGINE_REFUSE_ALL);
 	kit_open(p);
-	assert_int_equal(kit_ctr(k, CTR_COOKIES_SENT), 1);
+	assert_int_equal(kit_ctr(k, CTR_COOKIES_SENT), 1 + 8);
 	assert_int_equal(kit_ctr(k, CTR_SYN_RECEIVED), 1);
 }
 
@@ -819,7 +828,7 @@ int main(void)
 		KIT_TEST(SYN_08_exempt),
 		KIT_TEST(SYN_08_first_sample),
 		KIT_TEST(SYN_08_first_timeout),
-		KIT_TEST(pressure_levels),
+		KIT_TEST(pressure_refuses_evenly),
 		KIT_TEST(T_16_window_after_a_cookie),
 		KIT_TEST(T_17_scale_0_is_not_no_scale),
 	};

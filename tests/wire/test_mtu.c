@@ -31,9 +31,9 @@ static void OPT_12_mss_follows_the_port(void **s)
 	assert_int_equal(mss_of_next_synack(k), 1460);
 	set_mtu(k, 1400);
 	assert_int_equal(mss_of_next_synack(k), 1360);
-	engine_pressure(k->e, 1); /* by cookie */
+	engine_pressure(k->e, true, 0); /* by cookie */
 	assert_int_equal(mss_of_next_synack(k), 1360);
-	engine_pressure(k->e, 0);
+	engine_pressure(k->e, false, 0);
 	q = kit_peer(k);
 	assert_int_equal(kit_connect(q).mss, 1360);
 	send_seg(q, .flags = RST | ACK, .ack = 1);
@@ -182,7 +182,7 @@ static void PMT_01_every_packet_is_whole(void **s)
 	kit_advance(k, 1100 * MS);
 	assert_int_equal(kit_take_syn(p).ip_frag, IP4_DF);
 	send_seg(p, .flags = RST | ACK, .ack = 1);
-	engine_pressure(k->e, 1);
+	engine_pressure(k->e, true, 0);
 	p = kit_peer(k);
 	kit_syn(p);
 	assert_int_equal(kit_synack(p).ip_frag, IP4_DF);

@@ -88,10 +88,11 @@ uint64_t engine_next(const struct engine *e, uint64_t now)
 	return fake.next;
 }
 
-void engine_pressure(struct engine *e, unsigned int level)
+void engine_pressure(struct engine *e, bool on, unsigned int refused)
 {
-	fake.level = level;
-	fake.levels++;
+	fake.pressure = on;
+	fake.refused = refused;
+	fake.pressures++;
 }
 
 void engine_port_mtu(struct engine *e, uint16_t port)

@@ -12,7 +12,8 @@ struct fake_engine {
 	uint64_t to_send;	    /* packets it would like to send */
 	uint64_t sent;		    /* packets it has given away */
 	unsigned int max;	    /* the last engine_output's room */
-	unsigned int level, levels; /* of pressure, and how often it was set */
+	bool pressure;
+	unsigned int refused, pressures; /* with it, and how often it was set */
 	unsigned int listens, drains, aborts, destroyed;
 	unsigned int mtus; /* how often a port's changed */
 	int unlistened;

@@ -9,10 +9,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <rte_cycles.h>
+
 #include "base/units.h"
 #include "fake_engine.h"
 #include "flow/table.h"
 #include "worker/clock.h"
+#include "worker/overload.h"
 #include "worker/worker.h"
 
 #define RING 32 /* packets between the ends */
@@ -33,7 +36,6 @@ static int set_up(void **state)
 		.ports = &queue,
 		.n_ports = 1,
 		.refused_turns = 10,
-		.pressure_turns = 32,
 	};
 	char pair[] = "wire", b_end[] = "wireb";
 	struct port_config c;
@@ -270,58 +272,26 @@ static void full_turn(unsigned int again)
 	worker_turn(w);
 }
 
-/* A client that waits for us keeps the port busy, and loses nothing. */
-static void pressure_needs_losses(void **state)
+/* What the loop tells overload.h, and what it does with the answer. */
+static void pressure_is_told(void **state)
 {
-	for (int i = 0; i < 1000; i++)
-		full_turn(i % 40 == 39);
-	assert_int_equal(fake.levels, 0);
-	for (int i = 0; i < 1000 && !fake.levels; i++)
+	while (!fake.refused)
 		full_turn(1);
-	assert_int_equal(fake.level, 1);
+	for (int i = 0; i < OVERLOAD_RUN; i++)
+		full_turn(1);
+	assert_true(fake.pressure);
+	assert_int_equal(fake.refused, OVERLOAD_MOST / (OVERLOAD_ALL / ENGINE_REFUSE_ALL));
+	while (fake.pressure)
+		worker_turn(w);
 }
 
-static void pressure_has_hysteresis(void **state)
+static void a_busy_worker_is_not_under_pressure(void **state)
 {
-	for (int i = 0; i < 31; i++) {
-		full_turn(1);
-	}
-	offer(WORKER_BURST - 1);
-	worker_turn(w); /* a pause */
-	for (int i = 0; i < 31; i++) {
-		full_turn(1);
-	}
-	assert_int_equal(fake.levels, 0);
-	full_turn(1);
-	assert_int_equal(fake.level, 1);
-	worker_turn(w);
-	full_turn(1);
-	worker_turn(w);
-	assert_int_equal(fake.level, 1); /* one calm turn at a time is not calm */
-	worker_turn(w);
-	assert_int_equal(fake.level, 0);
-	assert_int_equal(fake.levels, 2);
-}
+	const uint64_t end = rte_rdtsc() + rte_get_tsc_hz() / 5;
 
-/* Overload that cookies do not end; then a level less for each calm spell. */
-static void pressure_has_two_levels(void **state)
-{
-	for (int i = 0; i < 5 * 32 - 1; i++) {
-		full_turn(1);
-	}
-	assert_int_equal(fake.level, 1);
-	for (int i = 0; i < 100; i++) {
-		full_turn(1);
-	}
-	assert_int_equal(fake.level, 2);
-	assert_int_equal(fake.levels, 2);
-	worker_turn(w);
-	worker_turn(w);
-	assert_int_equal(fake.level, 1);
-	worker_turn(w);
-	worker_turn(w);
-	assert_int_equal(fake.level, 0);
-	assert_int_equal(fake.levels, 4);
+	while (rte_rdtsc() < end)
+		full_turn(0);
+	assert_int_equal(fake.pressures, 0);
 }
 
 /* Whether the mapping that begins at start is left out of core dumps: "dd" among its flags. */
@@ -584,9 +554,8 @@ int main(void)
 		TEST(refused_head_is_dropped),
 		TEST(link_down_drops_at_once),
 		TEST(engine_hears_of_another_mtu),
-		TEST(pressure_needs_losses),
-		TEST(pressure_has_hysteresis),
-		TEST(pressure_has_two_levels),
+		TEST(pressure_is_told),
+		TEST(a_busy_worker_is_not_under_pressure),
 		TEST(keys_are_not_dumped),
 		TEST(requests_while_it_runs),
 		TEST(the_end_waits_for_the_port),

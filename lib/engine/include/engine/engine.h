@@ -255,10 +255,12 @@ void engine_tick(struct engine *e, uint64_t now, unsigned int budget);
 uint64_t engine_next(const struct engine *e, uint64_t now);
 
 /*
- * 0: normal; 1: SYNs are answered by cookie, where the listener allows cookies, else dropped; 2 and
- * above: SYNs are dropped. Dropped ones are counted as rx_syn_pressure.
+ * More comes than can be carried: of every ENGINE_REFUSE_ALL SYNs so many as refused says are dropped, evenly,
+ * and counted as rx_syn_pressure; the others are answered by cookie where the listener allows cookies, else
+ * they are dropped too. Not on: refused is ignored.
  */
-void engine_pressure(struct engine *e, unsigned int level);
+#define ENGINE_REFUSE_ALL 256
+void engine_pressure(struct engine *e, bool on, unsigned int refused);
 
 /*
  * The mtu in the cap of port id port has changed. From now on the MSS of a SYN or SYN-ACK says so,

@@ -20,7 +20,6 @@
 
 #define WORKER_BURST	      32
 #define WORKER_REFUSED_TURNS  1000 /* default: 1 ms and more of a port that takes nothing */
-#define WORKER_PRESSURE_TURNS 4096 /* default: 131,072 packets without a pause */
 
 struct worker;
 
@@ -48,7 +47,6 @@ struct worker_config {
 	const struct worker_port *ports; /* copied; at most WORKER_PORTS_MAX. With a team: not used */
 	unsigned int n_ports;
 	uint32_t refused_turns;	     /* a packet refused so often in a row is dropped; 0: default */
-	uint32_t pressure_turns;     /* full bursts in a row that, with losses, mean overload (engine_pressure); 0: default */
 	struct engine_config engine; /* worker(s), peers, counters, alloc, alloc_arg are filled here */
 };
 
