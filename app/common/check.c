@@ -75,24 +75,30 @@ static unsigned long long mib(uint64_t bytes)
 	return (bytes + MIB - 1) / MIB;
 }
 
-/* huge = yes: enough pages of 2 MB or 1 GB have to be free. */
-static bool check_huge(const struct pier_config *c, FILE *err)
+/* huge = yes: enough pages of 2 MB or 1 GB have to be free, on each node that has workers. */
+static bool check_huge(const struct server *s, FILE *err)
 {
-	uint64_t small = 0, large = 0, total = 0, free_bytes;
+	const struct contract_memory *all = &s->supply.all;
+	const uint64_t memory = s->config->eal.memory, free_bytes = all->huge + all->giant;
+	uint64_t total = 0;
+	unsigned int node;
 
-	if (c->eal.huge != PIER_HUGE_YES)
+	if (s->config->eal.huge != PIER_HUGE_YES || !s->eal->made)
 		return true;
-	read_u64("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", &small);
-	read_u64("/sys/kernel/mm/hugepages/hugepages-1048576kB/free_hugepages", &large);
 	read_u64("/proc/sys/vm/nr_hugepages", &total);
-	free_bytes = small * 2 * MIB + large * GIB;
-	if (free_bytes >= c->eal.memory)
+	if (free_bytes < memory) {
+		fprintf(err,
+			"[eal]: huge: %llu MiB of huge pages are free, memory is %llu MiB: "
+			"sysctl vm.nr_hugepages=%llu, or huge = auto\n",
+			mib(free_bytes), mib(memory), mib(memory - free_bytes) / 2 + total + 1);
+		return false;
+	}
+	if (contract_huge_fits(&s->supply, &s->place, &s->plan.eal, &node))
 		return true;
 	fprintf(err,
-		"[eal]: huge: %llu MiB of huge pages are free, memory is %llu MiB: "
-		"sysctl vm.nr_hugepages=%llu, or huge = auto\n",
-		mib(free_bytes), mib(c->eal.memory),
-		mib(c->eal.memory - free_bytes) / 2 + total + 1);
+		"[eal]: huge: %llu MiB of huge pages are free on node %u, memory asks for %llu MiB for each worker: "
+		"more pages in /sys/devices/system/node/node%u/hugepages, or huge = auto\n",
+		mib(s->supply.node[node].huge + s->supply.node[node].giant), node, mib(s->plan.eal.each), node);
 	return false;
 }
 
@@ -118,36 +124,31 @@ static bool starved(const struct pier_config *c, const struct server_plan *plan,
 
 	engine_size(&plan->engine, &need);
 	fprintf(err,
-		"[server]: connection-memory: %llu MiB leave room for no connection: %u worker%s with the other "
+		"[server]: connection-memory: %llu MiB%s leave room for no connection: %u worker%s with the other "
 		"limits need %llu MiB with one each: connection-memory = %llum or more, or a smaller memory, "
 		"max-time-wait or max-half-open\n",
-		mib(c->server.connection_memory ? c->server.connection_memory
-						: worker_memory_available() / 10 * 9),
+		mib(plan->share * plan->workers), c->server.connection_memory ? "" : " that are free",
 		plan->workers, plan->workers == 1 ? "" : "s", mib(need.total * plan->workers),
 		mib(need.total * plan->workers));
 	return false;
 }
 
-static bool check_memory(const struct pier_config *c, const struct server_plan *plan,
-			 const struct pier_eal_argv *eal, FILE *err)
+bool server_check_contract(const struct server *s, FILE *err)
 {
-	uint64_t available = worker_memory_available(), eal_bytes = 0;
-	char why[512];
+	const uint64_t available = s->supply.all.pages ? s->supply.all.pages + s->supply.all.huge : 0;
+	const struct server_plan *plan = &s->plan;
+	char why[640];
 
 	if (plan->starved)
-		return starved(c, plan, err);
-	if (eal->made && !eal->huge && available && c->eal.memory > available) {
+		return starved(s->config, plan, err);
+	if (s->eal->made && !s->eal->huge && available && s->config->eal.memory > available) {
 		fprintf(err,
 			"[eal]: memory: %llu MiB are asked for, %llu MiB are available: memory = %llum is "
 			"enough\n",
-			mib(c->eal.memory), mib(available), mib(plan->eal_bytes + EAL_OVERHEAD));
+			mib(s->config->eal.memory), mib(available), mib(plan->eal_bytes + EAL_OVERHEAD));
 		return false;
 	}
-	if (eal->made && !eal->huge)
-		eal_bytes = plan->eal_bytes;
-	if (available)
-		available = available > eal_bytes ? available - eal_bytes : 1;
-	if (worker_contract_fits(&plan->engine, plan->workers, available, why, sizeof(why)))
+	if (contract_fits(&s->supply, &s->place, &plan->engine, &plan->eal, why, sizeof(why)))
 		return true;
 	fprintf(err, "[server]: max-connections: %s\n", why);
 	return false;
@@ -160,11 +161,11 @@ static void print_contract(const struct server *s, FILE *out)
 
 	for (unsigned int w = 0; w < s->plan.workers; w++) {
 		engine.worker = (uint16_t)w;
-		worker_contract_print(out, &engine, &s->plan.pools,
-				      s->eal->made ? s->place.worker[w].node : -1);
+		contract_print(out, &engine, &s->plan.pools, s->place.worker[w].node);
 	}
 	if (!s->eal->made)
 		return;
+	contract_print_nodes(out, &s->supply, &s->place, &engine, &s->plan.eal);
 	place_print(&s->place, out);
 	place_warn(&s->machine, &s->place, out);
 }
@@ -177,9 +178,9 @@ bool server_check(const struct server *s, FILE *out, FILE *err)
 
 	for (unsigned int i = 0; i < c->n_ports; i++)
 		ok &= check_port(&c->ports[i], err);
-	ok &= check_huge(c, err);
+	ok &= check_huge(s, err);
 	ok &= check_eal_memory(c, plan, s->eal, err);
-	ok &= check_memory(c, plan, s->eal, err);
+	ok &= server_check_contract(s, err);
 	if (ok && out)
 		print_contract(s, out);
 	return ok;

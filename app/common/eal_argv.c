@@ -4,17 +4,12 @@
  * Huge pages are used if they are free and the configuration does not say no. Where hugetlbfs is
  * not mounted EAL gets them by --in-memory, and then dpdk-dumpcap cannot attach.
  */
-#include <ctype.h>
-#include <dirent.h>
-#include <inttypes.h>
 #include <mntent.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/units.h"
 #include "eal_argv.h"
-
-#define SYS_HUGE "/sys/kernel/mm/hugepages"
 
 static void add_text(struct pier_eal_argv *v, char *text)
 {
@@ -36,28 +31,15 @@ static __attribute__((format(printf, 2, 3))) void add(struct pier_eal_argv *v, c
 	add_text(v, text);
 }
 
-/* Bytes in free huge pages of all sizes. */
-static uint64_t free_huge_bytes(void)
+/* Enough of them are free, on each node that has workers. */
+static bool enough_huge(const struct eal_options *eal, const struct place_plan *place,
+			const struct contract_supply *supply)
 {
-	DIR *dir = opendir(SYS_HUGE);
-	struct dirent *entry;
-	uint64_t kb, pages, sum = 0;
-	char path[512];
-	FILE *f;
+	const struct contract_eal all = {.each = eal->memory / place->n, .huge = true};
+	unsigned int node;
 
-	while (dir && (entry = readdir(dir))) {
-		if (sscanf(entry->d_name, "hugepages-%" SCNu64 "kB", &kb) != 1)
-			continue;
-		snprintf(path, sizeof(path), SYS_HUGE "/%s/free_hugepages", entry->d_name);
-		f = fopen(path, "re");
-		if (f && fscanf(f, "%" SCNu64, &pages) == 1)
-			sum += pages * kb * KIB;
-		if (f)
-			fclose(f);
-	}
-	if (dir)
-		closedir(dir);
-	return sum;
+	return supply->all.huge + supply->all.giant >= eal->memory &&
+	       contract_huge_fits(supply, place, &all, &node);
 }
 
 static bool hugetlbfs_mounted(void)
@@ -129,12 +111,12 @@ static void add_node_memory(struct pier_eal_argv *v, uint64_t mib, const struct 
 }
 
 static void add_memory(struct pier_eal_argv *v, const struct eal_options *eal,
-		       const struct place_plan *place)
+		       const struct place_plan *place, const struct contract_supply *supply)
 {
 	const uint64_t mib = (eal->memory + MIB - 1) / MIB;
 
 	v->huge = eal->huge == PIER_HUGE_YES ||
-		  (eal->huge == PIER_HUGE_AUTO && free_huge_bytes() >= eal->memory);
+		  (eal->huge == PIER_HUGE_AUTO && enough_huge(eal, place, supply));
 	if (!v->huge)
 		add(v, "--no-huge");
 	else if (!hugetlbfs_mounted())
@@ -173,12 +155,12 @@ static void add_cpus(struct pier_eal_argv *v, const struct place_plan *place)
 }
 
 static void make_from_config(struct pier_eal_argv *v, const struct pier_config *c,
-			     const struct place_plan *place)
+			     const struct place_plan *place, const struct contract_supply *supply)
 {
 	const struct eal_options *eal = &c->eal;
 
 	add_cpus(v, place);
-	add_memory(v, eal, place);
+	add_memory(v, eal, place, supply);
 	if (eal->file_prefix)
 		add(v, "--file-prefix=%s", eal->file_prefix);
 	if (eal->log_level)
@@ -189,13 +171,14 @@ static void make_from_config(struct pier_eal_argv *v, const struct pier_config *
 }
 
 void pier_eal_argv_make(struct pier_eal_argv *out, int argc, char **argv,
-			const struct pier_config *c, const struct place_plan *place)
+			const struct pier_config *c, const struct place_plan *place,
+			const struct contract_supply *supply)
 {
 	*out = (struct pier_eal_argv){.made = argc == 1};
 	for (int i = 0; i < argc; i++)
 		add(out, "%s", argv[i]);
 	if (out->made)
-		make_from_config(out, c, place);
+		make_from_config(out, c, place, supply);
 	out->argv = calloc((size_t)out->argc + 1, sizeof(*out->argv));
 	if (!out->argv)
 		abort();

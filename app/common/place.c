@@ -60,16 +60,27 @@ static bool place(struct server *s, FILE *err)
 	return make(s, workers, err);
 }
 
+/* EAL is given on the command line: as many workers as the configuration says, nobody knows where yet. */
+static void somewhere(struct server *s)
+{
+	const uint32_t asked = min_of(s->config->server.workers, (uint32_t)WORKERS_MAX);
+
+	s->place.n = max_of(asked, 1u);
+	for (unsigned int w = 0; w < s->place.n; w++)
+		s->place.worker[w] = (struct place_worker){.cpu_node = -1, .node = -1};
+}
+
 bool server_prepare(struct server *s, struct pier_eal_argv *eal, int argc, char **argv, FILE *err)
 {
-	const uint32_t asked = s->config->server.workers;
-
 	*eal = (struct pier_eal_argv){0};
 	s->eal = eal;
+	contract_supply_read(&s->supply);
 	if (argc == 1 && !place(s, err))
 		return false;
-	pier_eal_argv_make(eal, argc, argv, s->config, &s->place);
-	server_plan_make(&s->plan, s->config, eal->made ? s->place.n : max_of(asked, 1u));
+	if (argc != 1)
+		somewhere(s);
+	pier_eal_argv_make(eal, argc, argv, s->config, &s->place, &s->supply);
+	server_plan_make(&s->plan, s->config, &s->place, &s->supply, eal);
 	return true;
 }
 

@@ -62,26 +62,32 @@ static void plan_pools(struct server_plan *plan, const struct pier_config *c)
 }
 
 /*
- * As many connections as there is memory for. What EAL takes outside of huge pages is not known to be
- * free: the tenth that is left has to do for it. A worker for which nothing is left has one: it is refused
- * with what it needs, see server_check.
+ * As many connections as there is memory for on the node that has the least for each worker: all have as many.
+ * A tenth is left for what nobody counts. A worker for which nothing is left has one: it is refused with what it
+ * needs, see server_check.
  */
-static void size_connections(struct server_plan *plan, const struct server_options *o)
+static void size_connections(struct server_plan *plan, const struct server_options *o,
+			     const struct place_plan *place, const struct contract_supply *supply)
 {
-	uint64_t bytes = o->connection_memory;
+	uint64_t each = contract_share(supply, place, &plan->eal);
 	uint32_t room;
 
-	if (!bytes)
-		bytes = worker_memory_available() / 10 * 9;
-	room = worker_contract_room(&plan->engine, bytes / plan->workers);
+	if (o->connection_memory)
+		each = o->connection_memory / plan->workers;
+	else
+		each = each == UINT64_MAX ? 0 : each / 10 * 9;
+	room = contract_room(&plan->engine, each);
 	room = min_of(room, (uint32_t)(CONNECTIONS_MAX / plan->workers));
 	plan->engine.max_connections = max_of(room, 1u);
 	plan->starved = !room;
+	plan->share = each;
 }
 
-void server_plan_make(struct server_plan *plan, const struct pier_config *c, unsigned int workers)
+void server_plan_make(struct server_plan *plan, const struct pier_config *c, const struct place_plan *place,
+		      const struct contract_supply *supply, const struct pier_eal_argv *eal)
 {
 	const struct server_options *o = &c->server;
+	const unsigned int workers = place->n;
 
 	*plan = (struct server_plan){
 		.workers = workers,
@@ -100,6 +106,11 @@ void server_plan_make(struct server_plan *plan, const struct pier_config *c, uns
 		},
 	};
 	plan_pools(plan, c);
+	if (eal->made)
+		plan->eal = (struct contract_eal){
+			.each = (eal->huge ? c->eal.memory : plan->eal_bytes) / workers,
+			.huge = eal->huge,
+		};
 	if (!o->max_connections)
-		size_connections(plan, o);
+		size_connections(plan, o, place, supply);
 }

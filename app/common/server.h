@@ -13,6 +13,7 @@
 
 #include "config.h"
 #include "eal_argv.h"
+#include "worker/contract.h"
 #include "worker/place.h"
 #include "worker/worker.h"
 
@@ -32,7 +33,9 @@ struct server_plan {
 	struct engine_config engine; /* each worker's; without ports, secret and pools */
 	struct port_pools_config pools; /* each worker's; without name and node */
 	bool starved; /* max-connections = 0, and there is memory for none */
+	uint64_t share; /* bytes of each worker that max-connections = 0 came to */
 	uint64_t eal_bytes; /* what all pools take of EAL's memory */
+	struct contract_eal eal; /* what EAL takes for each worker: in huge pages all that it was given */
 };
 
 /* Listeners that a reload has replaced, until their last connection is over. */
@@ -58,6 +61,7 @@ struct server {
 	struct server_plan plan;
 	struct place_machine machine;
 	struct place_plan place;
+	struct contract_supply supply; /* what memory there is */
 	bool stats_at_exit;
 	bool lasting; /* timestamps and ISNs go on from one run to the next, see secret.c */
 	bool eal_up;
@@ -107,7 +111,13 @@ bool server_place_lcores(struct server *s, FILE *err);
 
 /* ---- plan.c: pure ---- */
 
-void server_plan_make(struct server_plan *plan, const struct pier_config *c, unsigned int workers);
+/* place: of n workers, each on its node or on -1. What EAL takes by options of the user's own is not counted. */
+void server_plan_make(struct server_plan *plan, const struct pier_config *c, const struct place_plan *place,
+		      const struct contract_supply *supply, const struct pier_eal_argv *eal);
+
+/* ---- check.c: the same; what start.c asks again where places are known late ---- */
+
+bool server_check_contract(const struct server *s, FILE *err);
 
 /* ---- check.c: control thread, before EAL ---- */
 

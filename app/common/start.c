@@ -40,7 +40,10 @@ static bool place(struct server *s)
 	if (!s->eal->made) {
 		if (!server_place_lcores(s, stderr))
 			return false;
-		server_plan_make(&s->plan, s->config, s->place.n);
+		contract_supply_read(&s->supply);
+		server_plan_make(&s->plan, s->config, &s->place, &s->supply, s->eal);
+		if (!server_check_contract(s, stderr))
+			return false;
 		place_print(&s->place, stdout);
 		place_warn(&s->machine, &s->place, stdout);
 	}

@@ -8,7 +8,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/compiler.h"
 #include "base/units.h"
+#include "worker/contract.h"
 #include "worker/memory.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -37,16 +39,22 @@ static uint64_t read_number(const char *path, const char *key)
 	return n;
 }
 
-static uint64_t huge_free(int node)
+/* Bytes in free pages of kb KB. */
+static uint64_t pages_free(int node, unsigned int kb)
 {
 	char path[128];
 
 	if (node < 0)
-		return read_number("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "") *
-		       HUGE_PAGE;
-	snprintf(path, sizeof(path),
-		 "/sys/devices/system/node/node%d/hugepages/hugepages-2048kB/free_hugepages", node);
-	return read_number(path, "") * HUGE_PAGE;
+		snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-%ukB/free_hugepages", kb);
+	else
+		snprintf(path, sizeof(path),
+			 "/sys/devices/system/node/node%d/hugepages/hugepages-%ukB/free_hugepages", node, kb);
+	return read_number(path, "") * kb * KIB;
+}
+
+static uint64_t huge_free(int node)
+{
+	return pages_free(node, HUGE_PAGE / KIB);
 }
 
 uint64_t worker_memory_available(void)
@@ -54,6 +62,46 @@ uint64_t worker_memory_available(void)
 	const uint64_t kb = read_number("/proc/meminfo", "MemAvailable:");
 
 	return kb ? kb * KIB + huge_free(-1) : 0;
+}
+
+/* Memory of a node that can be had without swapping: free, or a file's that can be read again. */
+static uint64_t node_pages(unsigned int node)
+{
+	static const char *const what[] = {"MemFree:", "Active(file):", "Inactive(file):", "SReclaimable:"};
+	char path[96], key[64];
+	uint64_t kb = 0;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/node/node%u/meminfo", node);
+	for (size_t i = 0; i < ARRAY_SIZE(what); i++) {
+		snprintf(key, sizeof(key), "Node %u %s", node, what[i]);
+		kb += read_number(path, key);
+	}
+	return kb * KIB;
+}
+
+/*
+ * The kernel says what is available of the machine only (MemAvailable: some of that, less what it keeps for itself):
+ * the nodes share it as they have what it is made of.
+ */
+void contract_supply_read(struct contract_supply *s)
+{
+	uint64_t sum = 0;
+
+	memset(s, 0, sizeof(*s));
+	s->all.pages = read_number("/proc/meminfo", "MemAvailable:") * KIB;
+	s->all.huge = s->all.pages ? huge_free(-1) : 0;
+	s->all.giant = pages_free(-1, GIB / KIB);
+	if (numa_available() < 0)
+		return;
+	s->n_nodes = min_of((unsigned int)numa_max_node() + 1, (unsigned int)PLACE_NODES_MAX);
+	for (unsigned int i = 0; i < s->n_nodes; i++) {
+		s->node[i].pages = node_pages(i);
+		s->node[i].huge = huge_free((int)i);
+		s->node[i].giant = pages_free((int)i, GIB / KIB);
+		sum += s->node[i].pages;
+	}
+	for (unsigned int i = 0; i < s->n_nodes; i++)
+		s->node[i].pages = (uint64_t)((double)s->node[i].pages * s->all.pages / max_of(sum, 1ull));
 }
 
 static void *map(size_t bytes, int flags)
@@ -128,68 +176,4 @@ void worker_memory_free(struct worker_memory *m)
 		munmap(m->regions[m->n].start, m->regions[m->n].bytes);
 	}
 	m->bytes = m->huge = 0;
-}
-
-static double mib(uint64_t bytes)
-{
-	return (double)bytes / MIB;
-}
-
-void worker_contract_print(FILE *f, const struct engine_config *cfg,
-			   const struct port_pools_config *pools, int node)
-{
-	struct engine_contract c;
-
-	engine_size(cfg, &c);
-	fprintf(f, "worker %u, node %d: %u connections at %.1f bytes idle, ", cfg->worker, node,
-		cfg->max_connections, c.per_idle_connection);
-	fprintf(f, "%u half-open, %u in TIME-WAIT at %.1f bytes, %u blocks of %u bytes; ",
-		cfg->max_half_open, cfg->max_time_wait, c.per_time_wait, c.max_blocks, c.block);
-	fprintf(f,
-		"%.1f MiB (records %.1f, small %.1f, table %.1f, wheel %.1f, blocks %.1f, other "
-		"%.1f); ",
-		mib(c.total), mib(c.records), mib(c.small_records), mib(c.table), mib(c.wheel),
-		mib(c.blocks), mib(c.fixed));
-	fprintf(f, "%u mbufs of %u bytes and %u references of %u: %.1f MiB of EAL's memory\n",
-		pools->n_data, port_mbuf_bytes(pools->mtu), pools->n_indirect, port_ref_bytes(),
-		mib((uint64_t)pools->n_data * port_mbuf_bytes(pools->mtu) +
-		    (uint64_t)pools->n_indirect * port_ref_bytes()));
-}
-
-bool worker_contract_fits(const struct engine_config *cfg, unsigned int n, uint64_t available,
-			  char *err, size_t errlen)
-{
-	struct engine_contract c;
-	uint64_t need;
-
-	engine_size(cfg, &c);
-	need = c.total * n;
-	if (available == 0 || need <= available)
-		return true;
-	snprintf(err, errlen,
-		 "the memory contract does not fit: %u worker%s need %.0f MiB for %u "
-		 "connections each, %.0f MiB are available: ask for at most about %.0f connections "
-		 "a "
-		 "worker with blocks to match, or add memory",
-		 n, n == 1 ? "" : "s", mib(need), cfg->max_connections, mib(available),
-		 (double)cfg->max_connections * available / need);
-	return false;
-}
-
-uint32_t worker_contract_room(const struct engine_config *cfg, uint64_t bytes)
-{
-	const uint64_t beside = (uint64_t)cfg->max_half_open + cfg->max_time_wait + 1;
-	uint64_t least = 0, most = beside < FLOW_ENTRIES_MAX ? FLOW_ENTRIES_MAX - beside : 0;
-	struct engine_config tried = *cfg;
-	struct engine_contract c;
-
-	while (least < most) {
-		tried.max_connections = (uint32_t)((least + most + 1) / 2);
-		engine_size(&tried, &c);
-		if (c.total <= bytes)
-			least = tried.max_connections;
-		else
-			most = tried.max_connections - 1;
-	}
-	return (uint32_t)least;
 }

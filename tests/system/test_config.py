@@ -137,6 +137,20 @@ class Config(unittest.TestCase):
         self.refused(r'connection-memory: .*connection-memory = \d+m', '-c', self.file, '--check', '--set',
                      'server.max-connections=0', '--set', 'server.connection-memory=20m')
 
+    def test_memory_contract(self):
+        """What does not fit is refused with what would; that is taken."""
+        self.write(GOOD)
+        at = ['-c', self.file, '--check', '--set', 'server.max-connections']
+        run = command([PIER, *at[:-1], 'server.max-connections=400000000', '--set', 'server.memory=2048g'], check=False)
+        self.assertEqual(run.returncode, 2, run.stdout + run.stderr)
+        self.assertRegex(run.stderr, r'contract does not fit.*need.* \d+ MiB for 400000000 connections each and their '
+                                     r'packets, .*\d+ MiB.*: that is too little for any connection')
+        run = command([PIER, *at[:-1], 'server.max-connections=400000000'], check=False)
+        if run.returncode:
+            fits = re.search(r'max-connections = (\d+) fits', run.stderr).group(1)
+            run = command([PIER, *at[:-1], f'server.max-connections={int(int(fits) * 0.9)}'])
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+
     def test_help_names_every_section(self):
         text = command([PIER, '--help']).stdout
         for word in ('[server]', '[eal]', '[tcp]', '[port', '[listen', 'max-connections', 'body-size'):

@@ -13,7 +13,6 @@
 
 #include "base/units.h"
 #include "fake_engine.h"
-#include "flow/table.h"
 #include "worker/clock.h"
 #include "worker/overload.h"
 #include "worker/worker.h"
@@ -509,39 +508,6 @@ static void memory(void **state)
 	assert_true(worker_memory(w)->bytes >= 3 << 20); /* the engine's */
 }
 
-static void contract(void **state)
-{
-	const struct engine_config cfg = {.max_connections = 1000000};
-	const struct port_pools_config pc = {"x", 1000, 500, 1500, 0};
-	char text[512] = "";
-	FILE *f = fmemopen(text, sizeof(text), "w");
-
-	fake.size = 300 * MIB;
-	assert_true(worker_contract_fits(&cfg, 2, 600 * MIB, err, sizeof(err)));
-	assert_true(worker_contract_fits(&cfg, 2, 0, err, sizeof(err)));
-	assert_false(worker_contract_fits(&cfg, 2, 300 * MIB, err, sizeof(err)));
-	assert_non_null(strstr(err, "500000")); /* the fix: what would fit */
-	assert_true(worker_memory_available() > MIB);
-	worker_contract_print(f, &cfg, &pc, 0);
-	fclose(f);
-	assert_non_null(strstr(text, "139.5 bytes"));
-	assert_non_null(strstr(text, "1000 mbufs"));
-}
-
-/* As many connections as fit, to the byte; not more than the table has entries. */
-static void contract_room(void **state)
-{
-	const struct engine_config cfg = {.max_connections = 7, .max_half_open = 100, .max_time_wait = 1000};
-
-	fake.size = 1000000;
-	fake.each = 140;
-	assert_int_equal(worker_contract_room(&cfg, 1000000 + 140 * 123456), 123456);
-	assert_int_equal(worker_contract_room(&cfg, 1000000 + 140 * 123456 - 1), 123455);
-	assert_int_equal(worker_contract_room(&cfg, 1000000 + 139), 0);
-	assert_int_equal(worker_contract_room(&cfg, 0), 0);
-	assert_int_equal(worker_contract_room(&cfg, UINT64_MAX), FLOW_ENTRIES_MAX - 1101);
-}
-
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -563,8 +529,6 @@ int main(void)
 		TEST(wakes_for_what_is_due),
 		TEST(memory),
 		TEST(memory_committed_at_once),
-		cmocka_unit_test(contract),
-		cmocka_unit_test(contract_room),
 	};
 
 	return cmocka_run_group_tests(tests, kit_eal, kit_eal_end);

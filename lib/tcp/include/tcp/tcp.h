@@ -526,9 +526,8 @@ void tcp_timer_bring(void *arg, uint32_t entry);
 uint32_t tcp_wheel_insert(struct tcp *t, uint32_t entry, uint32_t deadline);
 
 /*
- * Mark the records whose TS.Recent is older than 24 days (RFC 7323 section 5.5): a walk over all of
- * them once an hour, some in each tick, so that the mark comes long before the clock wraps. Until
- * then tcp_ts_stale says it by subtraction.
+ * Mark the records whose TS.Recent is older than 24 days (RFC 7323 section 5.5): a walk once an hour, some in
+ * each tick, long before the clock wraps. Until then tcp_ts_stale says it by subtraction.
  */
 void tcp_stale_sweep(struct tcp *t);
 

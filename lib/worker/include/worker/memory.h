@@ -1,14 +1,13 @@
 /*
- * A worker's memory: large regions on its NUMA node, in huge pages where there are any, and the
- * contract that says before the start whether a configuration fits.
+ * A worker's memory: large regions on its NUMA node, in huge pages where there are any. Whether it is there is
+ * asked before the start: worker/contract.h.
  */
 #ifndef PIER_WORKER_MEMORY_H
 #define PIER_WORKER_MEMORY_H
 
-#include <stdio.h>
-
-#include "engine/engine.h"
-#include "port/port.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #define WORKER_REGIONS_MAX 32
 
@@ -38,25 +37,5 @@ void worker_memory_free(struct worker_memory *m);
 
 /* Bytes that can be had now: available memory and free huge pages. 0: unknown. */
 uint64_t worker_memory_available(void);
-
-/*
- * The memory contract of one worker: bytes per connection, what there is room for, and what its
- * packets take; pools is what was asked for on the worker's node, for that worker alone.
- */
-void worker_contract_print(FILE *f, const struct engine_config *cfg,
-			   const struct port_pools_config *pools, int node);
-
-/*
- * Whether n workers of this configuration fit into available bytes, 0 being unknown and enough. If
- * not, err names the figures and the fix. Pure.
- */
-bool worker_contract_fits(const struct engine_config *cfg, unsigned int n, uint64_t available,
-			  char *err, size_t errlen);
-
-/*
- * The most connections, up to the limit that the engine has, with which a worker of this configuration,
- * whose max_connections is not looked at, takes no more than bytes; 0: not even one fits. Pure.
- */
-uint32_t worker_contract_room(const struct engine_config *cfg, uint64_t bytes);
 
 #endif
