@@ -156,7 +156,7 @@ static void advance(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		take_sample(t, c, w, a->sample_us, flight);
 	w->dup_acks = 0;
 	w->progress = t->now_ms;
-	net_confirm(t->net, c->path, t->now);
+	net_confirm(t->net, c->path, t->now_ms);
 	tell_writable(t, c, w);
 }
 

@@ -284,7 +284,7 @@ static void opened(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	if (c->state < TCP_ESTABLISHED)
 		c->state = c->flags & TCP_F_FIN_QUEUED ? TCP_FIN_WAIT_1 : TCP_ESTABLISHED;
 	count(t->ctr, CTR_CONN_OPENED);
-	net_confirm(t->net, c->path, t->now);
+	net_confirm(t->net, c->path, t->now_ms);
 	if (c->flags & TCP_F_OPEN)
 		tcp_ready(t, c, w, TCP_EV_OPEN | (c->flags & TCP_F_WANT_WRITABLE ?
 						  TCP_EV_WRITABLE : 0));

@@ -117,10 +117,11 @@ static void take_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, cons
 	tcp_pmtu_progress(t, c, w);
 	w->tlp_spent = 0;
 	rtt_sample(&w->rtt, sample, 1);
-	c->backoff = 0;
+	if (unlikely(c->backoff)) /* a store of one octet, and the word it is in is read next */
+		c->backoff = 0;
 	w->progress = t->now_ms;
 	w->sack_arrivals = 0;
-	net_confirm(t->net, c->path, t->now);
+	net_confirm(t->net, c->path, t->now_ms);
 	tcp_cc(t, c)->on_ack(&w->cc, &ack);
 	w->timer = TCP_TIMER_NONE;
 	w->timer_restart = 1;
@@ -197,9 +198,10 @@ static inline void take_last_ack(struct tcp *t, struct tcp_conn *c, struct tcp_w
 	vec_pop_front(&w->flight, &t->slab, 1);
 	w->snd_una = f->ack;
 	tcp_sndq_acked(t, w, f->ack);
-	c->backoff = 0;
+	if (unlikely(c->backoff))
+		c->backoff = 0;
 	w->progress = t->now_ms;
-	net_confirm(t->net, c->path, t->now);
+	net_confirm(t->net, c->path, t->now_ms);
 	w->timer = TCP_TIMER_NONE;
 	w->timer_restart = 1;
 }

@@ -41,14 +41,36 @@ static inline uint64_t halves(uint64_t v)
 	return (v & 0xffffffffu) + (v >> 32);
 }
 
-/* The last 0 to 7 bytes, widened with zeros as if they lay in a longer memory. */
-static inline uint64_t tail_load(const uint8_t *p, size_t len)
+/*
+ * The sum of the last 1 to 7 bytes, which are also copied to d unless that is NULL. By words of 4, 2 and 1:
+ * put together byte by byte in memory, a word could only be read when the last store is through.
+ */
+static inline uint64_t tail(uint8_t *d, const uint8_t *p, size_t len)
 {
-	uint8_t b[8] = {0};
+	uint64_t sum = 0;
+	uint16_t two;
 
-	for (size_t i = 0; i < len; i++)
-		b[i] = p[i];
-	return load64(b);
+	if (len & 4) {
+		const uint32_t four = load32(p);
+
+		if (d)
+			memcpy(d, &four, 4);
+		sum = four;
+	}
+	if (len & 2) {
+		memcpy(&two, p + (len & 4), 2);
+		if (d)
+			memcpy(d + (len & 4), &two, 2);
+		sum += two;
+	}
+	if (len & 1) {
+		two = 0;
+		memcpy(&two, p + len - 1, 1);
+		if (d)
+			d[len - 1] = p[len - 1];
+		sum += two;
+	}
+	return sum;
 }
 
 uint32_t sum_partial(const void *p, size_t len, uint32_t sum)
@@ -70,7 +92,7 @@ uint32_t sum_partial(const void *p, size_t len, uint32_t sum)
 	for (; len >= 8; b += 8, len -= 8)
 		total += halves(load64(b));
 	if (len)
-		total += halves(tail_load(b, len));
+		total += tail(NULL, b, len);
 	return sum_fold64(total);
 }
 
@@ -102,10 +124,7 @@ uint32_t sum_copy(void *dst, const void *src, size_t len)
 		memcpy(d, &v, sizeof(v));
 		total += halves(v);
 	}
-	if (len) {
-		total += halves(tail_load(b, len));
-		for (size_t i = 0; i < len; i++)
-			d[i] = b[i];
-	}
+	if (len)
+		total += tail(d, b, len);
 	return sum_fold64(total);
 }

@@ -222,7 +222,7 @@ static void progress_confirms(void **state)
 	for (int s = 0; s < 600; s++) {
 		rte_pktmbuf_free(segment(&k, i, PEER, 1));
 		kit_run(&k, k.now + SEC);
-		net_confirm(&k.net, i, k.now);
+		net_confirm(&k.net, i, ms_of(k.now));
 	}
 	assert_int_equal(k.n_out, 0);
 	net_path_put(&k.net, i);
@@ -252,7 +252,7 @@ static void advice(void **state)
 	net_advise(&k.net, i, k.now);
 	assert_int_equal(k.n_out, 5);
 	k.now += US_PER_MS;
-	net_confirm(&k.net, i, k.now); /* progress ends it */
+	net_confirm(&k.net, i, ms_of(k.now)); /* progress ends it */
 	kit_run(&k, k.now + 20 * SEC);
 	assert_int_equal(k.n_out, 5);
 	net_path_put(&k.net, i);

@@ -354,9 +354,9 @@ static inline bool net_path_ready(const struct net *n, uint32_t path)
 }
 
 /* The transport made progress over path: its next hop is alive (RFC 1122 section 2.3.2.1). */
-static inline void net_confirm(struct net *n, uint32_t path, uint64_t now)
+static inline void net_confirm(struct net *n, uint32_t path, uint32_t now_ms)
 {
-	n->paths[path].confirmed = ms_of(now);
+	n->paths[path].confirmed = now_ms;
 }
 
 /*
@@ -366,16 +366,16 @@ static inline void net_confirm(struct net *n, uint32_t path, uint64_t now)
 static inline void net_ip4_write(uint8_t *p, uint32_t saddr, uint32_t daddr, uint16_t total_len,
 				 uint8_t proto, uint8_t tos, uint8_t ttl)
 {
-	uint32_t w[5] = {
+	uint32_t w[3] = {
 		be32((uint32_t)IP4_VER_IHL << 24 | (uint32_t)tos << 16 | total_len),
 		BE32(IP4_DF),
 		be32((uint32_t)ttl << 24 | (uint32_t)proto << 16),
-		saddr,
-		daddr,
 	};
 
 	w[2] |= (uint32_t)sum_finish64((uint64_t)w[0] + w[1] + w[2] + saddr + daddr) << 16;
-	memcpy(p, w, sizeof(w));
+	store64(p, (uint64_t)w[1] << 32 | w[0]);
+	store64(p + 8, (uint64_t)saddr << 32 | w[2]);
+	store32(p + 16, daddr);
 }
 
 /*

@@ -88,7 +88,8 @@ pkt_push_tcp(struct rte_mbuf *m, const struct pkt_port *pp, const struct pkt_tcp
 	m->data_len += len;
 	m->pkt_len += len;
 	p = rte_pktmbuf_mtod(m, uint8_t *);
-	memcpy(p, w, 16);
+	store64(p, (uint64_t)w[1] << 32 | w[0]);
+	store64(p + 8, (uint64_t)w[3] << 32 | w[2]);
 	for (unsigned i = 0; i < opt_words; i++) {
 		sum += opt[i];
 		memcpy(p + TCP_HDR_LEN + 4 * i, &opt[i], 4);

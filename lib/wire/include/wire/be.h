@@ -54,6 +54,11 @@ static inline uint64_t load64(const void *p)
 	return v;
 }
 
+static inline void store64(void *p, uint64_t v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
 static inline void store32(void *p, uint32_t v)
 {
 	memcpy(p, &v, sizeof(v));
