@@ -9,6 +9,7 @@
 #include "open.h"
 
 #define CHALLENGE_MS 500
+#define LEAD         8 /* records */
 
 static void queue_append(struct tcp *t, struct tcp_time_wait *tw)
 {
@@ -34,6 +35,10 @@ static void queue_remove(struct tcp *t, struct tcp_time_wait *tw)
 		t->small[tw->next].tw.prev = tw->prev;
 	else
 		t->tw_tail = tw->prev;
+	if (t->tw_ahead == tcp_small_index(t, tw)) {
+		t->tw_ahead = tw->next;
+		t->tw_lead = 0;
+	}
 }
 
 void tcp_time_wait_replace(struct tcp *t, struct tcp_time_wait *tw, uint32_t entry)
@@ -62,15 +67,28 @@ void tcp_time_wait_free(struct tcp *t, struct tcp_time_wait *tw)
 	tcp_time_wait_replace(t, tw, entry);
 }
 
-/* The next two in the queue have not been looked at for long: the first's bucket, the second's record. */
-static void look_ahead(const struct tcp *t)
+/*
+ * The first went. Those behind it have not been looked at for long: tw_ahead is the one some places behind
+ * the first whose bucket, and whose successor's record, are asked for now.
+ */
+static void look_ahead(struct tcp *t)
 {
-	const struct tcp_time_wait *first = &t->small[t->tw_head].tw;
+	const struct tcp_time_wait *tw;
 
-	if (!t->tw_head || !first->next)
-		return;
-	flow_table_prefetch(&t->table, flow_hash(&t->flow_key, &first->tuple));
-	prefetch_write(&t->small[first->next]);
+	if (t->tw_lead)
+		t->tw_lead--;
+	if (unlikely(!t->tw_ahead)) {
+		t->tw_ahead = t->tw_head;
+		t->tw_lead = 0;
+	}
+	while (t->tw_ahead && t->tw_lead < LEAD) {
+		tw = &t->small[t->tw_ahead].tw;
+		flow_table_prefetch(&t->table, flow_hash(&t->flow_key, &tw->tuple));
+		if (tw->next)
+			prefetch_write(&t->small[tw->next]);
+		t->tw_ahead = tw->next;
+		t->tw_lead++;
+	}
 }
 
 void tcp_time_wait_tick(struct tcp *t, unsigned int budget)

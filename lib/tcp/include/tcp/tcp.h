@@ -104,6 +104,7 @@ struct tcp {
 	uint32_t time_wait, max_time_wait;
 	uint32_t half_free; /* free small records that were half-open */
 	uint32_t tw_head, tw_tail;
+	uint32_t tw_ahead, tw_lead; /* what is asked for before its turn; so many places from the head */
 	uint32_t time_wait_ms; /* 2 MSL, the same for all: the queue is in order of expiry */
 
 	struct tcp_policy policy;
