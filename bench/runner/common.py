@@ -226,9 +226,9 @@ def run_watched(command, cpus, timeout=120):
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-            raise NotRun(f"{command[0]} did not end within {timeout} s") from None
+            raise NotRun(f"{os.path.basename(command[0])} did not end within {timeout} s") from None
     if process.returncode:
-        raise NotRun(f"{' '.join(command)}: {err.strip().splitlines()[-1] if err.strip() else 'failed'}")
+        raise NotRun(f"{os.path.basename(command[0])} {' '.join(command[1:])}: {err.strip().splitlines()[-1] if err.strip() else 'failed'}")
     if err.strip():
         say(err.strip())
     return json.loads(out), watch

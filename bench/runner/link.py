@@ -123,9 +123,9 @@ def wait_for_socket(ctx, process, seconds=15):
         if common.os.path.exists(ctx.socket()):
             return
         if process.poll() is not None:
-            raise common.NotRun(f"{process.args[0]}: {process.communicate()[1].strip()[-300:]}")
+            raise common.NotRun(f"{common.os.path.basename(process.args[0])}: {process.communicate()[1].strip()[-300:]}")
         time.sleep(0.02)
-    raise common.NotRun(f"{process.args[0]} made no memif within {seconds} s")
+    raise common.NotRun(f"{common.os.path.basename(process.args[0])} made no memif within {seconds} s")
 
 
 def serve(ctx, command, **more):
