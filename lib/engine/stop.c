@@ -47,7 +47,11 @@ static bool block_to_be_had(struct tcp *t, const struct tcp_conn *c)
 	return block || c->block;
 }
 
-static bool walk_to_drain(struct engine *e, unsigned int max)
+/*
+ * Up to max records from where the walk stands, and one for each connection: false, it has to wait. True: that
+ * was the last.
+ */
+static bool walk(struct engine *e, unsigned int max, bool (*one)(struct engine *, struct tcp_conn *))
 {
 	struct tcp *t = &e->tcp;
 	struct engine_walk *at = &e->walk;
@@ -55,16 +59,19 @@ static bool walk_to_drain(struct engine *e, unsigned int max)
 	if (!walk_half_open(e, &max))
 		return false;
 	for (; at->conn <= t->conn_pool.fresh; at->conn++) {
-		struct tcp_conn *c = &t->conn[at->conn];
-
 		if (!max--)
 			return false;
-		if (c->state == TCP_CLOSED)
-			continue;
-		if (!block_to_be_had(t, c))
+		if (t->conn[at->conn].state != TCP_CLOSED && !one(e, &t->conn[at->conn]))
 			return false;
-		engine_drain_conn(e, c);
 	}
+	return true;
+}
+
+static bool drain_one(struct engine *e, struct tcp_conn *c)
+{
+	if (!block_to_be_had(&e->tcp, c))
+		return false;
+	engine_drain_conn(e, c);
 	return true;
 }
 
@@ -72,7 +79,7 @@ static void drain(struct engine *e, unsigned int max)
 {
 	const struct engine_walk before = e->walk;
 
-	e->walk.on = !walk_to_drain(e, max);
+	e->walk.on = !walk(e, max, drain_one);
 	e->walk.stuck = e->walk.small == before.small && e->walk.conn == before.conn;
 	engine_run_ready(e);
 }
@@ -116,24 +123,11 @@ static void abort_one(struct engine *e, struct tcp_conn *c)
 	tcp_conn_free(t, c);
 }
 
-static bool walk_to_abort(struct engine *e, unsigned int max)
+static bool tell_and_abort(struct engine *e, struct tcp_conn *c)
 {
-	struct tcp *t = &e->tcp;
-	struct engine_walk *at = &e->walk;
-
-	if (!walk_half_open(e, &max))
+	if (!tell(e, c))
 		return false;
-	for (; at->conn <= t->conn_pool.fresh; at->conn++) {
-		struct tcp_conn *c = &t->conn[at->conn];
-
-		if (!max--)
-			return false;
-		if (c->state == TCP_CLOSED)
-			continue;
-		if (!tell(e, c))
-			return false;
-		abort_one(e, c);
-	}
+	abort_one(e, c);
 	return true;
 }
 
@@ -180,7 +174,7 @@ bool engine_abort(struct engine *e, uint64_t now, unsigned int max)
 		e->walk = (struct engine_walk){.small = 1, .conn = 1};
 	}
 	e->walk.on = false;
-	done = walk_to_abort(e, max);
+	done = walk(e, max, tell_and_abort);
 	engine_run_ready(e);
 	empty_output(e);
 	return done;

@@ -34,7 +34,7 @@ static void pressure(struct worker *w, bool full)
 		engine_pressure(w->engine, w->pressure = o->on, 0);
 }
 
-/* How many of the SYNs of a burst are refused. */
+/* How many of the SYNs of a turn are refused, those that other workers hand over among them. */
 static void refuse(struct worker *w)
 {
 	engine_pressure(w->engine, true,
@@ -62,8 +62,6 @@ static unsigned int receive(struct worker *w, struct worker_rx *q)
 	pkt_parse_burst(pkts, w->facts, n, q->port->id, &q->port->cap);
 	count_add(&w->counters, CTR_RX_PACKETS, n);
 	count_add(&w->counters, CTR_RX_BYTES, length(pkts, n));
-	if (unlikely(w->pressure))
-		refuse(w);
 	if (q->steer != STEER_NOT)
 		ours = worker_steer(w, q, pkts, n);
 	engine_input(w->engine, pkts, w->facts, ours, w->now);
@@ -184,6 +182,8 @@ unsigned int worker_turn(struct worker *w)
 	bool full = false;
 
 	w->now = worker_clock_us(&w->clock, rte_rdtsc());
+	if (unlikely(w->pressure))
+		refuse(w);
 	for (unsigned int i = 0; i < w->n_rx; i++) {
 		n = receive(w, &w->rx[i]);
 		full |= n == WORKER_BURST;

@@ -64,7 +64,7 @@ static inline bool overload_turn(struct overload *o, uint64_t now, bool full)
 
 void overload_look(struct overload *o, uint64_t now, uint64_t packets, uint64_t repeats);
 
-/* Under overload: how many of the SYNs of the next burst, of OVERLOAD_ALL. */
+/* Under overload: how many of the SYNs of the next turn, of OVERLOAD_ALL. */
 static inline uint32_t overload_refused(const struct overload *o)
 {
 	return o->run >= OVERLOAD_RUN ? OVERLOAD_MOST : o->refused;
