@@ -253,6 +253,176 @@ static void time_wait_full(void **s)
 	serves(k, kit_peer(k));
 }
 
+/* ---- the queue of stateless answers ---- */
+
+#define ANSWERS 1024 /* may wait for a port */
+
+/* What was put into the burst comes in, and nothing goes out: the port takes nothing. */
+static void input_only(struct kit *k)
+{
+	struct pkt_facts facts[ENGINE_BURST_MAX];
+
+	k->bursting = false;
+	pkt_parse_burst(k->burst, facts, k->n_burst, 0, &k->cap[0]);
+	engine_input(k->e, k->burst, facts, k->n_burst, k->now);
+	k->n_burst = 0;
+}
+
+/* SYNs to a port that nobody listens on, n bursts of them. */
+static void strangers(struct kit_peer *p, uint32_t *seq, unsigned int n)
+{
+	while (n--) {
+		p->k->now += MS; /* rst-rate has to let them through */
+		kit_burst_begin(p->k);
+		for (unsigned int i = 0; i < ENGINE_BURST_MAX; i++)
+			send_seg(p, .flags = SYN, .seq = (*seq)++);
+		input_only(p->k);
+	}
+}
+
+/* A port that takes nothing for a while: RSTs, then a SYN-ACK, find the queue full. */
+static void answers_full(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *stranger, *old, *p;
+	uint32_t seq = 0;
+
+	k->conf.rst_rate = 1000000;
+	old = kit_plain(k);
+	stranger = kit_peer(k);
+	stranger->dport = 4444;
+	p = kit_peer(k);
+	strangers(stranger, &seq, ANSWERS / ENGINE_BURST_MAX);
+	assert_int_equal(kit_ctr(k, CTR_TX_QUEUE_FULL), 0);
+	strangers(stranger, &seq, 2);
+	assert_int_equal(kit_ctr(k, CTR_TX_QUEUE_FULL), 2 * ENGINE_BURST_MAX);
+	kit_burst_begin(k);
+	kit_syn(p);
+	input_only(k);
+	assert_int_equal(kit_ctr(k, CTR_TX_QUEUE_FULL), 2 * ENGINE_BURST_MAX + 1);
+	assert_int_equal(kit_usage(k).half_open, 1); /* one packet is lost, and nothing else */
+	/* What connections have to say does not wait in that queue. */
+	old->app.on_data = 10;
+	kit_burst_begin(k);
+	send_seg(old, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
+	input_only(k);
+	kit_turn(k); /* the port takes all there is: the oldest first */
+	for (unsigned int i = 0; i < ANSWERS; i++)
+		expect(stranger, .flags = RST | ACK, .ack = i + 1);
+	expect(old, .flags = ACK, .seq = 1, .ack = 11, .len = 10);
+	send_seg(old, .flags = ACK, .seq = 11, .ack = 11);
+	kit_syn(p); /* again, as peers do */
+	kit_synack(p);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+	assert_int_equal(p->app.opens, 1);
+	seq = 1;
+	goes_on(p, &seq);
+	send_seg(stranger, .flags = SYN, .seq = 7);
+	expect(stranger, .flags = RST | ACK, .ack = 8);
+	assert_int_equal(kit_ctr(k, CTR_TX_QUEUE_FULL), 2 * ENGINE_BURST_MAX + 1);
+}
+
+/* ---- paths ---- */
+
+/* A peer of its own address, and so of its own next hop. */
+static struct kit_peer *neighbour(struct kit *k, unsigned int i)
+{
+	struct kit_peer *p = kit_peer(k);
+
+	p->addr = V4(198, 18, 0, 100 + i);
+	return p;
+}
+
+static void open_neighbour(struct kit_peer *p)
+{
+	kit_syn(p);
+	kit_arp(p->k);
+	kit_synack(p);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+	assert_int_equal(p->app.opens, 1);
+	kit_quiet(p->k);
+}
+
+static void refused_for_its_path(struct kit_peer *p, uint64_t times)
+{
+	kit_syn(p);
+	kit_quiet(p->k);
+	assert_int_equal(kit_ctr(p->k, CTR_RX_SYN_NO_PATH), times);
+	assert_int_equal(kit_usage(p->k).half_open, 0);
+}
+
+/* Every path has a connection; the next hop of a new one gets none until one of them is done. */
+static void paths_full(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p[4], *next;
+	uint32_t seq = 1;
+
+	k->conf.max_paths = k->conf.max_neighbors = ARRAY_SIZE(p);
+	k->ports[0].neighbor = ENGINE_NEIGHBOR_RESOLVE;
+	for (unsigned int i = 0; i < ARRAY_SIZE(p); i++)
+		open_neighbour(p[i] = neighbour(k, i));
+	next = neighbour(k, 50);
+	refused_for_its_path(next, 1);
+	refused_for_its_path(next, 2);
+	goes_on(p[0], &seq);
+	send_seg(p[3], .flags = RST, .seq = 1);
+	assert_int_equal(p[3]->app.closes, 1);
+	open_neighbour(next);
+	assert_int_equal(kit_ctr(k, CTR_RX_SYN_NO_PATH), 2);
+	assert_int_equal(kit_ctr(k, CTR_NEIGHBOR_EVICTED), 1);
+}
+
+/* A SYN answered by cookie needs no path; what proves it does, and is sent again. */
+static void paths_full_for_a_cookie(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p[4], *next;
+	uint32_t seq = 1;
+
+	k->tcp.syn_cookies = TCP_COOKIES_ALWAYS;
+	k->conf.max_paths = k->conf.max_neighbors = ARRAY_SIZE(p);
+	k->ports[0].neighbor = ENGINE_NEIGHBOR_RESOLVE;
+	for (unsigned int i = 0; i < ARRAY_SIZE(p); i++) {
+		p[i] = neighbour(k, i);
+		kit_syn(p[i]);
+		kit_synack(p[i]);
+		send_seg(p[i], .flags = ACK, .seq = 1, .ack = 1);
+		assert_int_equal(p[i]->app.opens, 1);
+	}
+	next = neighbour(k, 50);
+	kit_syn(next);
+	kit_synack(next);
+	send_seg(next, .flags = ACK, .seq = 1, .ack = 1);
+	kit_quiet(k);
+	assert_int_equal(kit_ctr(k, CTR_RX_SYN_NO_PATH), 1);
+	assert_int_equal(next->app.opens, 0);
+	send_seg(p[3], .flags = RST, .seq = 1);
+	next->app.on_data = 10;
+	send_seg(next, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
+	kit_arp(k);
+	expect(next, .flags = ACK, .seq = 1, .ack = 11, .len = 10);
+	assert_int_equal(next->app.opens, 1);
+	assert_int_equal(kit_ctr(k, CTR_RX_SYN_NO_PATH), 1);
+	send_seg(next, .flags = ACK, .seq = 11, .ack = 11);
+	seq = 11;
+	goes_on(next, &seq);
+}
+
+/* Neither on the link nor, without a gateway, behind it: no SYN of theirs is answered. */
+static void no_route(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *far;
+
+	k->ports[0].neighbor = ENGINE_NEIGHBOR_RESOLVE;
+	far = kit_peer(k);
+	far->addr = V4(203, 0, 113, 1);
+	refused_for_its_path(far, 1);
+	open_neighbour(neighbour(k, 0));
+	assert_int_equal(kit_ctr(k, CTR_RX_SYN_NO_PATH), 1);
+}
+
 static const struct CMUnitTest tests[] = {
 	KIT_TEST(table_full_for_a_syn),
 	KIT_TEST(table_full_for_a_cookie),
@@ -262,6 +432,10 @@ static const struct CMUnitTest tests[] = {
 	KIT_TEST(half_open_full),
 	KIT_TEST(a_syn_again),
 	KIT_TEST(time_wait_full),
+	KIT_TEST(answers_full),
+	KIT_TEST(paths_full),
+	KIT_TEST(paths_full_for_a_cookie),
+	KIT_TEST(no_route),
 };
 
 KIT_MAIN(tests)

@@ -260,6 +260,68 @@ static void DOS_13_a_thousand_at_once(void **s)
 	two_get_on(k, e, SLOW);
 }
 
+/* Octets of a peer's stream that were not acknowledged, in segments of an MSS; what comes back is read. */
+static void send_unacked(struct kit *k, struct eager *e, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		for (uint32_t at = e[i].una; at != e[i].seq;) {
+			const uint32_t len = min_of(e[i].seq - at, 1448u);
+
+			send_seg(e[i].p, .flags = ACK, .seq = at, .ack = e[i].read, .len = len);
+			at += len;
+		}
+	hear(k, e, n);
+}
+
+/*
+ * More peers than the share has mbufs, of handlers that read nothing, use the two segments that each was
+ * offered: what is beyond share and reserve is dropped, not acknowledged, and taken when it is sent again.
+ */
+static void a_share_that_is_spent(void **s)
+{
+	enum { SLOW = 60, GONE = 8, SHARE = 32, EACH = 2 * 1448 };
+	static struct eager e[SLOW];
+	struct kit *k = *s;
+	uint32_t short_of = 0;
+	uint64_t dropped;
+
+	k->conf.mbuf_share = SHARE;
+	for (unsigned int i = 0; i < SLOW; i++) {
+		eager_open(k, &e[i], 65535);
+		e[i].p->app.take = 0;
+		assert_true(e[i].edge - e[i].seq >= EACH);
+	}
+	for (unsigned int i = 0; i < SLOW; i++)
+		assert_true(push(&e[i], EACH));
+	kit_advance(k, 100 * MS); /* delayed ACKs */
+	hear(k, e, SLOW);
+	dropped = kit_ctr(k, CTR_RX_MBUF_SHARE);
+	assert_true(dropped > 0);
+	assert_int_equal(kit_ctr(k, CTR_RX_OUT_OF_WINDOW), 0);
+	for (unsigned int i = 0; i < SLOW; i++)
+		short_of += (e[i].seq - e[i].una + 1447) / 1448;
+	assert_int_equal(short_of, dropped);
+	/* It stays so for as long as nobody reads. */
+	send_unacked(k, e, SLOW);
+	assert_true(kit_ctr(k, CTR_RX_MBUF_SHARE) > dropped);
+	assert_true(kit_usage(k).mbufs_held <= SHARE + SHARE / 8 + SHARE / 16);
+	dropped = kit_ctr(k, CTR_RX_MBUF_SHARE);
+	/* Some go, and the others read: what was dropped has room, and is taken in its place. */
+	for (unsigned int i = 0; i < GONE; i++)
+		send_seg(e[i].p, .flags = RST, .seq = e[i].una);
+	for (unsigned int i = GONE; i < SLOW; i++)
+		kit_app_read(e[i].p, UINT64_MAX);
+	send_unacked(k, e + GONE, SLOW - GONE);
+	kit_advance(k, 100 * MS);
+	hear(k, e, SLOW);
+	assert_int_equal(kit_ctr(k, CTR_RX_MBUF_SHARE), dropped);
+	for (unsigned int i = GONE; i < SLOW; i++) {
+		assert_int_equal(e[i].una, e[i].seq);
+		assert_int_equal(e[i].p->app.rx, EACH);
+	}
+	assert_int_equal(kit_usage(k).mbufs_held, 0);
+}
+
 /* All mbufs are where they were: with the engine for use, or in the mempool. */
 static void pool_is_whole(struct kit *k)
 {
@@ -434,6 +496,7 @@ int main(void)
 		KIT_TEST(DOS_13_clients_that_never_read),
 		KIT_TEST(DOS_13_all_stop_reading),
 		KIT_TEST(DOS_13_a_thousand_at_once),
+	KIT_TEST(a_share_that_is_spent),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, kit_group_setup, NULL);
