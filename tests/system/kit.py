@@ -5,6 +5,8 @@ gone when the test ends, also when it fails.
 Traffic never leaves the namespaces. pier is pinned to the first CPU, clients to the last.
 """
 import contextlib
+import ctypes
+import errno
 import glob
 import itertools
 import json
@@ -13,7 +15,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -47,7 +51,7 @@ def command(words, timeout=300, check=True, **more):
     return run
 
 
-def wait_for(what, condition, seconds=60):
+def wait_for(what, condition, seconds=240):
     """Poll until condition() is true. A limit for a hang, not a timing that is asserted."""
     end = time.monotonic() + seconds
     while True:
@@ -59,13 +63,16 @@ def wait_for(what, condition, seconds=60):
         time.sleep(0.02)
 
 
-def all_captured(net, path, address=SERVER):
-    """Wait until the tcpdump that writes path, whose filter lets ICMP through, has all that pier has sent:
-    packets are captured in their order, and the answer to a ping is behind it."""
-    net.run(['ping', '-c', '1', '-W', '60', address])
-    wait_for('it is written', lambda: 'ICMP echo reply' in subprocess.run(
-        ['tcpdump', '-nn', '-r', path, 'icmp'], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        check=False).stdout)
+def all_captured(pier, path, address=SERVER):
+    """Wait until the tcpdump that writes path, whose filter lets ICMP through, has all that pier has to say
+    to what it was sent: packets are captured in their order, and the answer to a ping is behind it."""
+    def pongs():
+        return subprocess.run(['tcpdump', '-nn', '-r', path, 'icmp'], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, text=True, check=False).stdout.count('ICMP echo reply')
+    before = pongs()
+    pier.settle()
+    pier.net.run(['ping', '-c', '1', '-W', '60', address])
+    wait_for('it is written', lambda: pongs() > before)
 
 
 class Cleanups:
@@ -85,7 +92,9 @@ class Namespace:
         self.sysctl('net.ipv6.conf.default.disable_ipv6', 1, check=False)
 
     def words(self, words, cpu=CLIENT_CPU):
-        return ['ip', 'netns', 'exec', self.name, 'taskset', '-c', cpu, *map(str, words)]
+        # What is called python3 may be a script that looks for one, and takes its time each time.
+        program = sys.executable if words[0] == 'python3' else words[0]
+        return ['ip', 'netns', 'exec', self.name, 'taskset', '-c', cpu, program, *map(str, words[1:])]
 
     def run(self, words, **more):
         return command(self.words(words), **more)
@@ -102,6 +111,22 @@ class Namespace:
     def pids(self):
         run = command(['ip', 'netns', 'pids', self.name], check=False)
         return [int(pid) for pid in run.stdout.split()]
+
+    def inside(self, do):
+        """do() in a thread that is in the namespace; returns what it does."""
+        results = []
+
+        def enter():
+            with open(f'/run/netns/{self.name}', 'rb') as place:
+                if ctypes.CDLL(None, use_errno=True).setns(place.fileno(), 0x40000000): # CLONE_NEWNET
+                    raise OSError(ctypes.get_errno(), 'setns')
+            results.append(do())
+        thread = threading.Thread(target=enter)
+        thread.start()
+        thread.join()
+        if not results:
+            raise AssertionError(f'not done in {self.name}')
+        return results[0]
 
     def remove(self):
         for pid in self.pids():
@@ -158,7 +183,7 @@ class Pier:
 
     def __init__(self, test, net, device='net_tap0,iface=pier0', more='', port_more='',
                  server_more='', address=SERVER + '/24', listeners=None, cpu=PIER_CPU):
-        self.test, self.net, self.prefix = test, net, unique('p')
+        self.test, self.net, self.prefix, self.telemetry = test, net, unique('p'), None
         self.folder = tempfile.mkdtemp(prefix='pier-test-')
         test.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         self.conf = os.path.join(self.folder, 'pier.ini')
@@ -192,19 +217,50 @@ class Pier:
         self.net.run(['ip', 'link', 'set', name, 'up'])
 
     def wait_ready(self, net=None, address=SERVER, port=9):
+        """Wait until it answers. What asked is counted to its end: it is no part of what comes then."""
         probe = (f'import socket; socket.create_connection(("{address}", {port}), 1).close()')
         wait_for('pier answers', lambda: self.alive() and not
                  (net or self.net).run(['python3', '-c', probe], check=False).returncode)
+        wait_for('the connection is closed', lambda: self.alive() and self.ended())
+
+    def ended(self):
+        stats = self.stats()
+        return stats['conn_opened'] == sum(stats[n] for n in ('conn_closed', 'conn_reset_rx', 'conn_reset_tx'))
+
+    def settle(self, address=SERVER, port=1):
+        """Return when all is done that was sent to it before, from its net: SYNs to a closed port that came
+        behind it, for each worker in turn, are answered."""
+        def ask():
+            for _ in range(32):
+                with socket.socket() as s:
+                    s.settimeout(60)
+                    if s.connect_ex((address, port)) != errno.ECONNREFUSED:
+                        return False
+            return True
+        if not self.net.inside(ask):
+            raise AssertionError(f'port {port} is not closed')
 
     def ask(self, question):
-        telemetry = Telemetry(self.prefix)
-        try:
-            return telemetry.ask(question)
-        finally:
-            telemetry.close()
+        """By one connection for all questions: it takes no more than ten, and some time to let one go."""
+        if not self.telemetry:
+            self.telemetry = Telemetry(self.prefix)
+        return self.telemetry.ask(question)
 
     def stats(self):
         return self.ask('/pier/stats')
+
+    def listener(self, port):
+        """Its number in telemetry."""
+        first = 0
+        while page := self.ask(f'/pier/listeners,{first}'):
+            for number, listener in page.items():
+                if listener['listen'] == str(port):
+                    return int(number)
+            first += len(page)
+        raise AssertionError(f'no listener {port}')
+
+    def handler_stats(self, port):
+        return self.ask(f'/pier/handler,{self.listener(port)}')
 
     def stop(self, how=signal.SIGTERM, seconds=60):
         """Ask it to stop; returns the exit status."""
@@ -215,6 +271,8 @@ class Pier:
             raise AssertionError(f'pier does not stop:\n{self.log()[-4000:]}') from None
 
     def kill(self):
+        if self.telemetry:
+            self.telemetry.close()
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()

@@ -59,38 +59,31 @@ except ConnectionResetError:
 class Bulk(PierCase):
     pier_options = {'more': LISTENERS}
 
-    def handler_stats(self, port):
-        """By the listener's port; kit's own listeners come first."""
-        for n in range(20):
-            if self.pier.ask(f'/pier/listeners,{n}')[str(n)]['listen'] == str(port):
-                return self.pier.ask(f'/pier/handler,{n}')
-        raise AssertionError(f'no listener {port}')
-
     def test_source_sends_all_and_ends(self):
-        before = self.handler_stats(5002)
+        before = self.pier.handler_stats(5002)
         got = self.net.run(['nc', '-d', '-w', '60', SERVER, '5002'], text=False).stdout
         self.assertEqual(len(got), 3 << 20)
         self.assertEqual(got, bytes(range(256)) * (len(got) // 256))
-        after = self.handler_stats(5002)
+        after = self.pier.handler_stats(5002)
         self.assertEqual(after['bytes'] - before['bytes'], 3 << 20)
         self.assertEqual(after['completed'] - before['completed'], 1)
 
     def test_sink_takes_and_counts(self):
-        before = self.handler_stats(5001)['bytes']
+        before = self.pier.handler_stats(5001)['bytes']
         self.net.run(['sh', '-c', f'head -c 2000000 /dev/zero | nc -N -w 60 {SERVER} 5001'],
                      stdin=subprocess.DEVNULL)
         wait_for('all is counted',
-                 lambda: self.handler_stats(5001)['bytes'] - before == 2000000)
+                 lambda: self.pier.handler_stats(5001)['bytes'] - before == 2000000)
 
     def test_rr_pipelined_in_order(self):
         run = self.net.run(['python3', '-c', ASK, SERVER])
         self.assertEqual(run.stdout, 'right 0\n')
 
     def test_rr_too_long_is_reset(self):
-        before = self.handler_stats(5003)['bad_lengths']
+        before = self.pier.handler_stats(5003)['bad_lengths']
         run = self.net.run(['python3', '-c', HUGE, SERVER])
         self.assertEqual(run.stdout, 'reset\n')
-        self.assertEqual(self.handler_stats(5003)['bad_lengths'] - before, 1)
+        self.assertEqual(self.pier.handler_stats(5003)['bad_lengths'] - before, 1)
 
     def test_rr_fixed(self):
         run = self.net.run(['nc', '-N', '-w', '60', SERVER, '5004'], stdin=None, input='x' * 350)

@@ -26,46 +26,67 @@ class Segment:
 class Capture:
     """What went over the wire while it was open: text, and segs of the server and of the client."""
 
-    def read(self, path):
-        self.text = subprocess.run(['tcpdump', '-nn', '-vv', '-tt', '-r', path], capture_output=True,
-                                   text=True, check=True).stdout
+    def __init__(self, path):
+        self.path = path
+
+    def read(self):
+        """What is there so far; the last packet may just be written."""
+        self.text = subprocess.run(['tcpdump', '-nn', '-vv', '-tt', '-r', self.path], capture_output=True,
+                                   text=True, check=False).stdout
         segs = [Segment(m) for m in SEGMENT.finditer(self.text)]
         self.server = [s for s in segs if s.ours]
         self.client = [s for s in segs if not s.ours]
         self.data = [s for s in self.server if s.len]
+
+    def wait(self, what, seen):
+        """Until seen(self)."""
+        def look():
+            self.read()
+            return seen(self)
+        wait_for(what, look)
 
     def flags(self):
         return [s.flags for s in self.server]
 
 
 class Chaos(PierCase):
+    # The draw's late SYN-ACKs come long after anybody looked: what is late is so on any machine.
+    # Many of these connections never end by themselves.
     with open(f'{ROOT}/conf/chaos.ini', encoding='ascii') as f:
-        pier_options = {'more': '\n[listen 8101]' + f.read().split('[listen 8101]', 1)[1]}
+        pier_options = {'more': '\n[listen 8101]' + f.read().split('[listen 8101]', 1)[1].replace(
+            'chaos-synack-delay = 3s 5%', 'chaos-synack-delay = 60s 5%'), 'server_more': 'drain = 300ms\n'}
 
     @contextlib.contextmanager
     def capture(self, port, counter, least=1):
-        """The counter rises by as much at least; and that of no other fault does."""
-        before, cap = self.pier.stats(), Capture()
+        """The counter rises by as much at least; and that of no other fault does. What it counts is in the
+        capture, and the other way round."""
+        self.pier.settle()
+        before = self.pier.stats()
         with tempfile.TemporaryDirectory(prefix='pier-chaos-') as folder:
-            path = os.path.join(folder, 'pcap')
+            cap = Capture(os.path.join(folder, 'pcap'))
             dump = self.net.start(['tcpdump', '-i', 'pier0', '--immediate-mode', '-U', '-Z', 'root',
-                                   '-w', path, f'tcp port {port} or icmp'],
+                                   '-w', cap.path, f'tcp port {port} or icmp'],
                                   stderr=subprocess.PIPE, text=True)
             try:
                 while 'listening on' not in dump.stderr.readline():
                     self.assertIsNone(dump.poll())
                 yield cap
-                all_captured(self.net, path)
+
+                def nothing_comes():
+                    now = self.pier.stats()[counter]
+                    cap.count = now - before[counter]
+                    all_captured(self.pier, cap.path)
+                    cap.read()
+                    return self.pier.stats()[counter] == now
+                wait_for('all that was counted is captured', nothing_comes)
             finally:
                 dump.send_signal(signal.SIGINT)
                 dump.communicate(timeout=60)
-            cap.read(path)
         after = self.pier.stats()
         rose = {n: after[n] - before[n] for n in after if n.startswith('chaos_') and after[n] > before[n]}
         # FINs of earlier tests are sent again and again to a server that does not hear them.
         self.assertEqual(set(rose) - {'chaos_fins_ignored'}, {counter} - {'chaos_fins_ignored'}, cap.text)
-        self.assertGreaterEqual(rose[counter], least)
-        cap.count = rose[counter]
+        self.assertGreaterEqual(cap.count, least)
 
     def closed(self):
         """Connections whose last segment is behind them."""
@@ -76,10 +97,21 @@ class Chaos(PierCase):
                              '%{http_code} %{size_download}', *options,
                              f'http://{SERVER}:{port}/'], check=False, timeout=60)
 
-    def python(self, port, text):
-        script = (f'import socket, time; s = socket.create_connection(("{SERVER}", {port}), 10)\n'
+    def python(self, port, text, seen=None):
+        """What it prints. While seen is not true yet, the client's readline() waits."""
+        script = (f'import select, socket, sys; s = socket.create_connection(("{SERVER}", {port}), 60)\n'
                   f'{text}')
-        return self.net.run(['python3', '-c', script]).stdout
+        client = self.net.start(['python3', '-c', script], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                text=True)
+        try:
+            if seen:
+                seen()
+            said = client.communicate('\n', timeout=120)[0]
+        finally:
+            client.kill()
+            client.wait()
+        self.assertEqual(client.returncode, 0)
+        return said
 
     # ---- the handshake
 
@@ -90,7 +122,7 @@ class Chaos(PierCase):
 
     def test_refuse_by_silence(self):
         with self.capture(8102, 'chaos_refused_drop', 2) as cap:
-            self.assertEqual(self.curl(8102, seconds=5).returncode, 28)
+            self.assertEqual(self.curl(8102, seconds=3).returncode, 28)
         self.assertEqual(cap.server, [])
         self.assertEqual({s.flags for s in cap.client}, {'S'})
 
@@ -119,10 +151,10 @@ class Chaos(PierCase):
 
     def test_closed_window(self):
         with self.capture(8106, 'chaos_windows') as cap:
-            self.python(8106, 's.setblocking(False); s.send(b"x" * 1000); time.sleep(1.5)')
+            self.python(8106, 's.setblocking(False); s.send(b"x" * 1000); sys.stdin.readline()',
+                        lambda: cap.wait('probes are answered', lambda c: len(c.server) >= 3))
         self.assertEqual({s.win for s in cap.server}, {0})
         self.assertEqual({s.ack for s in cap.server[1:]}, {1})
-        self.assertGreaterEqual(len(cap.server), 3, 'probes are answered')
 
     def test_tiny_window(self):
         with self.capture(8107, 'chaos_windows') as cap:
@@ -134,13 +166,16 @@ class Chaos(PierCase):
 
     def test_slow_read(self):
         with self.capture(8108, 'chaos_slow_readers') as cap:
-            self.python(8108, 's.setblocking(False); n = 0\n'
-                        'for i in range(30):\n'
-                        ' time.sleep(.05)\n'
-                        ' try: n += s.send(b"x" * 100000)\n'
-                        ' except BlockingIOError: pass')
+            self.python(8108, 's.setblocking(False)\n'
+                        'while not select.select([sys.stdin], [], [], .05)[0]:\n'
+                        ' try: s.send(b"x" * 100000)\n'
+                        ' except BlockingIOError: pass',
+                        lambda: cap.wait('the window closes and opens', lambda c: [
+                            1 for a, b in zip(c.server[1:], c.server[2:]) if b.win > a.win]))
         self.assertGreater(max(s.win for s in cap.server[1:]), min(s.win for s in cap.server[1:]))
-        self.assertLess(max(s.ack for s in cap.server), 60000)
+        # What there was room for, and what was read since.
+        read = (cap.server[-1].time - cap.server[0].time) / .1 * 1024
+        self.assertLess(max(s.ack for s in cap.server), 2 * 16384 + read)
 
     def test_slow_write(self):
         with self.capture(8109, 'chaos_slow_writers') as cap:
@@ -156,8 +191,9 @@ class Chaos(PierCase):
     def test_reset_after(self):
         with self.capture(8110, 'chaos_resets_octets') as cap:
             self.assertEqual(self.curl(8110).returncode, 56)
-        request = sum(s.len for s in cap.client)
-        self.assertEqual(sum(s.len for s in cap.data) + request, 5000)
+        # Octets, also if some of them were sent twice.
+        up, down = (max(s.seq + s.len for s in side if s.len) - 1 for side in (cap.client, cap.server))
+        self.assertEqual(up + down, 5000)
         self.assertIn('R', cap.server[-1].flags)
 
     def test_reset_time(self):
@@ -178,20 +214,29 @@ class Chaos(PierCase):
 
     def test_never_close(self):
         with self.capture(8113, 'chaos_closes_held') as cap:
-            out = self.python(8113, 's.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n"); time.sleep(.5)\n'
-                              'print(s.recv(9)); s.settimeout(1)\n'
+            held = self.pier.stats()['chaos_closes_held']
+            out = self.python(8113, 's.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")\n'
+                              'print(s.recv(9)); sys.stdin.readline(); s.setblocking(False)\n'
                               'try:\n while s.recv(65536): pass\n print("eof")\n'
-                              'except TimeoutError: print("open")')
+                              'except BlockingIOError: print("open")', self.answered(held))
         self.assertEqual(out, "b'HTTP/1.1 '\nopen\n")
         self.assertFalse([s for s in cap.server if 'F' in s.flags])
+
+    def answered(self, held):
+        """What waits until the server has ended, as far as it does."""
+        def wait():
+            wait_for('the FIN is held', lambda: self.pier.stats()['chaos_closes_held'] > held)
+            self.pier.settle()
+        return wait
 
     def test_ignore_fin(self):
         with self.capture(8114, 'chaos_fins_ignored', 2) as cap:
             out = self.python(8114, 's.sendall(b"hello"); print(s.recv(9)); s.shutdown(1)\n'
-                              's.settimeout(1.5)\ntry: print(s.recv(9))\n'
-                              'except TimeoutError: print("open")')
+                              'sys.stdin.readline(); s.setblocking(False)\ntry: print(s.recv(9))\n'
+                              'except BlockingIOError: print("open")',
+                              lambda: cap.wait('the FIN comes again', lambda c: len(
+                                  [s for s in c.client if 'F' in s.flags]) >= 2))
         self.assertEqual(out, "b'hello'\nopen\n")
-        self.assertGreaterEqual(len([s for s in cap.client if 'F' in s.flags]), 2)
         self.assertEqual(max(s.ack for s in cap.server), 6)
 
     def test_garbage(self):
@@ -236,9 +281,12 @@ class Chaos(PierCase):
 
     def test_shrink_window(self):
         with self.capture(8120, 'chaos_shrunk') as cap:
-            self.python(8120, 'for i in range(20): s.sendall(b"x" * 100); time.sleep(.05)')
-        wins = [s.win for s in cap.server if s.flags == '.']
-        self.assertTrue([1 for a, b in zip(wins, wins[1:]) if abs(b - a // 2) <= 2], wins)
+            def shrinks(c):
+                wins = [s.win for s in c.server if s.flags == '.']
+                return [1 for a, b in zip(wins, wins[1:]) if abs(b - a // 2) <= 2]
+            self.python(8120, 'while not select.select([sys.stdin], [], [], .02)[0]: s.sendall(b"x" * 100)',
+                        lambda: cap.wait('the window shrinks', shrinks))
+        self.assertTrue(shrinks(cap))
 
     # ---- the draw
 

@@ -117,7 +117,7 @@ class Iperf3(kit.PierCase):
                     self.assertIsNone(dump.poll())
                 # More than a client's socket takes at once: the test's end overtakes what is still there.
                 self.iperf3('-n', '16M', *options)
-                kit.all_captured(self.net, path)
+                kit.all_captured(self.pier, path)
             finally:
                 dump.send_signal(signal.SIGINT)
                 dump.communicate(timeout=60)

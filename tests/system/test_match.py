@@ -38,9 +38,7 @@ class Match(kit.PierCase):
             f.write(text)
 
     def stat(self, port, name):
-        entries = self.pier.ask('/pier/listeners')
-        number = next(i for i, e in entries.items() if e['listen'] == str(port))
-        return self.pier.ask(f'/pier/handler,{number}').get(name, 0)
+        return self.pier.handler_stats(port).get(name, 0)
 
     def test_reports_over_many_segments(self):
         text = b'.' * 100000 + b'needle' + b'.' * 5000 + b'EVIL'

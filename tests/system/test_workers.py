@@ -18,7 +18,7 @@ def options(*more_of, **more):
     """Those of the class, with two workers."""
     result = dict(TWO)
     for one in more_of:
-        result.update(one)
+        result.update(one, server_more=result['server_more'] + one.get('server_more', ''))
     result.update(more)
     return result
 
