@@ -56,8 +56,10 @@ void link_server_init(struct link_server *s)
 	snprintf(body, sizeof(body), "%u", o->body);
 	settings[1] = body;
 	plan.handler = handlers[o->serve];
-	if (plan.handler == &handler_http)
+	if (plan.handler == &handler_http) {
 		plan.settings = settings;
+		plan.body = o->body;
+	}
 	s->own = p = calloc(1, sizeof(*p));
 	if (!p)
 		bench_die("no memory");

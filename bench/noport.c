@@ -23,7 +23,7 @@
 #define PACKETS	    256
 #define EAL_MIB_QUICK 64 /* of EAL's memory, where few mbufs are needed */
 #define EAL_MIB	      512
-#define PER_TEN_M   (6ull << 30) /* bytes that ten million connections and their peer take */
+#define PER_TEN_M   (8ull << 30) /* bytes that ten million connections and their peer take */
 
 static const uint8_t peer_mac[6] = {2, 0, 0, 0, 0, 1};
 const struct pkt_port noport_cap = {.mac = {2, 0, 0, 0, 0, 2}, .mtu = 1500,

@@ -212,6 +212,35 @@ static void shuffle(struct traffic *t, uint64_t *seed)
 	}
 }
 
+/* What the engine dropped, in words, for the line that ends the program. */
+static const char *dropped(const struct traffic *t)
+{
+	static char text[512];
+	size_t used = 0;
+
+	for (unsigned int i = 0; i < CTR_TX_DROPS_END && used < sizeof(text); i++)
+		if (t->counters.v[i])
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "; %lu %s",
+						 t->counters.v[i], counter_info[i].name);
+	return used ? text : "; nothing was dropped";
+}
+
+/*
+ * What probes and retransmissions have kept from going out yet: a step takes OUT_MAX packets, and in the
+ * first round over a million connections the timers still believe in the round trip of the handshake.
+ */
+static void settle(struct traffic *t)
+{
+	const bool measure = t->measure;
+	struct rte_mbuf *out[OUT_MAX];
+	unsigned int sent;
+
+	t->measure = false;
+	while ((sent = unmeasured(t, NULL, 0, out)) != 0)
+		answers(t, out, sent);
+	t->measure = measure;
+}
+
 static void open_all(struct traffic *t)
 {
 	uint32_t at[BENCH_BURST];
@@ -224,8 +253,8 @@ static void open_all(struct traffic *t)
 		feed(t, PART_ALL, at, n);
 	}
 	if (t->peer.opened != t->n || t->counters.v[CTR_CONN_OPENED] != t->n)
-		bench_die("%lu of %u connections open at the peer, %lu at the server",
-			  t->peer.opened, t->n, t->counters.v[CTR_CONN_OPENED]);
+		bench_die("%lu of %u connections open at the peer, %lu at the server%s",
+			  t->peer.opened, t->n, t->counters.v[CTR_CONN_OPENED], dropped(t));
 }
 
 static uint64_t messages(struct traffic *t, uint64_t units)
@@ -242,7 +271,10 @@ static uint64_t messages(struct traffic *t, uint64_t units)
 		feed(t, PART_ALL, at, n);
 	}
 	if (t->peer.replies - before != done)
-		bench_die("%lu of %lu messages were answered", t->peer.replies - before, done);
+		settle(t);
+	if (t->peer.replies - before != done)
+		bench_die("%lu of %lu messages were answered%s", t->peer.replies - before, done,
+			  dropped(t));
 	return done;
 }
 
@@ -349,6 +381,7 @@ static void setup(struct traffic *t, struct noport *np, const struct kind *kind,
 		pc.len = sizeof(request) - 1;
 		plan.handler = &handler_http;
 		plan.settings = settings;
+		plan.body = np->opt.body;
 	}
 	if (shorts_only) {
 		plan.connections = plan.working = 4 * t->lag + 4 * WAVE;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "algo/slab.h"
 #include "base/units.h"
 #include "flow/tuple.h"
 #include "kit.h"
@@ -46,6 +47,25 @@ static void fill_listener(struct listener *l, const struct server_plan *plan)
 	listener_prepare(l);
 }
 
+/* As the pool of blocks gives it out. */
+static uint64_t pool_bytes(size_t bytes)
+{
+	return (uint64_t)SLAB_UNIT << slab_order(bytes);
+}
+
+/* Of the pool, beside the blocks: contexts of more than the record's 8 bytes, and answers on their way. */
+static uint64_t beside_blocks(const struct server_plan *plan)
+{
+	const uint32_t ctx = plan->handler->ctx_size;
+	uint64_t bytes = 0;
+
+	if (ctx > sizeof(uint64_t))
+		bytes += plan->connections * pool_bytes(ctx);
+	if (plan->body)
+		bytes += plan->working * pool_bytes(SERVER_HEAD + plan->body);
+	return bytes;
+}
+
 void server_init(struct server *s, const struct server_plan *plan, const struct pkt_port *cap,
 		 const struct port_pools *pools)
 {
@@ -69,7 +89,8 @@ void server_init(struct server *s, const struct server_plan *plan, const struct 
 	for (unsigned int i = 0; i < sizeof(c->secret); i++)
 		c->secret[i] = (uint8_t)(i * 73 + 11);
 	engine_size(c, &contract);
-	c->block_bytes += (uint64_t)plan->working * contract.block * 9 / 8;
+	/* An eighth of the pool is for blocks alone: a queue that has something gets none of it. */
+	c->block_bytes += ((uint64_t)plan->working * contract.block + beside_blocks(plan)) * 5 / 4;
 	fill_listener(&s->listener, plan);
 }
 

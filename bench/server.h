@@ -9,6 +9,7 @@
 #include "port/port.h"
 
 #define SERVER_PORT 7
+#define SERVER_HEAD 128 /* bytes of an HTTP answer before its body, at most */
 
 struct server_plan {
 	const struct pier_handler *handler;
@@ -16,6 +17,7 @@ struct server_plan {
 	uint32_t connections;        /* established */
 	uint32_t working;            /* of them, those that have unacknowledged data at a time */
 	uint32_t half_open, time_wait;
+	uint32_t body;               /* of an HTTP answer: its copy waits for the ACK; 0: none */
 	uint16_t port;               /* DPDK port id */
 };
 

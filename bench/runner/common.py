@@ -228,7 +228,7 @@ def run_watched(command, cpus, timeout=120):
             process.communicate()
             raise NotRun(f"{os.path.basename(command[0])} did not end within {timeout} s") from None
     if process.returncode:
-        raise NotRun(f"{os.path.basename(command[0])} {' '.join(command[1:])}: {err.strip().splitlines()[-1] if err.strip() else 'failed'}")
+        raise NotRun(f"{os.path.basename(command[0])} {' '.join(command[1:])}: {last_words(process, err)}")
     if err.strip():
         say(err.strip())
     return json.loads(out), watch
@@ -242,6 +242,16 @@ def stop(process, sig=signal.SIGTERM, timeout=10):
     except subprocess.TimeoutExpired:
         process.kill()
         return process.communicate()
+
+
+def last_words(process, text):
+    """Why a process that failed did, in words even where it said none."""
+    said = text.strip()[-300:]
+    if process.returncode < 0:
+        end = f"ended by {signal.Signals(-process.returncode).name}"
+    else:
+        end = f"ended with {process.returncode}"
+    return f"{said} ({end})" if said else end
 
 
 def series(values):

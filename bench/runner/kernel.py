@@ -89,7 +89,7 @@ def on(cpu, ns, *command):
 def wait_for(ns, port, process):
     for _ in range(200):
         if process.poll() is not None:
-            raise common.NotRun(f"the server ended: {process.communicate()[1].strip()[-200:]}")
+            raise common.NotRun(f"the server: {common.last_words(process, process.communicate()[1])}")
         listening = subprocess.run(inside(ns, "ss", "-Hltn", f"sport = :{port}"), text=True,
                                    capture_output=True, check=False).stdout
         if listening.strip():
@@ -136,7 +136,7 @@ def sample(ctx, start):
     busy = [common.cpu_busy(c) - b for c, b in zip(cpus, before)]
     elapsed = time.monotonic() - begin
     if process.returncode:
-        raise common.NotRun(f"the client: {err.strip()[-200:]}")
+        raise common.NotRun(f"the client: {common.last_words(process, err)}")
     units, seconds, errors = result(out)
     shares = [b / elapsed for b in busy]
     return {"rate": units / seconds, "cpu_us": busy[0] / units * 1e6,

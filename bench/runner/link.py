@@ -103,7 +103,8 @@ def over_ring(ctx, key, more=()):
 
 def client(ctx, server, args, before_end=None):
     """Run the client on its CPU against what serves, and watch both. before_end is called when all is
-    measured, while the link is still up."""
+    measured, while the link is still up: there the server stops, for a driver that unmaps a peer's
+    memory when it leaves does so under whoever still polls it."""
     cpus = [ctx.server_cpu, ctx.client_cpu]
     command = [ctx.program("bench_link"), "--memif", ctx.socket(), "--client", "--linger", *args]
     process = common.start(command, [ctx.client_cpu], stdin=subprocess.PIPE)
@@ -113,8 +114,26 @@ def client(ctx, server, args, before_end=None):
         before_end()
     out, err = process.communicate(timeout=120)
     if process.returncode:
-        raise common.NotRun(f"the client: {(said + err).strip()[-200:]}")
+        raise common.NotRun(f"the client: {common.last_words(process, said + err)}")
     return common.json.loads(out), watch
+
+
+def own_of(server, said):
+    """The JSON of a bench_link that served and was told to stop."""
+    out, err = said
+    if server.returncode:
+        raise common.NotRun(f"the server: {common.last_words(server, err)}")
+    return common.json.loads(out)
+
+
+def measured(ctx, server, args):
+    """A client's figures and, stopped while the link is up, those of the bench_link that served it."""
+    said = []
+    try:
+        value, watch = client(ctx, server, args, before_end=lambda: said.append(common.stop(server)))
+    finally:
+        said = said or [common.stop(server)]
+    return value, own_of(server, said[0]), watch
 
 
 def wait_for_socket(ctx, process, seconds=15):
@@ -123,7 +142,7 @@ def wait_for_socket(ctx, process, seconds=15):
         if common.os.path.exists(ctx.socket()):
             return
         if process.poll() is not None:
-            raise common.NotRun(f"{common.os.path.basename(process.args[0])}: {process.communicate()[1].strip()[-300:]}")
+            raise common.NotRun(f"{common.os.path.basename(process.args[0])}: {common.last_words(process, process.communicate()[1])}")
         time.sleep(0.02)
     raise common.NotRun(f"{common.os.path.basename(process.args[0])} made no memif within {seconds} s")
 
@@ -141,13 +160,7 @@ def serve(ctx, command, **more):
 def over_memif(ctx, key, more=()):
     args = arguments(ctx, key, more)
     server = serve(ctx, [ctx.program("bench_link"), "--memif", ctx.socket(), *args])
-    try:
-        value, watch = client(ctx, server, args)
-    finally:
-        out, err = common.stop(server)
-    if server.returncode:
-        raise common.NotRun(f"the server: {err.strip()[-200:]}")
-    own = common.json.loads(out)
+    value, own, watch = measured(ctx, server, args)
     value["counters"] = own["counters"]
     value["mbufs_lost"] += own["mbufs_lost"]
     return finish(key, value, own["samples"]), watch

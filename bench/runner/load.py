@@ -46,7 +46,7 @@ def run(ctx, words, pids):
             common.stop(process)
             raise common.NotRun("pier-load did not end") from None
     if process.returncode:
-        raise common.NotRun(f"pier-load: {err.strip()[-200:]}")
+        raise common.NotRun(f"pier-load: {common.last_words(process, err)}")
     with open(os.path.join(ctx.folder.name, "load.json"), encoding="ascii") as f:
         return json.load(f), watch
 
@@ -80,10 +80,8 @@ def over_memif(ctx, name, _):
                                          "socket-abstract=no", "10.0.0.2/8", options, "10.0.0.1:7"),
                             [server.pid])
     finally:
-        out, err = common.stop(server)
-    if server.returncode:
-        raise common.NotRun(f"the server: {err.strip()[-200:]}")
-    own = json.loads(out)
+        said = common.stop(server)
+    own = link.own_of(server, said)
     return value_of(result, rate, busiest(own["samples"], ctx.seconds, own["tsc_hz"])), watch
 
 

@@ -89,14 +89,8 @@ def offered(ctx, key, rate):
     args = ["--kind", kind, *(e for e in extra if e != "--tolerant"), "--tolerant", "--warm", "1", "--seconds", str(max(ctx.seconds, 0.5))]
     server = link.serve(ctx, [ctx.program("bench_link"), "--memif", ctx.socket(), "--kind", kind,
                               "--connections", SERVER[key]])
-    try:
-        value, watch = link.client(ctx, server, [*args, "--connections", CLIENT[key], "--rate",
-                                                 str(rate)])
-    finally:
-        out, err = common.stop(server)
-    if server.returncode:
-        raise common.NotRun(f"the server: {err.strip()[-200:]}")
-    own = common.json.loads(out)
+    value, own, watch = link.measured(ctx, server, [*args, "--connections", CLIENT[key], "--rate",
+                                                    str(rate)])
     value["counters"] = own["counters"]
     drops = {k: v for k, v in own["counters"].items() if k in
              ("rx_syn_pressure", "cookies_sent", "tx_refused", "rx_syn_backlog", "rx_syn_no_conn")}
