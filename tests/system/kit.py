@@ -69,10 +69,12 @@ def all_captured(pier, path, address=SERVER):
     def pongs():
         return subprocess.run(['tcpdump', '-nn', '-r', path, 'icmp'], stdout=subprocess.PIPE,
                               stderr=subprocess.PIPE, text=True, check=False).stdout.count('ICMP echo reply')
+    def written():
+        pier.net.run(['ping', '-c', '1', '-W', '60', address])
+        return pongs() > before
     before = pongs()
     pier.settle()
-    pier.net.run(['ping', '-c', '1', '-W', '60', address])
-    wait_for('it is written', lambda: pongs() > before)
+    wait_for('it is written', written) # tcpdump may have no room for a packet, and miss it
 
 
 class Cleanups:
@@ -262,7 +264,7 @@ class Pier:
     def handler_stats(self, port):
         return self.ask(f'/pier/handler,{self.listener(port)}')
 
-    def stop(self, how=signal.SIGTERM, seconds=60):
+    def stop(self, how=signal.SIGTERM, seconds=240):
         """Ask it to stop; returns the exit status."""
         self.process.send_signal(how)
         try:

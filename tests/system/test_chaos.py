@@ -81,7 +81,7 @@ class Chaos(PierCase):
                 wait_for('all that was counted is captured', nothing_comes)
             finally:
                 dump.send_signal(signal.SIGINT)
-                dump.communicate(timeout=60)
+                dump.communicate(timeout=240)
         after = self.pier.stats()
         rose = {n: after[n] - before[n] for n in after if n.startswith('chaos_') and after[n] > before[n]}
         # FINs of earlier tests are sent again and again to a server that does not hear them.
@@ -95,7 +95,7 @@ class Chaos(PierCase):
     def curl(self, port, *options, seconds=20):
         return self.net.run(['curl', '-sS', '-m', seconds, '-o', '/dev/null', '-w',
                              '%{http_code} %{size_download}', *options,
-                             f'http://{SERVER}:{port}/'], check=False, timeout=60)
+                             f'http://{SERVER}:{port}/'], check=False, timeout=240)
 
     def python(self, port, text, seen=None):
         """What it prints. While seen is not true yet, the client's readline() waits."""

@@ -80,7 +80,7 @@ class Config(unittest.TestCase):
         self.file = folder.name + '/pier.ini'
 
     def refused(self, pattern, *words):
-        run = command([PIER, *words], check=False, timeout=60)
+        run = command([PIER, *words], check=False, timeout=240)
         self.assertEqual(run.returncode, 2, run.stdout + run.stderr)
         lines = [line for line in run.stderr.splitlines() if line]
         self.assertTrue(any(re.search(pattern.replace('{f}', re.escape(self.file)), line)

@@ -119,7 +119,7 @@ class Demo(unittest.TestCase):
         demo, said = self.start_demo()
         self.assertIn(f'ip netns exec {self.name} curl', said)
         demo.send_signal(signal.SIGINT)
-        rest = demo.communicate(timeout=60)[0]
+        rest = demo.communicate(timeout=240)[0]
         self.assertIn(demo.returncode, (0, 130), rest)
         self.assertNotIn('ended with status', rest)
         self.assert_nothing_left()
@@ -127,7 +127,7 @@ class Demo(unittest.TestCase):
     def test_pier_killed(self):
         demo, _ = self.start_demo()
         os.kill(self.pier(), signal.SIGKILL)
-        demo.communicate(timeout=60)
+        demo.communicate(timeout=240)
         self.assertNotEqual(demo.returncode, 0)
         self.assert_nothing_left()
 
@@ -167,7 +167,7 @@ class Demo(unittest.TestCase):
         curl = command(['ip', 'netns', 'exec', self.name, *CURL])
         self.assertTrue(curl.stdout.endswith('\n200'))
         demo.send_signal(signal.SIGTERM)
-        demo.communicate(timeout=60)
+        demo.communicate(timeout=240)
         self.assert_nothing_left()
 
     def test_sleeps_when_idle(self):
@@ -175,7 +175,7 @@ class Demo(unittest.TestCase):
         time.sleep(1)
         assert_sleeps(self, self.pier())
         demo.send_signal(signal.SIGTERM)
-        demo.communicate(timeout=60)
+        demo.communicate(timeout=240)
 
     def test_missing_packages_are_named(self):
         with tempfile.TemporaryDirectory(prefix='pier-test-') as tools:

@@ -9,7 +9,7 @@ URL = f'http://{SERVER}/'
 # A head of 200 kB, sent to its end whatever is answered; then what was answered, and how it ended.
 LONG_HEAD = """
 import socket, sys
-s = socket.create_connection((sys.argv[1], 80), 10)
+s = socket.create_connection((sys.argv[1], 80), 60)
 s.sendall(b"GET / HTTP/1.1\\r\\nX: " + b"x" * 200000 + b"\\r\\n\\r\\n")
 s.shutdown(socket.SHUT_WR)
 answer = b""
@@ -72,7 +72,7 @@ class Http(PierCase):
         self.assertEqual(self.pier.stats()['conn_reset_tx'], before)
 
     def test_wrk(self):
-        run = self.net.run(['wrk', '-t1', '-c200', '-d5', '--timeout', '60', URL])
+        run = self.net.run(['wrk', '-t1', '-c200', '-d2', '--timeout', '60', URL])
         self.assertNotIn('Socket errors', run.stdout)
         self.assertNotIn('Non-2xx', run.stdout)
         requests = int(re.search(r'(\d+) requests in', run.stdout).group(1))

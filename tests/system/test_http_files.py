@@ -15,7 +15,7 @@ BIG = 64 << 20
 # A delayed request, and two behind it in the same packet: the order of their answers.
 PIPELINE = """
 import socket, sys
-s = socket.create_connection((sys.argv[1], 8080), 10)
+s = socket.create_connection((sys.argv[1], 8080), 60)
 s.sendall(b"GET /delay/200/status/201 HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n"
           b"PUT /up HTTP/1.1\\r\\nHost: a\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n"
           b"5;x=y\\r\\nhello\\r\\n0\\r\\nTrailer: z\\r\\n\\r\\n"
@@ -29,7 +29,7 @@ print(answer.decode())
 # Whatever is written, then what is answered up to the end.
 RAW = """
 import socket, sys
-s = socket.create_connection((sys.argv[1], 8080), 10)
+s = socket.create_connection((sys.argv[1], 8080), 60)
 s.sendall(eval(sys.argv[2]))
 answer = b""
 while got := s.recv(65536):

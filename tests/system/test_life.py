@@ -11,7 +11,7 @@ from kit import Namespace, Pier, PierCase, SERVER, command, runtime_folders, wai
 # Holds a connection to echo; each line on stdin is one round trip, the end of stdin closes.
 HOLD = f'''
 import socket, sys
-s = socket.create_connection(("{SERVER}", 7), 10)
+s = socket.create_connection(("{SERVER}", 7), 60)
 print("open", flush=True)
 for line in sys.stdin:
     s.sendall(line.encode())
@@ -75,7 +75,7 @@ class Telemetry(PierCase):
         with holder:
             self.assertEqual(holder.stdout.readline(), 'open\n')
             assert_sleeps(self, self.pier.process.pid)
-            holder.communicate('x\n', timeout=60)
+            holder.communicate('x\n', timeout=240)
 
 
 def end(process):
@@ -125,7 +125,7 @@ class End(unittest.TestCase):
         pier.process.send_signal(signal.SIGTERM)
         self.ended_well(pier)
         self.assertIn('1 connections did not end in time and are reset', pier.log())
-        said = holder.communicate('too late\n', timeout=60)[1]
+        said = holder.communicate('too late\n', timeout=240)[1]
         self.assertRegex(said, 'ConnectionResetError|BrokenPipeError')
 
     def test_second_signal_ends_the_waiting(self):

@@ -78,7 +78,7 @@ class Loss(unittest.TestCase):
         pier.link_up()
         pier.wait_ready(net=client)
         router.run(['nft', '-f', '-'], stdin=None, input=RULES)
-        said = echo_file(self, client, 20, ['python3', os.path.join(HERE, 'stream_client.py'), SERVER,
+        said = echo_file(self, client, 8, ['python3', os.path.join(HERE, 'stream_client.py'), SERVER,
                                             '7', 'cubic', '{sent}', '{got}'], timeout=400)
         self.assertEqual(said, 'congestion control: cubic\n')
         counters = router.run(['nft', 'list', 'counters']).stdout

@@ -382,8 +382,8 @@ class AgainstPier(unittest.TestCase):
         run = Run(self, self.net, self.memif('client'), [*words, '--expect', 'errors=0'],
                   address=KERNEL + '/24')
         self.assertEqual(run.status, 0, run.text)
-        after = self.pier.stats()
-        self.assertEqual(after['conn_opened'] - before['conn_opened'], run.total['opened'])
+        wait_for('as many are counted', lambda: self.pier.stats()['conn_opened'] - before['conn_opened'] ==
+                 run.total['opened'], 60)
         return run
 
     def test_http(self):

@@ -55,7 +55,7 @@ class Match(kit.PierCase):
                          b'found\nfound\n')
 
     def test_resets(self):
-        script = (f'import socket; s = socket.create_connection(("{SERVER}", 9001), 5); '
+        script = (f'import socket; s = socket.create_connection(("{SERVER}", 9001), 60); '
                   's.sendall(b"ev"); s.sendall(b"il")\n'
                   'try:\n s.recv(9); print("open")\nexcept ConnectionResetError: print("reset")')
         self.assertEqual(self.net.run(['python3', '-c', script]).stdout, 'reset\n')

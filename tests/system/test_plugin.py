@@ -38,7 +38,7 @@ class Tree:
 
 def exchange(net, port, data):
     """Send, FIN, and all that comes back."""
-    script = (f'import socket; s = socket.create_connection(("{SERVER}", {port}), 5); '
+    script = (f'import socket; s = socket.create_connection(("{SERVER}", {port}), 60); '
               f's.sendall({data!r}); s.shutdown(1); '
               'b = b""\nwhile True:\n d = s.recv(65536)\n if not d: break\n b += d\n'
               'print(repr(b))')

@@ -121,7 +121,7 @@ import socket, sys, threading
 def one(c, data):
     c.sendall(data)
     c.shutdown(1)
-conns = [socket.create_connection((sys.argv[1], int(sys.argv[2])), 20) for _ in range(int(sys.argv[3]))]
+conns = [socket.create_connection((sys.argv[1], int(sys.argv[2])), 60) for _ in range(int(sys.argv[3]))]
 parts = [bytes([i & 255, i >> 8]) * 20000 for i in range(len(conns))]
 threads = [threading.Thread(target=one, args=pair) for pair in zip(conns, parts)]
 for t in threads:
@@ -184,7 +184,7 @@ class Proxy(PierCase):
         run = self.net.run(['nc', '-N', '-w', '60', SERVER, str(port)], stdin=None,
                            input=before + text, text=False)
         self.assertEqual(run.stdout, b'answered behind the FIN')
-        return server.communicate(timeout=60)[0]
+        return server.communicate(timeout=240)[0]
 
     def test_half_close_and_version_1(self):
         got = self.through(8002, 8081, b'to the other side')
