@@ -88,7 +88,7 @@ class Path:
         if self.report is None:
             self.wire.terminate()
             try:
-                said = self.wire.communicate(timeout=10)[0]
+                said = self.wire.communicate(timeout=240)[0]
             except subprocess.TimeoutExpired:
                 self.wire.kill()
                 said = self.wire.communicate()[0]
