@@ -154,11 +154,11 @@ static void engine_icmp_error(void *arg, const struct net_icmp_error *err)
 		tcp_icmp_error(&e->tcp, err);
 }
 
-static void engine_tell(void *arg, const struct net_news *news)
+static bool engine_tell(void *arg, const struct net_news *news)
 {
 	struct engine *e = arg;
 
-	e->peers->tell(e->peers->arg, news);
+	return e->peers->tell(e->peers->arg, news);
 }
 
 static bool check(const struct engine_config *cfg, char *err, size_t errlen)

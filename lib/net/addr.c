@@ -7,7 +7,7 @@
  *
  * At start all addresses go through five rounds, two seconds apart. An announced address says what
  * it is in the first two. A probed one asks in the first three whether it has an owner, and comes
- * into use with the fourth, announced then and in the last.
+ * into use with the fourth, announced then and in the last, which is done again until all workers know.
  */
 #include "internal.h"
 
@@ -19,6 +19,7 @@
 struct net_start {
 	uint32_t round;  /* 0..ROUNDS - 1; ROUNDS: done */
 	uint32_t cursor; /* next address of this round */
+	bool unheard;    /* another worker does not know yet of one that may be used */
 	uint64_t due;
 };
 
@@ -162,25 +163,25 @@ enum counter net_refusal(const struct net *n, const struct pkt_facts *f)
 	return CTR_RX_NOT_LOCAL;
 }
 
-/* What address i has to do in this round. */
-static void round_step(struct net *n, uint32_t i, uint32_t round)
+/* What address i has to do in this round. False: it has to be done again. */
+static bool round_step(struct net *n, uint32_t i, uint32_t round)
 {
 	struct net_slot *s = &n->slots[n->addrs[i].slot];
 	uint8_t announce = net_port(n, n->addrs[i].port)->announce;
 
 	if (s->kind == NET_SLOT_GONE)
-		return;
+		return true;
 	if (announce == NET_ANNOUNCE && round < 2)
 		arp_send(n, i, n->addrs[i].addr, NULL, ARP_ANNOUNCE);
 	if (announce != NET_ANNOUNCE_PROBE)
-		return;
+		return true;
 	if (round < ROUND_USE) {
 		arp_send(n, i, n->addrs[i].addr, NULL, ARP_PROBE);
-		return;
+		return true;
 	}
 	s->kind = NET_SLOT_LOCAL;
-	net_tell(n, &(struct net_news){ .kind = NET_NEWS_ADDR_USED, .local = i });
 	arp_send(n, i, n->addrs[i].addr, NULL, ARP_ANNOUNCE);
+	return net_tell(n, &(struct net_news){ .kind = NET_NEWS_ADDR_USED, .local = i });
 }
 
 void addr_tick(struct net *n, uint64_t now)
@@ -192,10 +193,11 @@ void addr_tick(struct net *n, uint64_t now)
 		return;
 	end = min_of(st->cursor + ROUND_BATCH, n->n_addrs);
 	while (st->cursor < end)
-		round_step(n, st->cursor++, st->round);
+		st->unheard |= !round_step(n, st->cursor++, st->round);
 	if (st->cursor == n->n_addrs) {
 		st->cursor = 0;
-		st->round++;
+		st->round += st->round < ROUNDS - 1 || !st->unheard;
+		st->unheard = false;
 		st->due = now + ROUND_US;
 	}
 }

@@ -86,12 +86,12 @@ const struct net_port_conf *net_port(const struct net *n, uint16_t id);
 void net_drop(struct net *n, struct rte_mbuf *m, enum counter reason);
 /* Pad m and give it to the owner's queue. */
 void net_emit(struct net *n, uint16_t port, struct rte_mbuf *m);
-/* Tell the other workers, if there are any. */
-static inline void net_tell(struct net *n, const struct net_news *news)
+/* Tell the other workers, if there are any: false if one has not heard it. */
+static inline bool net_tell(struct net *n, const struct net_news *news)
 {
-	if (n->conf.tell)
-		n->conf.tell(n->conf.arg, news);
+	return !n->conf.tell || n->conf.tell(n->conf.arg, news);
 }
+
 /*
  * Make m, a received packet whose content was read, an empty one of len bytes; or exchange it if it
  * is shared or too small. NULL: no mbuf left, counted; m is gone either way.

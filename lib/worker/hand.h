@@ -90,6 +90,12 @@ static inline void hand_done(struct hand_ring *r, uint32_t n)
 	__atomic_store_n(&r->head, r->head + n, __ATOMIC_RELEASE);
 }
 
+/* Consumer: whether hand_ready has seen more than it gave, as at the ring's end. */
+static inline bool hand_left(const struct hand_ring *r)
+{
+	return r->tail_seen != r->head;
+}
+
 /* Whether something waits; the consumer's. */
 static inline bool hand_waits(const struct hand_ring *r)
 {

@@ -221,13 +221,15 @@ static bool pass_error(void *arg, const struct net_icmp_error *err)
 	return true;
 }
 
-static void tell(void *arg, const struct net_news *news)
+static bool tell(void *arg, const struct net_news *news)
 {
 	struct worker *w = arg;
+	unsigned int lost = 0;
 
 	for (unsigned int to = 0; to < w->team->n; to++)
-		if (to != w->id && !tell_one(w, to, news, HAND_OWNED))
-			count(&w->counters, CTR_NEWS_LOST);
+		lost += to != w->id && !tell_one(w, to, news, HAND_OWNED);
+	count_add(&w->counters, CTR_NEWS_LOST, lost);
+	return !lost;
 }
 
 static bool comes_home(void *arg, uint16_t port, const uint8_t remote[16], const uint8_t local[16],
@@ -296,20 +298,32 @@ static void take(struct worker *w, union hand_slot *s, unsigned int n)
 	}
 }
 
+/* Up to HEAR_MAX slots of one ring: those at its end and those at its beginning are one burst. */
+static unsigned int hear_one(struct worker *w, struct hand_ring *r)
+{
+	unsigned int room = HEAR_MAX, n;
+	union hand_slot *s;
+
+	do {
+		n = hand_ready(r, &s, room);
+		if (n == 0)
+			break;
+		take(w, s, n);
+		hand_done(r, n);
+		room -= n;
+	} while (room && hand_left(r));
+	return HEAR_MAX - room;
+}
+
 unsigned int worker_hear(struct worker *w, bool *full)
 {
 	struct worker_team *t = w->team;
 	unsigned int moved = 0, n;
-	union hand_slot *s;
 
 	for (unsigned int from = 0; from < t->n; from++) {
 		if (from == w->id)
 			continue;
-		n = hand_ready(t->ring[w->id][from], &s, HEAR_MAX);
-		if (n == 0)
-			continue;
-		take(w, s, n);
-		hand_done(t->ring[w->id][from], n);
+		n = hear_one(w, t->ring[w->id][from]);
 		*full |= n == HEAR_MAX;
 		moved += n;
 	}

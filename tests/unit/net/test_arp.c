@@ -145,6 +145,36 @@ static void probed_before_use(void **state)
 	kit_stop(&k);
 }
 
+static unsigned int deaf, told;
+
+static bool tell(void *arg, const struct net_news *news)
+{
+	assert_int_equal(news->kind, NET_NEWS_ADDR_USED);
+	told++;
+	return !deaf || !deaf--;
+}
+
+/* A worker that could not be told twice would never serve the address: the last round goes on until it is. */
+static void told_until_all_have_heard(void **state)
+{
+	struct kit k;
+
+	for (unsigned int n = 0; n < 6; n++) {
+		const unsigned int times = max_of(n + 1, 2u);
+
+		kit_conf(&k);
+		k.ports[0].announce = NET_ANNOUNCE_PROBE;
+		k.conf.tell = tell;
+		kit_start(&k);
+		deaf = n;
+		told = 0;
+		kit_run(&k, T0 + 60 * SEC);
+		assert_int_equal(told, times);
+		assert_int_equal(k.n_out, 3 + times); /* each time announced, too */
+		kit_stop(&k);
+	}
+}
+
 static void probe_finds_owner(void **state)
 {
 	uint8_t our[16];
@@ -307,6 +337,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(L2_03_bad_arp),
 		cmocka_unit_test(announced_twice),
 		cmocka_unit_test(probed_before_use),
+		cmocka_unit_test(told_until_all_have_heard),
 		cmocka_unit_test(probe_finds_owner),
 		cmocka_unit_test(L2_05_conflict_is_defended),
 		cmocka_unit_test(IP_02_strong_host),

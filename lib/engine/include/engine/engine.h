@@ -52,8 +52,8 @@ struct engine_peers {
 	bool (*pass_segment)(void *arg, struct rte_mbuf *m, struct pkt_facts *f);
 	/* An ICMP error: true if it is about another worker's connection, and was passed on. */
 	bool (*pass_error)(void *arg, const struct net_icmp_error *err);
-	/* News that all others are to hear by engine_hear. */
-	void (*tell)(void *arg, const struct net_news *news);
+	/* News that all others are to hear by engine_hear; false: one of them will not. */
+	bool (*tell)(void *arg, const struct net_news *news);
 	/*
 	 * Whether what the peer answers comes back to this worker: remote, the peer's port and ours,
 	 * in network order; local is our address.

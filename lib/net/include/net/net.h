@@ -133,8 +133,8 @@ struct net_conf {
 	 * are counted rx_icmp_ignored.
 	 */
 	void (*icmp_error)(void *arg, const struct net_icmp_error *err);
-	/* Tell the other workers. NULL: there are none. */
-	void (*tell)(void *arg, const struct net_news *news);
+	/* Tell the other workers; false: not all of them can take it now. NULL: there are none. */
+	bool (*tell)(void *arg, const struct net_news *news);
 	void *arg;
 };
 
