@@ -29,6 +29,7 @@
 
 #include "kit.h"
 #include "peer.h"
+#include "port/poller.h"
 #include "server.h"
 #include "wire/eth.h"
 #include "wire/ip4.h"
@@ -44,6 +45,7 @@
 #define PENDING	    4096   /* packets that wait for room in the link */
 #define STALL_S	    0.5    /* nothing comes: what is under way is lost */
 #define GIVE_UP_S   5
+#define SILENT_S    60
 #define LOOK	    4096   /* turns between two looks at standard input */
 #define L4	    (ETH_HDR_LEN + IP4_HDR_LEN)
 #define WSCALE	    7
@@ -260,6 +262,7 @@ static void turn(struct crowd *c)
 	const uint64_t now = rte_rdtsc();
 	unsigned int n;
 
+	port_poller_pass();
 	c->tick = (uint32_t)(now / (c->hz / 1000));
 	n = rte_eth_rx_burst(c->port, 0, pkts, BENCH_BURST);
 	if (n)
@@ -328,12 +331,18 @@ static bool wait_for_line(struct crowd *c, const char *word)
 	return !strncmp(line, word, strlen(word));
 }
 
-/* All hear of the end, or nothing comes any more. */
-static void run_told(struct crowd *c)
+/* All hear of the end, or the server has left the link, or is silent for longer than it may take to stop. */
+static void run_told(struct crowd *c, struct port *port)
 {
 	c->heard = rte_rdtsc();
-	while (c->n_told < c->n_open && rte_rdtsc() - c->heard < GIVE_UP_S * c->hz)
+	for (uint64_t k = 1; c->n_told < c->n_open && rte_rdtsc() - c->heard < SILENT_S * c->hz; k++) {
 		turn(c);
+		if (k % LOOK)
+			continue;
+		port_link_poll(port);
+		if (!port_link_up(port))
+			break;
+	}
 	c->done = c->n_told;
 	c->want = c->n_open;
 }
@@ -367,7 +376,7 @@ static void choose(struct crowd *c, uint32_t opened)
 	free(taken);
 }
 
-static void crowd(struct crowd *c)
+static void crowd(struct crowd *c, struct port *port)
 {
 	double start = seconds();
 	bool stops;
@@ -391,7 +400,7 @@ static void crowd(struct crowd *c)
 	}
 	if (stops) {
 		start = seconds();
-		run_told(c);
+		run_told(c, port);
 		report(c, "told", seconds() - start);
 	}
 	free(c->open);
@@ -462,9 +471,11 @@ int main(int argc, char **argv)
 	bench_pools(&pools, MBUFS);
 	open_port(&c, &port, argv[1], &pools);
 	c.salt = mix(rte_rdtsc());
-	crowd(&c);
+	port_poller_begin();
+	crowd(&c, &port);
 	for (unsigned int k = 0; c.n_pending && k < 1000; k++)
 		turn(&c);
+	port_poller_end();
 	port_close(&port);
 	if (port_pools_destroy(&pools))
 		bench_die("mbufs are missing");

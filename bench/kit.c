@@ -4,9 +4,11 @@
 #include "kit.h"
 
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include <rte_eal.h>
 
@@ -128,6 +130,8 @@ bool bench_eal(const struct bench_options *o, unsigned int memory_mib)
 		argv[argc++] = args[i];
 	argv[7] = cores;
 	argv[9] = memory;
+	/* A poller without an end of its own would hold a CPU for ever when the driver of the bench is killed. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (rte_eal_init(argc, argv) < 0)
 		bench_die("EAL does not start");
 	return huge;

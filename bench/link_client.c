@@ -13,6 +13,7 @@
 
 #include "algo/hist.h"
 #include "link.h"
+#include "port/poller.h"
 #include "server.h"
 
 #define PENDING	  4096 /* packets that wait for room in the link */
@@ -238,8 +239,10 @@ static void turn(struct client *c)
 {
 	struct rte_mbuf *pkts[BENCH_BURST];
 	const uint64_t tx = c->t.tx, start = rte_rdtsc();
-	const unsigned int n = rte_eth_rx_burst(c->port, 0, pkts, BENCH_BURST);
+	unsigned int n;
 
+	port_poller_pass();
+	n = rte_eth_rx_burst(c->port, 0, pkts, BENCH_BURST);
 	c->now = rte_rdtsc();
 	c->peer.tick = (uint32_t)(c->now / (c->hz / 1000));
 	c->t.rx += n;
@@ -406,9 +409,11 @@ void link_client(const struct link_options *o, struct port *port, const struct p
 	if (!c)
 		bench_die("no memory");
 	init(c, o, port, pools);
+	port_poller_begin();
 	open_all(c);
 	start(c);
 	measure(c);
+	port_poller_end();
 	rte_pktmbuf_free_bulk(c->pending, c->n_pending);
 	peer_free(&c->peer);
 	free(c->started);

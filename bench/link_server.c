@@ -12,6 +12,7 @@
 #include "base/units.h"
 #include "handlers/handlers.h"
 #include "link.h"
+#include "port/poller.h"
 #include "server.h"
 #include "wire/eth.h"
 #include "wire/ip4.h"
@@ -97,9 +98,10 @@ static void swap(struct rte_mbuf *m, bool tuple)
 static unsigned int swap_turn(struct link_server *s, struct link_sample *at)
 {
 	struct rte_mbuf *pkts[WORKER_BURST];
-	const unsigned int n = rte_eth_rx_burst(s->port->id, 0, pkts, WORKER_BURST);
-	unsigned int sent;
+	unsigned int n, sent;
 
+	port_poller_pass();
+	n = rte_eth_rx_burst(s->port->id, 0, pkts, WORKER_BURST);
 	if (n == 0)
 		return 0;
 	for (unsigned int i = 0; i < n; i++)
@@ -134,6 +136,7 @@ int link_serve(void *server)
 	uint64_t start = rte_rdtsc(), next = start, end;
 	struct link_sample at = {0};
 
+	port_poller_begin();
 	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
 		const unsigned int moved = p ? worker_turn(p->worker) : swap_turn(s, &at);
 
@@ -147,6 +150,7 @@ int link_serve(void *server)
 			start = rte_rdtsc();
 		}
 	}
+	port_poller_end();
 	take_sample(s, &at);
 	return 0;
 }

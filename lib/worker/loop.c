@@ -7,6 +7,7 @@
 #include <rte_pause.h>
 
 #include "base/units.h"
+#include "port/poller.h"
 #include "room.h"
 
 #define TICK_BUDGET   256 /* timers a tick */
@@ -181,6 +182,7 @@ unsigned int worker_turn(struct worker *w)
 	unsigned int n, moved = 0;
 	bool full = false;
 
+	port_poller_pass();
 	w->now = worker_clock_us(&w->clock, rte_rdtsc());
 	if (unlikely(w->pressure))
 		refuse(w);
@@ -221,6 +223,7 @@ int worker_run(void *arg)
 	struct worker *w = arg;
 
 	enter(w);
+	port_poller_begin();
 	while (!w->stop || w->end.telling) {
 		if (worker_turn(w))
 			worker_woke(w);
@@ -228,6 +231,7 @@ int worker_run(void *arg)
 			worker_rest(w);
 	}
 	worker_flush(w);
+	port_poller_end();
 	w->stop = false;
 	__atomic_store_n(&w->state, WORKER_STOPPED, __ATOMIC_RELEASE);
 	return 0;

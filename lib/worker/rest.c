@@ -18,6 +18,7 @@
 #include <rte_atomic.h>
 
 #include "base/units.h"
+#include "port/poller.h"
 #include "room.h"
 
 /* Microseconds. */
@@ -128,7 +129,9 @@ void worker_rest(struct worker *w)
 	us = min_of(s->us, next - w->now);
 	if (w->team && !others_are_done(w, &w->team->bell[w->id].asleep))
 		return;
+	port_poller_end();
 	woken = wait(s, us);
+	port_poller_begin();
 	if (w->team)
 		__atomic_store_n(&w->team->bell[w->id].asleep, 0, __ATOMIC_RELAXED);
 	if (woken) {
