@@ -197,6 +197,34 @@ static void RST_07_abort_with_data_in_flight(void **s)
 	kit_silence(k, 3 * SEC);
 }
 
+/*
+ * A FIN that no window lets out is queued (RFC 9293 section 3.10.4): the peer cannot know that this end is
+ * over, whichever FIN was asked for first.
+ */
+static void RST_07_abort_with_the_fin_unsent(void **s)
+{
+	struct kit *k = *s;
+
+	for (unsigned int first = 0; first < 2; first++) {
+		struct kit_peer *p = kit_plain(k);
+
+		p->app.half_open_on_eof = true;
+		p->win = 1460;
+		send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+		kit_app_send(p, 3000);
+		if (first)
+			kit_app_shutdown(p);
+		send_seg(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+		if (!first)
+			kit_app_shutdown(p);
+		kit_drain(k);
+		kit_app_abort(p);
+		expect(p, .flags = RST | ACK, .seq = 1461, .ack = 2);
+		kit_quiet(k);
+		assert_int_equal(p->app.closes, 1);
+	}
+}
+
 static void RST_07_data_after_close(void **s)
 {
 	struct kit *k = *s;
@@ -330,6 +358,7 @@ int main(void)
 		KIT_TEST(RST_06_reset_with_payload),
 		KIT_TEST(RST_07_abort),
 		KIT_TEST(RST_07_abort_with_data_in_flight),
+		KIT_TEST(RST_07_abort_with_the_fin_unsent),
 		KIT_TEST(RST_07_data_after_close),
 		KIT_TEST(HDR_01_checksums_of_all_lengths),
 		KIT_TEST(HDR_02_bad_checksum),

@@ -431,11 +431,16 @@ void tcp_challenge_ack(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, bo
 /* The answer to an empty segment at RCV.NXT - 1, throttled too, but no challenge is in its way. */
 void tcp_keepalive_ack(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m);
 
-/* Whether ABORT in c's state is told to the peer by RST (RFC 9293 section 3.10.5). */
+/*
+ * Whether ABORT in c's state is told to the peer by RST (RFC 9293 section 3.10.5). A FIN that still waits
+ * behind data is queued in CLOSE-WAIT by section 3.10.4: for the RFC, CLOSING and LAST-ACK begin when it
+ * was sent.
+ */
 static inline bool tcp_reset_due(const struct tcp_conn *c)
 {
-	return c->state != TCP_SYN_SENT && c->state != TCP_CLOSING && c->state != TCP_LAST_ACK &&
-	       c->state < TCP_TIME_WAIT;
+	if (c->state == TCP_CLOSING || c->state == TCP_LAST_ACK)
+		return !(c->flags & TCP_F_FIN_SENT);
+	return c->state != TCP_SYN_SENT && c->state < TCP_TIME_WAIT;
 }
 
 /* RST for an existing connection (ABORT): seq SND.MAX, if one is due. False: one is, and there is no mbuf. */
