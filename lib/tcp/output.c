@@ -321,6 +321,15 @@ static bool burst_spent(const struct tcp *t, const struct tcp_conn *c, struct tc
 	return !w->burst_left;
 }
 
+/* RFC 5682 section 3.1: where no new data can leave, the timeout is taken for a true one. */
+static bool frto_stuck(const struct tcp_conn *c, struct tcp_work *w)
+{
+	if (likely(w->frto != 2) || c->snd_nxt + 2 * c->snd_mss != w->frto_end)
+		return false;
+	w->frto = 0;
+	return w->lost;
+}
+
 static bool make_plan(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t mss,
 		      struct plan *p)
 {
@@ -333,7 +342,8 @@ static bool make_plan(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uin
 	if (unlikely(w->probe) && plan_probe(c, w, p))
 		return true;
 	if (!(w->lost && plan_retransmission(t, c, w, mss, p)) &&
-	    !plan_larger(t, c, w, mss, p) && !plan_new(c, w, mss, p))
+	    !plan_larger(t, c, w, mss, p) && !plan_new(c, w, mss, p) &&
+	    !(frto_stuck(c, w) && plan_retransmission(t, c, w, mss, p)))
 		return false;
 	w->burst_wait = burst_spent(t, c, w);
 	return !w->burst_wait;

@@ -1,7 +1,7 @@
 /*
  * Loss by time (RFC 8985): what is taken for lost and when, and the probe for the tail of a flight.
  */
-#include "loss.h"
+#include "inside.h"
 
 #define RTT (40 * MS)
 
@@ -80,6 +80,97 @@ static void RK_03_three_sacked_and_no_reordering_known(void **s)
 	kit_advance(k, RTT);
 	flow_sack(&f, 0, 1, 4);
 	flow_expect(&f, 0);
+}
+
+/* Two are not enough, and then a third is: in three ACKs, or in two. */
+static void RK_03_two_are_not_enough(void **s)
+{
+	for (int i = 0; i < 2; i++) {
+		struct kit *k = kit_new();
+		struct flow f = flow_open(k, OFFER_ALL, RTT);
+
+		kit_app_send(f.p, 6 * f.mss);
+		flow_new(&f);
+		kit_advance(k, RTT);
+		if (i)
+			flow_sack(&f, 0, 1, 2);
+		flow_sack(&f, 0, 1, 3);
+		kit_advance(k, 9 * MS);
+		kit_quiet(k);
+		flow_sack(&f, 0, 1, 4);
+		flow_expect(&f, 0);
+		kit_quiet(k);
+		kit_close(k);
+	}
+}
+
+/* Three small segments are three, though together they are not one of full size. */
+static void RK_03_three_small_ones(void **s)
+{
+	struct kit *k = *s;
+	struct flow f = flow_open(k, OFFER_ALL, RTT);
+
+	kit_app_nodelay(f.p, true);
+	for (int i = 0; i < 5; i++)
+		kit_app_send(f.p, 100);
+	kit_drain(k);
+	kit_advance(k, RTT);
+	for (uint32_t i = 2; i <= 4; i++) {
+		kit_quiet(k);
+		send_seg(f.p, .flags = ACK, .seq = 1, .ack = 1, .opts.sack_n = 1,
+			 .sack = {{101, 1 + 100 * i}});
+	}
+	expect(f.p, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+	kit_quiet(k);
+}
+
+/* Whether a segment was found to be lost, be it sent again since or not. */
+static bool found_lost(const struct flow *f, uint32_t segment)
+{
+	const struct tcp *t = engine_tcp(f->k->e);
+	struct tcp_conn *c = NULL;
+	struct tcp_work *w = inside(f, &c);
+	uint32_t i = tcp_flight_find(t, w, f->p->iss + at(f, segment));
+
+	return tcp_flight_at(t, w, i)->flags & (FLIGHT_LOST | FLIGHT_RETX);
+}
+
+/* In a recovery one segment behind the next hole is enough: two are SACKed in all. */
+static void RK_03_in_recovery_it_does_not_wait(void **s)
+{
+	struct kit *k = *s;
+	struct flow f = flow_of_20(k, OFFER_ALL, RTT, 0);
+
+	kit_advance(k, RTT);
+	flow_sack(&f, 10, 11, 12);
+	kit_advance(k, 12 * MS);
+	flow_expect(&f, 10);
+	assert_false(found_lost(&f, 12));
+	flow_sack2(&f, 10, 13, 14, 11, 12);
+	assert_true(found_lost(&f, 12));
+	assert_false(found_lost(&f, 14));
+	kit_drain(k);
+}
+
+/* Nor behind a timeout: of the two new segments that try it out, the first is lost as the second is there. */
+static void RK_03_after_a_timeout_it_does_not_wait(void **s)
+{
+	struct kit *k = *s;
+	struct flow f = flow_of_20(k, OFFER_SACK | OFFER_WS, RTT, 100);
+	unsigned int again;
+	uint32_t last;
+
+	while (!kit_ctr(k, CTR_RTO_FIRED))
+		kit_advance(k, MS);
+	flow_any(&f, &again);
+	flow_ack(&f, 11);
+	assert_int_equal(flow_new(&f), 2);
+	last = f.sent - 1;
+	kit_advance(k, RTT);
+	assert_false(found_lost(&f, last - 1));
+	flow_sack(&f, 11, last, last + 1);
+	assert_true(found_lost(&f, last - 1));
+	kit_drain(k);
 }
 
 static void RK_03_after_reordering_it_waits(void **s)
@@ -444,6 +535,10 @@ int main(void)
 		KIT_TEST(RK_02_lost_after_the_reordering_window),
 		KIT_TEST(RK_02_ties_go_by_sequence_number),
 		KIT_TEST(RK_03_three_sacked_and_no_reordering_known),
+		cmocka_unit_test(RK_03_two_are_not_enough),
+		KIT_TEST(RK_03_three_small_ones),
+		KIT_TEST(RK_03_in_recovery_it_does_not_wait),
+		KIT_TEST(RK_03_after_a_timeout_it_does_not_wait),
 		KIT_TEST(RK_03_after_reordering_it_waits),
 		KIT_TEST(RK_04_window_follows_dsack),
 		KIT_TEST(RK_05_a_lost_retransmission),

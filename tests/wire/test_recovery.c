@@ -338,6 +338,86 @@ static void RK_13_a_true_timeout(void **s)
 	assert_int_equal(kit_ctr(k, CTR_SPURIOUS_RECOVERIES), 0);
 }
 
+/* What the first ACK covers beyond the retransmission proves nothing yet: one window later, two new segments. */
+static void RK_13_not_by_the_first_ack(void **s)
+{
+	struct kit *k = *s;
+	struct flow f;
+	unsigned int n, again;
+
+	use_cc(k, "newreno");
+	f = flow_of_20(k, OFFER_SACK | OFFER_WS, RTT, 100);
+	while (!kit_ctr(k, CTR_RTO_FIRED))
+		kit_advance(k, MS);
+	flow_any(&f, &again);
+	flow_ack(&f, 15);
+	assert_int_equal(kit_ctr(k, CTR_SPURIOUS_RECOVERIES), 0);
+	assert_int_equal(inside_cwnd(&f), 2);
+	assert_int_equal(flow_new(&f), 2);
+	flow_sack(&f, 15, f.sent - 2, f.sent); /* only what is new */
+	n = flow_any(&f, &again);
+	assert_int_equal(n, again);
+	assert_in_range(again, 1, 3);
+	assert_in_range(inside_cwnd(&f), 1, 3);
+	flow_ack(&f, 20); /* what was not sent again comes now: too late to count */
+	assert_int_equal(kit_ctr(k, CTR_SPURIOUS_RECOVERIES), 0);
+}
+
+/* The second may be a SACK of what was sent once and before the timeout. */
+static void RK_13_by_a_block(void **s)
+{
+	struct kit *k = *s;
+	struct flow f;
+	unsigned int again;
+	uint32_t before;
+
+	use_cc(k, "newreno");
+	f = flow_of_20(k, OFFER_SACK | OFFER_WS, RTT, 100);
+	before = inside_cwnd(&f);
+	while (!kit_ctr(k, CTR_RTO_FIRED))
+		kit_advance(k, MS);
+	flow_any(&f, &again);
+	flow_ack(&f, 11);
+	assert_int_equal(flow_new(&f), 2);
+	flow_sack(&f, 11, 15, 16);
+	assert_int_equal(kit_ctr(k, CTR_SPURIOUS_RECOVERIES), 1);
+	assert_true(inside_cwnd(&f) >= before);
+}
+
+/*
+ * A repeated ACK comes first, or there is nothing new to send, or no window for it, or too little of one:
+ * as any timeout.
+ */
+static void RK_13_where_it_is_not_tried(void **s)
+{
+	for (int i = 0; i < 4; i++) {
+		struct kit *k = kit_new();
+		struct flow f;
+		unsigned int again;
+
+		use_cc(k, "newreno");
+		f = flow_of_20(k, OFFER_SACK | OFFER_WS, RTT, i == 1 ? 0 : 100);
+		while (!kit_ctr(k, CTR_RTO_FIRED))
+			kit_advance(k, MS);
+		flow_any(&f, &again);
+		if (i == 0) {
+			flow_sack(&f, 10, 29, 30);
+			kit_drain(k);
+		} else if (i >= 2) {
+			f.p->win = (uint16_t)(((f.sent - 11) * f.mss + (i == 3 ? 1000 : 0)) >> f.p->ws);
+		}
+		flow_ack(&f, 11);
+		flow_any(&f, &again);
+		if (!again)
+			fail_msg("case %d", i);
+		flow_ack(&f, 18); /* 13 and on: sent once */
+		assert_int_equal(kit_ctr(k, CTR_SPURIOUS_RECOVERIES), 0);
+		assert_true(inside_cwnd(&f) <= 5);
+		f.p->win = 0xffff;
+		kit_close(k);
+	}
+}
+
 /* Recovery was under way: the timeout is not questioned. */
 static void RK_13_not_when_recovering(void **s)
 {
@@ -506,7 +586,7 @@ static void answer_with_duplicates(struct flow *f, uint32_t to)
 
 static void answer_too_early(struct flow *f, uint32_t to)
 {
-	send_seg(f->p, .flags = ACK, .seq = 1, .ack = at(f, f->sent + 50)); /* never sent */
+	send_seg(f->p, .flags = ACK, .seq = 1, .ack = at(f, f->sent + 1000)); /* never sent */
 	flow_ack(f, to);
 }
 
@@ -518,6 +598,53 @@ static void DOS_16_dishonest_receivers_gain_nothing(void **s)
 	assert_true(after_rounds(answer_in_pieces) <= honest + 1);
 	assert_true(after_rounds(answer_with_duplicates) <= honest + 1);
 	assert_true(after_rounds(answer_too_early) <= honest + 1);
+}
+
+/* A loss, then a hundred round trips whose window is all used: cwnd by what was acknowledged, not by ACKs. */
+static uint32_t after_a_loss(const char *cc, void (*answer)(struct flow *f, uint32_t to))
+{
+	struct kit *k = kit_new();
+	struct flow f;
+	uint32_t n, end;
+
+	use_cc(k, cc);
+	k->unchecked = true;
+	k->tcp.sndbuf = 1 << 20;
+	k->tcp.burst = 1000;
+	f = flow_open(k, OFFER_SACK | OFFER_WS, RTT);
+	kit_app_send(f.p, 10000 * f.mss);
+	flow_new(&f);
+	kit_advance(k, RTT);
+	flow_sack(&f, 0, 1, 10);
+	flow_expect(&f, 0);
+	for (int round = 0; round < 100; round++) {
+		while (kit_has(k)) {
+			struct seg g = kit_take(f.p); /* an ACK, where it was answered too early */
+
+			if (g.len)
+				f.sent = max_of(f.sent, (g.seq - 1) / f.mss + 1);
+		}
+		end = f.sent;
+		kit_advance(k, RTT);
+		while (f.una < end)
+			answer(&f, f.una + 1);
+	}
+	assert_int_equal(kit_ctr(k, CTR_RTO_FIRED), 0);
+	n = inside_cwnd(&f);
+	kit_close(k);
+	return n;
+}
+
+static void DOS_16_for_a_hundred_round_trips(void **s)
+{
+	for (unsigned int i = 0; cc_names[i]; i++) {
+		uint32_t honest = after_a_loss(cc_names[i], answer_honestly);
+
+		assert_true(honest > 50);
+		assert_true(after_a_loss(cc_names[i], answer_in_pieces) <= honest + 1);
+		assert_true(after_a_loss(cc_names[i], answer_with_duplicates) <= honest + 1);
+		assert_true(after_a_loss(cc_names[i], answer_too_early) <= honest + 1);
+	}
 }
 
 int main(void)
@@ -534,12 +661,16 @@ int main(void)
 		cmocka_unit_test(CC_03_slow_start_on_the_wire),
 		KIT_TEST(RK_13_a_stall_is_no_loss),
 		KIT_TEST(RK_13_a_true_timeout),
+		KIT_TEST(RK_13_not_by_the_first_ack),
+		KIT_TEST(RK_13_by_a_block),
+		cmocka_unit_test(RK_13_where_it_is_not_tried),
 		KIT_TEST(RK_13_not_when_recovering),
 		KIT_TEST(CC_20_a_delay_of_two_timeouts),
 		KIT_TEST(CC_20_everything_sent_again_was_duplicate),
 		KIT_TEST(CC_20_one_of_two_was_lost),
 		KIT_TEST(CC_21_an_ack_of_200_segments),
 		KIT_TEST(DOS_16_dishonest_receivers_gain_nothing),
+		cmocka_unit_test(DOS_16_for_a_hundred_round_trips),
 	};
 
 	return cmocka_run_group_tests_name("recovery", tests, kit_group_setup, NULL);

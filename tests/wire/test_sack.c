@@ -50,6 +50,88 @@ static void SCK_06_within_the_second_block(void **s)
 	assert_int_equal(mult_of(&f), 2);
 }
 
+/* All that decides it: where the first block lies to the ACK's own number, and to the second block. */
+static void SCK_06_at_the_edges(void **s)
+{
+	static const struct {
+		uint32_t ack, l1, r1, l2, r2;
+		bool dsack;
+	} cases[] = {
+		{20, 18, 20, 0, 0, true},    /* up to the number */
+		{20, 18, 21, 0, 0, false},   /* across it */
+		{20, 20, 22, 0, 0, false},   /* from it on */
+		{20, 19, 18, 0, 0, false},   /* turned around */
+		{20, 18, 18, 0, 0, false},   /* nothing */
+		{20, 14, 16, 24, 26, true},  /* whatever the second says */
+		{10, 14, 15, 14, 19, true},  /* the second's left edge */
+		{10, 18, 19, 14, 19, true},  /* its right */
+		{10, 14, 19, 14, 19, true},  /* all of it */
+		{10, 13, 15, 14, 19, false}, /* not all within */
+		{10, 18, 20, 14, 19, false},
+		{10, 20, 21, 14, 19, false}, /* beside it */
+		{10, 16, 15, 14, 19, false}, /* turned around */
+	};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct kit *k = kit_new();
+		struct flow f = flow_of_20(k, OFFER_ALL, RTT, 0);
+
+		kit_advance(k, RTT);
+		if (cases[i].ack > 10)
+			flow_ack(&f, cases[i].ack);
+		if (cases[i].r2)
+			flow_sack2(&f, cases[i].ack, cases[i].l1, cases[i].r1, cases[i].l2,
+				   cases[i].r2);
+		else
+			flow_sack(&f, cases[i].ack, cases[i].l1, cases[i].r1);
+		if (mult_of(&f) != 1u + cases[i].dsack)
+			fail_msg("case %u", i);
+		kit_close(k);
+	}
+}
+
+/* Each comes with the ACK of one segment more: that counts, and the board is as it was. */
+static void SCK_05_nothing_of_it_is_noted(void **s)
+{
+	struct kit *k = *s;
+	struct flow f = flow_of_20(k, OFFER_ALL, RTT, 0);
+	const struct tcp_sack_block bad[] = {
+		{at(&f, 25), at(&f, 20)},              /* reversed */
+		{at(&f, 25), at(&f, 25)},              /* empty */
+		{at(&f, 28), at(&f, 30) + 1},          /* above SND.MAX */
+		{at(&f, 30), at(&f, 31)},
+		{at(&f, 15) - 1, at(&f, 25)},          /* from below SND.UNA, 15 by then */
+		{at(&f, 5), at(&f, 25)},
+		{at(&f, 17), at(&f, 25)},              /* from SND.UNA on */
+		{at(&f, 3), at(&f, 5)},
+		{at(&f, 25), at(&f, 25) + 0x80000000u}, /* across half of the space */
+		{at(&f, 25), at(&f, 25) + 0x80001000u},
+		{at(&f, 25) - 0x80001000u, at(&f, 26)},
+	};
+	struct tcp_conn *c = NULL;
+
+	kit_advance(k, RTT);
+	for (uint32_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		f.una = 11 + i;
+		send_seg(f.p, .flags = ACK, .seq = 1, .ack = at(&f, f.una), .opts.sack_n = 1,
+			 .sack = {bad[i]});
+		assert_int_equal(inside(&f, &c)->snd_una - f.p->iss, at(&f, f.una));
+		assert_int_equal(sacked_of(&f), 0);
+		assert_int_equal(inside(&f, &c)->flight.n, 1);
+	}
+	for (uint32_t i = 0; i < 2; i++) { /* of an older ACK: above its number, and not above SND.UNA */
+		send_seg(f.p, .flags = ACK, .seq = 1, .ack = at(&f, 15), .opts.sack_n = 1,
+			 .sack = {{at(&f, i ? f.una : 18), at(&f, 25)}});
+		assert_int_equal(sacked_of(&f), 0);
+		assert_int_equal(inside(&f, &c)->flight.n, 1);
+	}
+	flow_sack(&f, f.una, 29, 30); /* up to SND.MAX */
+	assert_int_equal(sacked_of(&f), f.mss);
+	assert_int_equal(inside(&f, &c)->flight.n, 2);
+	flow_sack(&f, f.una, f.una + 1, f.una + 2);
+	assert_int_equal(sacked_of(&f), 2 * f.mss);
+}
+
 /* What a peer may have said so far, by segments. */
 struct board {
 	bool sacked[64];
@@ -475,6 +557,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		KIT_TEST(SCK_06_what_a_d_sack_is),
 		KIT_TEST(SCK_06_within_the_second_block),
+		cmocka_unit_test(SCK_06_at_the_edges),
+		KIT_TEST(SCK_05_nothing_of_it_is_noted),
 		KIT_TEST(SCK_09_T_20_as_a_model_has_it),
 		KIT_TEST(T_20_blocks_across_the_edges),
 		KIT_TEST(SCK_10_T_21_a_peer_that_forgets),

@@ -238,6 +238,48 @@ static void T_12_echoes_that_cannot_be(void **s)
 	}
 }
 
+/*
+ * The edges of what can be true, of an ACK without payload and with it: sent late in a millisecond and
+ * acknowledged early in the next one but some, and an echo a little too old, or of the time to come.
+ */
+static void T_12_edges_of_the_truth(void **s)
+{
+	static const struct {
+		uint32_t late, rtt; /* us */
+		int32_t off;        /* of the echo, ms */
+		bool taken;
+	} cases[] = {
+		{0, 200, 0, true}, {900, 200, 0, true}, {900, 1200, 0, true},
+		{0, 40 * MS, -1, true}, {0, 40 * MS, -2, false}, {0, 40 * MS, -1000, false},
+		{0, 40 * MS, 40, true}, {0, 40 * MS, 41, false},
+	};
+
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+		struct kit *k = kit_new();
+		struct kit_peer *p = kit_peer(k);
+		uint32_t before, val, len = i & 1 ? 10 : 0;
+
+		p->offer = OFFER_ALL;
+		kit_syn(p);
+		kit_synack(p);
+		kit_advance(k, 100 * MS);
+		send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+		before = srtt(p);
+		assert_in_range(before, 100 * MS, 101 * MS);
+		kit_advance_to(k, (k->now / MS + 1) * MS + cases[i / 2].late);
+		kit_app_send(p, 10);
+		val = kit_take(p).opts.tsval;
+		kit_advance(k, cases[i / 2].rtt);
+		send_ts(p, (struct seg){.flags = ACK, .seq = 1, .ack = 11, .len = len}, clock_of(p),
+			val + (uint32_t)cases[i / 2].off);
+		if (cases[i / 2].taken)
+			assert_in_range(srtt(p), 1, before - 1);
+		else
+			assert_int_equal(srtt(p), before);
+		kit_close(k);
+	}
+}
+
 /* The peer's clock passes zero, and ours does: neither is "no timestamp". */
 static void T_12_zero_is_a_timestamp(void **s)
 {
@@ -510,6 +552,39 @@ static void SEQ_01_four_mebibytes_across_the_wraps(void **s)
 	}
 }
 
+/* Both sequences again, and both edges of Last.ACK.sent, where no short way is taken: behind our FIN. */
+static void TS_05_whatever_the_state(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_est(k);
+	uint32_t t = clock_of(p) + 1;
+
+	kit_app_shutdown(p);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 2);
+	kit_burst_begin(k);
+	for (uint32_t i = 0; i < 3; i++)
+		send_seg(p, .flags = ACK, .seq = 1 + 10 * i, .ack = 2, .len = 10, .tsval = t + i);
+	kit_burst_end(k);
+	assert_int_equal(expect(p, .flags = ACK, .seq = 2, .ack = 31).opts.tsecr, t);
+	send_seg(p, .flags = ACK, .seq = 31, .ack = 2, .len = 10, .tsval = t + 3);
+	kit_advance(k, 100 * MS); /* at the edge */
+	assert_int_equal(expect(p, .flags = ACK, .seq = 2, .ack = 41).opts.tsecr, t + 3);
+	send_seg(p, .flags = ACK, .seq = 51, .ack = 2, .len = 10, .tsval = t + 5);
+	assert_int_equal(expect(p, .flags = ACK, .seq = 2, .ack = 41).opts.tsecr, t + 3);
+	send_seg(p, .flags = ACK, .seq = 41, .ack = 2, .len = 10, .tsval = t + 4);
+	assert_int_equal(expect(p, .flags = ACK, .seq = 2, .ack = 61).opts.tsecr, t + 4);
+	send_seg(p, .flags = ACK, .seq = 51, .ack = 2, .len = 20, .tsval = t + 6); /* before it */
+	kit_advance(k, 100 * MS);
+	assert_int_equal(expect(p, .flags = ACK, .seq = 2, .ack = 71).opts.tsecr, t + 6);
+	send_seg(p, .flags = ACK, .seq = 81, .ack = 2, .tsval = t + 7); /* behind it, and empty */
+	send_seg(p, .flags = ACK, .seq = 91, .ack = 2, .len = 10, .tsval = t + 8);
+	assert_int_equal(expect(p, .flags = ACK, .seq = 2, .ack = 71).opts.tsecr, t + 6);
+	send_seg(p, .flags = ACK, .seq = 71, .ack = 2, .tsval = t + 9); /* not behind it */
+	send_seg(p, .flags = ACK, .seq = 111, .ack = 2, .len = 10, .tsval = t + 10);
+	assert_int_equal(expect(p, .flags = ACK, .seq = 2, .ack = 71).opts.tsecr, t + 9);
+}
+
 /*
  * Segments whose ACKs were lost come again, the last one or those before: the sender must not take the time
  * in between for a round trip. Only in their ACKs, and only the timestamp of a copy.
@@ -546,6 +621,7 @@ int main(void)
 		KIT_TEST(TS_08_reset_changes_nothing),
 		cmocka_unit_test(TS_10_whatever_the_clock),
 		KIT_TEST(T_12_echoes_that_cannot_be),
+		cmocka_unit_test(T_12_edges_of_the_truth),
 		KIT_TEST(T_12_zero_is_a_timestamp),
 		KIT_TEST(T_13_what_ts_recent_is_taken_from),
 		KIT_TEST(T_14_spoofed_timestamp),
@@ -554,6 +630,7 @@ int main(void)
 		cmocka_unit_test(T_29_clocks_at_their_wraps),
 		KIT_TEST(SEQ_01_four_mebibytes_across_the_wraps),
 		KIT_TEST(TS_05_copies_are_echoed_and_not_recorded),
+		KIT_TEST(TS_05_whatever_the_state),
 	};
 
 	return cmocka_run_group_tests_name("timestamps", tests, kit_group_setup, NULL);
