@@ -338,7 +338,7 @@ static void RK_13_a_true_timeout(void **s)
 	assert_int_equal(kit_ctr(k, CTR_SPURIOUS_RECOVERIES), 0);
 }
 
-/* What the first ACK covers beyond the retransmission proves nothing yet: one window later, two new segments. */
+/* What the first ACK covers beyond the retransmission proves nothing: two new segments are to tell. */
 static void RK_13_not_by_the_first_ack(void **s)
 {
 	struct kit *k = *s;
