@@ -69,7 +69,8 @@ class Demo(unittest.TestCase):
         return command(self.words(*arguments), timeout=300, **more)
 
     def start_demo(self):
-        demo = subprocess.Popen(self.words(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        # A shell cannot catch what was ignored when it began, as SIGINT is in a script's background.
+        demo = subprocess.Popen(['env', '--default-signal=INT', *self.words()], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True)
         self.addCleanup(demo.communicate)
         self.addCleanup(demo.kill)
