@@ -111,17 +111,18 @@ static void echo_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts
 {
 	struct icmp_hdr *h;
 	struct back b;
+	uint16_t was, mtu;
 	bool fragments;
-	uint16_t was;
 
 	if (!back_read(n, m, f->l3_off, f->port, &b) || !rte_pktmbuf_adj(m, f->l4_off) ||
 	    rte_pktmbuf_trim(m, (uint16_t)(m->pkt_len - f->l4_len)) != 0) {
 		net_drop(n, m, CTR_RX_ICMP_IGNORED);
 		return;
 	}
+	mtu = pkt_port_mtu(b.pp);
 	fragments = m->nb_segs > 1 &&
-		    (m->pkt_len + IP4_HDR_LEN > b.pp->mtu || !(b.pp->flags & PKT_TX_MULTI_SEG));
-	if (!echo_fits(m, fragments, b.pp->mtu)) {
+		    (m->pkt_len + IP4_HDR_LEN > mtu || !(b.pp->flags & PKT_TX_MULTI_SEG));
+	if (!echo_fits(m, fragments, mtu)) {
 		net_drop(n, m, CTR_RX_ICMP_IGNORED);
 		return;
 	}

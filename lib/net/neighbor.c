@@ -181,7 +181,7 @@ int32_t neighbor_add(struct net *n, const struct net_port_conf *port, uint32_t n
 		.l2_len = ETH_HDR_LEN,
 		.port = port->id,
 		.pp = port->port,
-		.mtu = port->port->mtu,
+		.mtu = pkt_port_mtu(port->port),
 		.next_hop = next_hop,
 	};
 	if (mac)

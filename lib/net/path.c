@@ -127,5 +127,5 @@ void net_port_mtu(struct net *n, uint16_t port)
 {
 	for (uint32_t i = 0; i < n->n_paths; i++)
 		if (n->paths[i].state != NET_PATH_FREE && n->paths[i].port == port)
-			n->paths[i].mtu = n->paths[i].pp->mtu;
+			n->paths[i].mtu = pkt_port_mtu(n->paths[i].pp);
 }

@@ -51,7 +51,7 @@ static void start_facts(struct cookie_facts *cf, const struct tcp_half *h,
 void tcp_cookie_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int version)
 {
 	const struct listener *l = t->version[version].listener;
-	uint32_t mtu = t->port[f->port]->mtu, ts = 0;
+	uint32_t mtu = pkt_port_mtu(t->port[f->port]), ts = 0;
 	struct tcp_half h = {.irs = f->seq};
 	struct cookie_facts cf = {0};
 	struct tcp_opts syn;

@@ -26,11 +26,17 @@ enum pkt_tx_mode {
 
 struct pkt_port {
 	uint8_t mac[6];
-	uint16_t mtu;        /* IP packet, bytes */
+	uint16_t mtu;        /* IP packet, bytes; may change: read by pkt_port_mtu() */
 	uint16_t id;         /* the ethdev port */
 	uint16_t copy_below; /* slices shorter than this are copied into the packet */
 	uint8_t flags;       /* enum pkt_port_flag */
 	uint8_t tx_mode;     /* enum pkt_tx_mode */
 };
+
+/* The MTU now: another thread writes it, when somebody sets the device's. Any thread. */
+static inline uint16_t pkt_port_mtu(const struct pkt_port *p)
+{
+	return __atomic_load_n(&p->mtu, __ATOMIC_RELAXED);
+}
 
 #endif

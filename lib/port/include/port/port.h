@@ -202,7 +202,7 @@ static inline bool port_link_up(const struct port *p)
 /* The MTU as last polled: never more than a received frame has room for. Any thread. */
 static inline uint16_t port_mtu(const struct port *p)
 {
-	return __atomic_load_n(&p->cap.mtu, __ATOMIC_RELAXED);
+	return pkt_port_mtu(&p->cap);
 }
 
 /*
