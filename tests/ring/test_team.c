@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "flow/tuple.h"
 #include "net/net.h"
 #include "wire/arp.h"
 #include "wire/eth.h"
@@ -431,6 +432,92 @@ static void overload_without_a_queue(void **state)
 	team_close(&k);
 }
 
+/* Connections that a worker's hook opens, one a turn. */
+struct opener {
+	struct listener client;
+	int version;
+	const struct frames_flow *to; /* NULL: nothing is to be opened */
+};
+
+static unsigned int open_turn(void *arg, struct engine *e, uint64_t now, unsigned int received)
+{
+	struct opener *o = arg;
+	struct engine_connect req = {.local = LISTENER_ANY};
+	uint64_t id;
+
+	if (!o->to)
+		return 0;
+	if (o->version < 0)
+		o->version = engine_client(e, &o->client);
+	req.version = o->version;
+	req.remote_port = o->to->port;
+	flow_addr_v4(req.remote, o->to->addr);
+	assert_int_equal(engine_connect(e, &req, now, &id), 0);
+	o->to = NULL;
+	return 1;
+}
+
+static uint64_t never(void *arg, uint64_t now)
+{
+	return UINT64_MAX;
+}
+
+/* The SYN to f: learns its port. */
+static void expect_syn(struct team_kit *k, struct frames_flow *f)
+{
+	const struct tcp_hdr *th;
+	struct rte_mbuf *m;
+	uint16_t len;
+
+	do {
+		m = team_wait(k, &th, &len);
+		if (th && th->dport == be16(f->port)) {
+			assert_int_equal(th->flags, TCP_SYN);
+			f->to_port = be16(th->sport);
+			f->ack = be32(th->seq) + 1;
+		}
+		rte_pktmbuf_free(m);
+	} while (!f->to_port);
+}
+
+/* The local port of what a worker opens is such that answers are its own, whatever queue they come by. */
+static void active_opens_come_home(void **state)
+{
+	enum { EACH = 12 };
+	struct opener o[TEAM_N];
+	struct frames_flow f;
+	struct team_kit k;
+	uint8_t flags;
+
+	OPEN(&k, .neighbor = ENGINE_NEIGHBOR_RESOLVE);
+	for (unsigned int w = 0; w < TEAM_N; w++) {
+		o[w] = (struct opener){.client = k.listener, .version = -1};
+		worker_set_hook(k.worker[w], &(struct worker_hook){open_turn, never, &o[w]});
+	}
+	f = team_flow(&k, -1);
+	team_send(&k, 0, frames_arp(k.pools[0].data, &f, ARP_OP_REQUEST)); /* they know it then */
+	team_turns(&k, 3);
+	for (unsigned int i = 0; i < TEAM_N * EACH; i++) {
+		const unsigned int w = i % TEAM_N;
+
+		f = team_flow(&k, -1);
+		f.to_port = 0;
+		o[w].to = &f;
+		expect_syn(&k, &f);
+		assert_int_equal(worker_team_flow(k.team, 0, f.addr, SERVER_ADDR, be16(f.port),
+						  be16(f.to_port)), w);
+		team_send(&k, !w, frames_tcp(k.pools[0].data, &f, TCP_SYN | TCP_ACK, NULL, 0));
+		f.seq++;
+		team_expect(&k, &f, &flags, NULL, 0);
+		assert_int_equal(flags, TCP_ACK);
+		team_echo(&k, &f, !w);
+		reset(&k, &f, !w);
+	}
+	assert_int_equal(team_counted_all(&k, CTR_CONN_OPENED), TEAM_N * EACH);
+	assert_int_equal(team_counted_all(&k, CTR_TX_RSTS), 0);
+	team_close(&k);
+}
+
 /* One queue for two workers: the other one receives and sends through its owner. */
 static void one_queue(void **state)
 {
@@ -501,6 +588,7 @@ int main(void)
 		cmocka_unit_test(full_ring),
 		cmocka_unit_test(full_ring_loses_no_data),
 		cmocka_unit_test(news_lost),
+		cmocka_unit_test(active_opens_come_home),
 		cmocka_unit_test(one_queue),
 		cmocka_unit_test(full_relay),
 		cmocka_unit_test(overload_without_a_queue),
