@@ -209,6 +209,49 @@ static void T_09_closed_at_each_of_50_points(void **s)
 	free(r);
 }
 
+/* Taken back with data in flight, the window is no reason to probe: what is in flight may be lost. */
+static void T_09_shut_over_a_flight(void **s)
+{
+	struct kit *k = *s;
+	struct flow f = flow_open(k, OFFER_ALL, RTT);
+	struct tcp_conn *c = NULL;
+
+	kit_app_send(f.p, 30 * f.mss);
+	assert_int_equal(flow_new(&f), 10);
+	kit_advance(k, RTT);
+	f.p->win = 0;
+	flow_ack(&f, 2);
+	assert_in_range(inside(&f, &c)->timer, TCP_TIMER_RTO, TCP_TIMER_REO);
+	flow_ack(&f, 10);
+	assert_int_equal(inside(&f, &c)->timer, TCP_TIMER_PERSIST);
+	f.p->win = 65535;
+	flow_ack(&f, 10);
+	assert_in_range(inside(&f, &c)->timer, TCP_TIMER_RTO, TCP_TIMER_REO);
+	assert_true(flow_new(&f) >= 10);
+}
+
+/* ACKs that keep the window closed come all the time: the probe comes when it is due. */
+static void T_09_a_probe_is_not_put_off(void **s)
+{
+	struct kit *k = *s;
+	struct flow f = flow_open(k, OFFER_ALL, RTT);
+	unsigned int waits = 0;
+
+	kit_app_send(f.p, 30 * f.mss);
+	assert_int_equal(flow_new(&f), 10);
+	kit_advance(k, RTT);
+	f.p->win = 0;
+	flow_ack(&f, 10);
+	for (; !kit_has(k); waits++) {
+		assert_true(waits < 60);
+		kit_advance(k, 10 * MS);
+		if (!kit_has(k))
+			flow_ack(&f, 10);
+	}
+	assert_true(waits > 10);
+	assert_int_equal(kit_take(f.p).seq, at(&f, 10));
+}
+
 /*
  * What is echoed lies in the mbufs it came in, which are overwritten once they are free. Each octet at an
  * odd place is acknowledged, and every fifth segment is lost: what is sent again begins inside of mbufs.
@@ -259,6 +302,8 @@ int main(void)
 		KIT_TEST(WND_14_beyond_una_and_cwnd),
 		KIT_TEST(WND_14_over_a_trace),
 		KIT_TEST(T_09_closed_at_each_of_50_points),
+		KIT_TEST(T_09_shut_over_a_flight),
+		KIT_TEST(T_09_a_probe_is_not_put_off),
 		KIT_TEST(T_23_every_odd_octet),
 	};
 

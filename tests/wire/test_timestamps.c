@@ -254,10 +254,11 @@ static void T_12_edges_of_the_truth(void **s)
 		{0, 40 * MS, 40, true}, {0, 40 * MS, 41, false},
 	};
 
-	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+	for (unsigned int i = 0; i < 3 * ARRAY_SIZE(cases); i++) {
+		const unsigned int at = i / 3, how = i % 3; /* empty, with payload, of three segments */
 		struct kit *k = kit_new();
 		struct kit_peer *p = kit_peer(k);
-		uint32_t before, val, len = i & 1 ? 10 : 0;
+		uint32_t before, val, len = how == 1 ? 10 : 0, n = how == 2 ? 3 * 1448 : 10;
 
 		p->offer = OFFER_ALL;
 		kit_syn(p);
@@ -266,13 +267,14 @@ static void T_12_edges_of_the_truth(void **s)
 		send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
 		before = srtt(p);
 		assert_in_range(before, 100 * MS, 101 * MS);
-		kit_advance_to(k, (k->now / MS + 1) * MS + cases[i / 2].late);
-		kit_app_send(p, 10);
+		kit_advance_to(k, (k->now / MS + 1) * MS + cases[at].late);
+		kit_app_send(p, n);
 		val = kit_take(p).opts.tsval;
-		kit_advance(k, cases[i / 2].rtt);
-		send_ts(p, (struct seg){.flags = ACK, .seq = 1, .ack = 11, .len = len}, clock_of(p),
-			val + (uint32_t)cases[i / 2].off);
-		if (cases[i / 2].taken)
+		kit_drain(k);
+		kit_advance(k, cases[at].rtt);
+		send_ts(p, (struct seg){.flags = ACK, .seq = 1, .ack = 1 + n, .len = len},
+			clock_of(p), val + (uint32_t)cases[at].off);
+		if (cases[at].taken)
 			assert_in_range(srtt(p), 1, before - 1);
 		else
 			assert_int_equal(srtt(p), before);
