@@ -95,42 +95,40 @@ static bool check_huge(const struct server *s, FILE *err)
 	}
 	if (contract_huge_fits(&s->supply, &s->place, &s->plan.eal, &node))
 		return true;
-	fprintf(err,
-		"[eal]: huge: %llu MiB of huge pages are free on node %u, memory asks for %llu MiB for each worker: "
-		"more pages in /sys/devices/system/node/node%u/hugepages, or huge = auto\n",
+	return server_refuse(
+		s, err, "eal", "huge",
+		"%llu MiB of huge pages are free on node %u, memory asks for %llu MiB for each worker: more pages in "
+		"/sys/devices/system/node/node%u/hugepages, or huge = auto",
 		mib(s->supply.node[node].huge + s->supply.node[node].giant), node, mib(s->plan.eal.each), node);
-	return false;
 }
 
 /* What EAL was given on the command line is its own business: it says so itself if it is short. */
-static bool check_eal_memory(const struct pier_config *c, const struct server_plan *plan,
-			     const struct pier_eal_argv *eal, FILE *err)
+static bool check_eal_memory(const struct server *s, FILE *err)
 {
-	const uint64_t need = plan->eal_bytes + EAL_OVERHEAD;
+	const uint64_t need = s->plan.eal_bytes + EAL_OVERHEAD, memory = s->config->eal.memory;
 
-	if (!eal->made || need <= c->eal.memory)
+	if (!s->eal->made || need <= memory)
 		return true;
-	fprintf(err,
-		"[eal]: memory: %llu MiB are too few for %u mbufs for each of %u workers: memory = %llum, or a smaller "
-		"mbufs in [server]\n",
-		mib(c->eal.memory), plan->pools.n_data, plan->workers, mib(need));
-	return false;
+	return server_refuse(s, err, "eal", "memory",
+			     "%llu MiB are too few for %u mbufs for each of %u workers: memory = %llum, or a "
+			     "smaller mbufs in [server]",
+			     mib(memory), s->plan.pools.n_data, s->plan.workers, mib(need));
 }
 
 /* max-connections = 0 and no room for one beside what else was asked for. */
-static bool starved(const struct pier_config *c, const struct server_plan *plan, FILE *err)
+static bool starved(const struct server *s, FILE *err)
 {
+	const struct server_plan *plan = &s->plan;
 	struct engine_contract need;
 
 	engine_size(&plan->engine, &need);
-	fprintf(err,
-		"[server]: connection-memory: %llu MiB%s leave room for no connection: %u worker%s with the other "
-		"limits need %llu MiB with one each: connection-memory = %llum or more, or a smaller memory, "
-		"max-time-wait or max-half-open\n",
-		mib(plan->share * plan->workers), c->server.connection_memory ? "" : " that are free",
+	return server_refuse(
+		s, err, "server", "connection-memory",
+		"%llu MiB%s leave room for no connection: %u worker%s with the other limits need %llu MiB with one "
+		"each: connection-memory = %llum or more, or a smaller memory, max-time-wait or max-half-open",
+		mib(plan->share * plan->workers), s->config->server.connection_memory ? "" : " that are free",
 		plan->workers, plan->workers == 1 ? "" : "s", mib(need.total * plan->workers),
 		mib(need.total * plan->workers));
-	return false;
 }
 
 bool server_check_contract(const struct server *s, FILE *err)
@@ -140,18 +138,14 @@ bool server_check_contract(const struct server *s, FILE *err)
 	char why[640];
 
 	if (plan->starved)
-		return starved(s->config, plan, err);
-	if (s->eal->made && !s->eal->huge && available && s->config->eal.memory > available) {
-		fprintf(err,
-			"[eal]: memory: %llu MiB are asked for, %llu MiB are available: memory = %llum is "
-			"enough\n",
-			mib(s->config->eal.memory), mib(available), mib(plan->eal_bytes + EAL_OVERHEAD));
-		return false;
-	}
+		return starved(s, err);
+	if (s->eal->made && !s->eal->huge && available && s->config->eal.memory > available)
+		return server_refuse(s, err, "eal", "memory",
+				     "%llu MiB are asked for, %llu MiB are available: memory = %llum is enough",
+				     mib(s->config->eal.memory), mib(available), mib(plan->eal_bytes + EAL_OVERHEAD));
 	if (contract_fits(&s->supply, &s->place, &plan->engine, &plan->eal, why, sizeof(why)))
 		return true;
-	fprintf(err, "[server]: max-connections: %s\n", why);
-	return false;
+	return server_refuse(s, err, "server", "max-connections", "%s", why);
 }
 
 /* Where EAL has its own options the places are not known yet. */
@@ -173,13 +167,12 @@ static void print_contract(const struct server *s, FILE *out)
 bool server_check(const struct server *s, FILE *out, FILE *err)
 {
 	const struct pier_config *c = s->config;
-	const struct server_plan *plan = &s->plan;
 	bool ok = true;
 
 	for (unsigned int i = 0; i < c->n_ports; i++)
 		ok &= check_port(&c->ports[i], err);
 	ok &= check_huge(s, err);
-	ok &= check_eal_memory(c, plan, s->eal, err);
+	ok &= check_eal_memory(s, err);
 	ok &= server_check_contract(s, err);
 	if (ok && out)
 		print_contract(s, out);

@@ -50,6 +50,22 @@ static void take_single(struct pier_config *c, const struct option_table *table,
 		config_apply(s, &table, &base, 1, errors);
 }
 
+/* LEVEL, PATTERN:LEVEL or REGEX,LEVEL, as EAL takes them apart; a level is a number or begins a word. */
+static bool is_log_level(const char *text)
+{
+	static const char *const words[] = {"emergency", "alert",  "critical", "error",
+					    "warning",	 "notice", "info",     "debug"};
+	const char *comma = strchr(text, ','), *colon = strchr(text, ':');
+	const char *level = comma ? comma + 1 : colon ? colon + 1 : text;
+
+	if (level[0] >= '1' && level[0] <= '8' && !level[1])
+		return true;
+	for (unsigned int i = 0; *level && i < ARRAY_SIZE(words); i++)
+		if (!strncmp(words[i], level, strlen(level)))
+			return true;
+	return false;
+}
+
 static void check_eal(const struct pier_config *c, struct config_errors *errors)
 {
 	unsigned int cpus[CPU_ID_MAX + 1];
@@ -62,6 +78,10 @@ static void check_eal(const struct pier_config *c, struct config_errors *errors)
 	if (c->eal.file_prefix && (!*c->eal.file_prefix || strpbrk(c->eal.file_prefix, "/%")))
 		config_error(errors, config_find(&c->text, "eal", NULL), "file-prefix",
 			     "expected a name without / and %%, not \"%s\"", c->eal.file_prefix);
+	if (c->eal.log_level && !is_log_level(c->eal.log_level))
+		config_error(errors, config_find(&c->text, "eal", NULL), "log-level",
+			     "expected a number from 1 to 8 or a word such as debug, or one of them behind "
+			     "PATTERN:, such as pmd.net.tap:debug, not \"%s\"", c->eal.log_level);
 }
 
 static void take_all(struct pier_config *c, const struct pier_config_extra *extra,

@@ -176,6 +176,12 @@ static void check_target(const struct pier_config *c, const struct pier_listener
 			     "expected a unicast address of another host, not %s", text);
 		return;
 	}
+	if (!config_reaches(c, addr)) {
+		config_error(errors, l->section, to->key,
+			     "expected an address that a port reaches: %s is in none of their networks, and "
+			     "there is no gateway", text);
+		return;
+	}
 	if (!is_local(c, addr))
 		return;
 	there = listener_at(c, addr, to->port);
@@ -198,13 +204,48 @@ static void check_targets(const struct pier_config *c, const struct pier_listene
 		check_target(c, l, &to, errors);
 }
 
+/* The handler's key that a message of its setup begins with, as KEY: or KEY "VALUE; NULL: none. */
+static const struct option *key_of(const struct pier_handler *h, const char *err)
+{
+	const struct option_table *t = h->options;
+
+	for (size_t i = 0; t && i < t->n; i++) {
+		const size_t len = strlen(t->options[i].key);
+
+		if (!strncmp(err, t->options[i].key, len) &&
+		    (!strncmp(err + len, ": ", 2) || !strncmp(err + len, " \"", 2)))
+			return &t->options[i];
+	}
+	return NULL;
+}
+
+/* Setup failed: at the key that it names, in the line whose value it quotes. */
+static void setup_error(const struct pier_listener *l, const char *err, struct config_errors *errors)
+{
+	const struct option *o = key_of(l->handler, err);
+	const char *text, *from, *to;
+	char part[CONFIG_ERROR_LEN / 2] = "";
+
+	if (!o) {
+		config_error(errors, l->section, NULL, "%s: %s", l->handler->name, err);
+		return;
+	}
+	text = err + strlen(o->key);
+	text += *text == ':' ? 2 : 1;
+	from = strchr(text, '"');
+	to = strrchr(text, '"');
+	if (from && to > from)
+		snprintf(part, sizeof(part), "%.*s", (int)(to - from - 1), from + 1);
+	config_error_in(errors, l->section, o->key, part, text);
+}
+
 void config_set_up_listeners(struct pier_config *c, struct config_errors *errors)
 {
 	char err[CONFIG_ERROR_LEN / 2] = "";
 
 	for (struct pier_listener *l = c->listeners; l < c->listeners + c->n_listeners; l++) {
 		if (l->handler->setup && !l->handler->setup(l->settings, err, sizeof(err)))
-			config_error(errors, l->section, NULL, "%s: %s", l->handler->name, err);
+			setup_error(l, err, errors);
 		else
 			l->set_up = true;
 		if (!l->set_up)

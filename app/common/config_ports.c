@@ -69,6 +69,14 @@ static bool on_link(const struct pier_port *p, uint32_t addr)
 	return false;
 }
 
+bool config_reaches(const struct pier_config *c, uint32_t addr)
+{
+	for (unsigned int i = 0; i < c->n_ports; i++)
+		if (c->ports[i].gateway || on_link(&c->ports[i], addr))
+			return true;
+	return false;
+}
+
 static void take_gateway(struct pier_port *p, struct config_errors *errors)
 {
 	char err[CONFIG_ERROR_LEN / 2];

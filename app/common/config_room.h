@@ -14,6 +14,9 @@ void config_take_listener(struct pier_config *c, const struct config_section *s,
 
 /* What concerns several ports, or several listeners. */
 void config_check_ports(const struct pier_config *c, struct config_errors *errors);
+/* Whether a port has the address in a network of its own, or a gateway to it. */
+bool config_reaches(const struct pier_config *c, uint32_t addr);
+
 void config_need_listener(const struct pier_config *c, struct config_errors *errors);
 void config_check_listeners(const struct pier_config *c, struct config_errors *errors);
 

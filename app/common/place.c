@@ -1,14 +1,29 @@
 /*
  * Where the workers run: the planner of lib/worker, fed with the configuration and this machine.
  */
+#include <stdarg.h>
+
 #include <rte_lcore.h>
 
 #include "base/compiler.h"
 #include "server.h"
 
-static bool fail(FILE *err, const char *section, const char *why)
+bool server_refuse(const struct server *s, FILE *err, const char *section, const char *key, const char *fmt,
+		   ...)
 {
-	fprintf(err, "%s%s\n", section, why);
+	const struct config_section *at = config_find(&s->config->text, section, NULL);
+	struct config_errors place = {0};
+	va_list ap;
+
+	if (at)
+		config_error(&place, at, key, "%s", "");
+	else
+		snprintf(place.text[0], CONFIG_ERROR_LEN, "[%s]: %s: ", section, key);
+	va_start(ap, fmt);
+	fputs(place.text[0], err);
+	vfprintf(err, fmt, ap);
+	fputc('\n', err);
+	va_end(ap);
 	return false;
 }
 
@@ -33,7 +48,7 @@ static bool make(struct server *s, unsigned int workers, FILE *err)
 		};
 	}
 	return place_plan(&s->machine, &r, &s->place, why, sizeof(why)) ||
-	       fail(err, "[server]: workers: ", why);
+	       server_refuse(s, err, "server", "workers", "%s", why);
 }
 
 static bool place(struct server *s, FILE *err)
@@ -48,12 +63,10 @@ static bool place(struct server *s, FILE *err)
 	else
 		n = (int)place_allowed(cpus, PLACE_CPUS_MAX);
 	if (n < 1)
-		return fail(err, "[eal]: lcores: ", c->eal.lcores ? why : "no CPU may be used");
+		return server_refuse(s, err, "eal", "lcores", "%s", c->eal.lcores ? why : "no CPU may be used");
 	for (int i = 0; c->eal.lcores && i < n; i++)
-		if (!place_has_cpu(cpus[i])) {
-			snprintf(why, sizeof(why), "this machine has no CPU %u", cpus[i]);
-			return fail(err, "[eal]: lcores: ", why);
-		}
+		if (!place_has_cpu(cpus[i]))
+			return server_refuse(s, err, "eal", "lcores", "this machine has no CPU %u", cpus[i]);
 	if (!workers)
 		workers = c->eal.lcores ? min_of((unsigned int)n, (unsigned int)WORKERS_MAX) : 1;
 	place_read(&s->machine, cpus, (unsigned int)n);

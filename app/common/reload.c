@@ -244,7 +244,9 @@ bool server_reap(struct server *s)
 			at = &old->next;
 			continue;
 		}
+		pthread_mutex_lock(&s->lock);
 		*at = old->next;
+		pthread_mutex_unlock(&s->lock);
 		old_free(s, old);
 	}
 	return s->old;
@@ -255,7 +257,9 @@ void server_old_free(struct server *s)
 	struct server_old *old;
 
 	while ((old = s->old)) {
+		pthread_mutex_lock(&s->lock);
 		s->old = old->next;
+		pthread_mutex_unlock(&s->lock);
 		old_free(s, old);
 	}
 	if (s->serving && s->serving != s->config) {

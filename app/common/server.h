@@ -81,7 +81,7 @@ struct server {
 
 	const struct server_source *source; /* NULL: SIGHUP reloads nothing */
 	struct server_old *old;
-	pthread_mutex_t lock; /* serving, listeners, versions: read by the telemetry thread */
+	pthread_mutex_t lock; /* serving, listeners, versions, old: read by the telemetry thread */
 	unsigned int reloads, reload_failures;
 
 	/*
@@ -99,6 +99,13 @@ struct server {
 };
 
 /* ---- place.c ---- */
+
+/*
+ * "FILE:LINE: KEY: what is wrong" about a key of a section that exists once, or "[SECTION]: KEY: ..." where the
+ * configuration does not name it. Returns false.
+ */
+bool server_refuse(const struct server *s, FILE *err, const char *section, const char *key, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
 
 /*
  * Before EAL, s->config being there: how many workers there will be and where they run, EAL's

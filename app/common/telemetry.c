@@ -22,6 +22,7 @@ static void stats(void *arg, unsigned int worker, struct counters *out)
 static void info(void *arg, struct rte_tel_data *dict)
 {
 	struct server *s = arg;
+	uint64_t replaced = 0;
 	char name[32];
 
 	ctl_dict_string(dict, "version", PIER_VERSION);
@@ -30,6 +31,9 @@ static void info(void *arg, struct rte_tel_data *dict)
 	pthread_mutex_lock(&s->lock);
 	ctl_dict_u64(dict, "reloads", s->reloads);
 	ctl_dict_u64(dict, "reload_failures", s->reload_failures);
+	for (const struct server_old *o = s->old; o; o = o->next)
+		replaced++;
+	ctl_dict_u64(dict, "replaced_in_use", replaced);
 	pthread_mutex_unlock(&s->lock);
 	ctl_dict_u64(dict, "main_lcore", rte_get_main_lcore());
 	ctl_dict_string(dict, "idle",

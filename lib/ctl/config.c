@@ -87,6 +87,21 @@ void config_error(struct config_errors *errors, const struct config_section *s, 
 	va_end(ap);
 }
 
+void config_error_in(struct config_errors *errors, const struct config_section *s, const char *key,
+		     const char *part, const char *text)
+{
+	const struct config_key *k = last_key(s, key);
+	char place[CONFIG_ERROR_LEN / 2];
+
+	for (unsigned int i = s->n; i > 0; i--)
+		if (!strcmp(s->keys[i - 1].key, key) && strstr(s->keys[i - 1].value, part)) {
+			k = &s->keys[i - 1];
+			break;
+		}
+	place_of(s, k, place, sizeof(place));
+	error_add(errors, place, k && !k->line ? "" : key, "%s", text);
+}
+
 void config_errors_print(const struct config_errors *errors, FILE *to)
 {
 	for (unsigned int i = 0; i < errors->n && i < CONFIG_ERRORS_MAX; i++)

@@ -11,7 +11,7 @@
 #include "ctl/parse.h"
 #include "number.h"
 
-static const char separators[] = ", \t\n";
+static const char separators[] = ", \t\n", blanks[] = " \t\n";
 
 static __attribute__((format(printf, 3, 4))) bool refuse(char *err, size_t errlen, const char *fmt,
 							 ...)
@@ -127,6 +127,17 @@ static uint32_t parse_range(char *item, struct ipv4_prefix *first, char *err, si
 	return 0;
 }
 
+/* The next item: behind blanks, a comma, or a comma among blanks; behind a comma there has to be one. */
+static const char *behind_separator(const char *text)
+{
+	const char *next = text + strspn(text, blanks);
+
+	if (*next != ',')
+		return next;
+	next += 1 + strspn(next + 1, blanks);
+	return *next ? next : text + strspn(text, blanks);
+}
+
 int ipv4_prefix_list_parse(const char *text, struct ipv4_prefix *prefixes, unsigned int max,
 			   char *err, size_t errlen)
 {
@@ -135,9 +146,13 @@ int ipv4_prefix_list_parse(const char *text, struct ipv4_prefix *prefixes, unsig
 	uint32_t count;
 	char item[64];
 
-	for (text += strspn(text, separators); *text || !n; text += strspn(text, separators)) {
+	for (text += strspn(text, blanks); *text || !n; text = behind_separator(text)) {
 		size_t len = strcspn(text, separators);
 
+		if (!len && *text) {
+			refuse(err, errlen, "expected an address before and behind each comma");
+			return -1;
+		}
 		snprintf(item, sizeof(item), "%.*s", (int)len, text);
 		count = parse_range(item, &first, err, errlen);
 		if (!count)

@@ -251,7 +251,7 @@ static bool make_body(struct http_settings *s, char *err, size_t errlen)
 	static_assert(sizeof(line) - 1 == 64, "a power of two");
 	s->body = malloc(s->body_size + 1); /* an empty body is a body */
 	if (!s->body) {
-		snprintf(err, errlen, "no memory for a body of %llu bytes",
+		snprintf(err, errlen, "body-size: no memory for a body of %llu bytes",
 			 (unsigned long long)s->body_size);
 		return false;
 	}
@@ -287,16 +287,16 @@ static bool load_fd(struct http_settings *s, int fd, char *err, size_t errlen)
 	struct stat st;
 
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		snprintf(err, errlen, "%s is not a regular file", s->file);
+		snprintf(err, errlen, "file: %s is not a regular file", s->file);
 		return false;
 	}
 	if ((uint64_t)st.st_size > BODY_MAX) {
-		snprintf(err, errlen, "%s is larger than 1g", s->file);
+		snprintf(err, errlen, "file: %s is larger than 1g", s->file);
 		return false;
 	}
 	s->body = malloc((size_t)st.st_size + 1);
 	if (!s->body || !http_read_all(fd, s->body, (size_t)st.st_size)) {
-		snprintf(err, errlen, "cannot read %s: %s", s->file, strerror(errno));
+		snprintf(err, errlen, "file: cannot read %s: %s", s->file, strerror(errno));
 		return false;
 	}
 	s->plain.len = (uint64_t)st.st_size;
@@ -312,7 +312,7 @@ static bool load_body(struct http_settings *s, char *err, size_t errlen)
 	bool ok;
 
 	if (fd < 0) {
-		snprintf(err, errlen, "cannot open %s: %s", s->file, strerror(errno));
+		snprintf(err, errlen, "file: cannot open %s: %s", s->file, strerror(errno));
 		return false;
 	}
 	ok = load_fd(s, fd, err, errlen);
@@ -339,7 +339,7 @@ static bool make_plain(struct http_settings *s, char *err, size_t errlen)
 	s->plain.body = s->body;
 	if (http_file_replies(s, &s->plain, s->status, ""))
 		return true;
-	snprintf(err, errlen, "content-type is too long: a response head holds %d bytes",
+	snprintf(err, errlen, "content-type: too long: a response head holds %d bytes",
 		 HTTP_HEAD_MAX);
 	return false;
 }
@@ -379,11 +379,11 @@ static void make_rules(struct http_settings *s)
 static bool check(const struct http_settings *s, char *err, size_t errlen)
 {
 	if (s->content_type && !is_field_value(s->content_type)) {
-		snprintf(err, errlen, "content-type holds a control character");
+		snprintf(err, errlen, "content-type: holds a control character");
 		return false;
 	}
 	if (s->root && s->file) {
-		snprintf(err, errlen, "root and file: expected one of them");
+		snprintf(err, errlen, "root: root and file: expected one of them");
 		return false;
 	}
 	return true;

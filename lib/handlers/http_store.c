@@ -103,7 +103,7 @@ static struct http_file *add_file(struct http_store *store)
 
 static bool failed(struct walk *w, const char *why)
 {
-	snprintf(w->err, w->errlen, "cannot read %s%s%s: %s", w->set->root, w->len ? "/" : "", w->path,
+	snprintf(w->err, w->errlen, "root: cannot read %s%s%s: %s", w->set->root, w->len ? "/" : "", w->path,
 		 why);
 	return false;
 }

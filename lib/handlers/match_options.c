@@ -144,22 +144,23 @@ static bool pick(struct line *l, bool *picked)
 static bool each_line(struct match_settings *set, const char *key, const char *list,
 		      bool (*use)(struct line *l, const bool *picked), char *err, size_t errlen)
 {
-	char *copy = strdup(list ? list : ""), *rest = copy, *text;
+	char *copy = strdup(list ? list : ""), *shown = strdup(list ? list : ""), *rest = copy;
 	bool *picked = calloc(set->db->rules.n, sizeof(*picked));
-	bool ok = copy && picked;
+	bool ok = copy && shown && picked;
 
 	while (ok && rest && *rest) {
-		struct line l = {.set = set, .key = key, .err = err, .errlen = errlen};
+		struct line l = {.set = set, .key = key, .text = shown + (rest - copy), .at = rest,
+				 .err = err, .errlen = errlen};
 
-		text = rest;
+		l.text[strcspn(l.text, "\n")] = '\0';
 		rest = strchr(rest, '\n');
 		if (rest)
 			*rest++ = '\0';
-		l.text = l.at = text;
 		memset(picked, 0, set->db->rules.n);
 		ok = pick(&l, picked) && use(&l, picked);
 	}
 	free(copy);
+	free(shown);
 	free(picked);
 	return ok;
 }
@@ -204,6 +205,7 @@ static bool add_body(struct line *l, char *text)
 {
 	struct match_settings *set = l->set;
 	struct match_body *bodies, *b;
+	char why[256];
 
 	bodies = realloc(set->bodies, (set->n_bodies + 1) * sizeof(*bodies));
 	if (!bodies)
@@ -212,9 +214,11 @@ static bool add_body(struct line *l, char *text)
 	b = &bodies[set->n_bodies];
 	*b = (struct match_body){0};
 	if (*text == '@') {
-		b->text = match_file_read(text + 1, &b->len, l->err, l->errlen);
-		if (!b->text)
+		b->text = match_file_read(text + 1, &b->len, why, sizeof(why));
+		if (!b->text) {
+			snprintf(l->err, l->errlen, "%s \"%s\": %s", l->key, l->text, why);
 			return false;
+		}
 	} else {
 		if (!unescape(l, text, &b->len))
 			return false;
@@ -344,7 +348,7 @@ static bool use_bound(struct line *l, const bool *picked)
 static bool set_up_inner(struct match_settings *set, char *err, size_t errlen)
 {
 	const struct option_table *table = set->inner->options;
-	char *copy, *rest, *text;
+	char *copy, *rest, *text, why[512];
 	bool ok = true;
 
 	set->inner_settings = table ? calloc(1, table->size) : NULL;
@@ -362,8 +366,10 @@ static bool set_up_inner(struct match_settings *set, char *err, size_t errlen)
 			   : expected(&l, "none: the handler has no settings");
 	}
 	free(copy);
-	if (ok && set->inner->setup)
-		ok = set->inner->setup(set->inner_settings, err, errlen);
+	if (ok && set->inner->setup && !set->inner->setup(set->inner_settings, why, sizeof(why))) {
+		snprintf(err, errlen, "%s: %s", set->then_options ? "then-option" : "then", why);
+		ok = false;
+	}
 	set->inner_set_up = ok;
 	return ok;
 }
@@ -382,17 +388,16 @@ static bool find_inner(struct match_settings *set, char *err, size_t errlen)
 
 static bool open_rules(struct match_settings *set, char *err, size_t errlen)
 {
+	char why[512] = "expected a rule file";
 	struct match_rules r;
 
-	if (!set->rules) {
-		snprintf(err, errlen, "rules: expected a rule file");
+	if (set->rules && match_rules_load(&r, set->rules, why, sizeof(why)))
+		set->db = match_db_open(&r, set->cache, set->stream_memory, EXTRA_TAGS + TAGS_MAX, why,
+					sizeof(why));
+	if (!set->db) {
+		snprintf(err, errlen, "rules: %s", why);
 		return false;
 	}
-	if (!match_rules_load(&r, set->rules, err, errlen))
-		return false;
-	set->db = match_db_open(&r, set->cache, set->stream_memory, EXTRA_TAGS + TAGS_MAX, err, errlen);
-	if (!set->db)
-		return false;
 	set->scan_ticks = set->scan_time * match_ticks_per_us();
 	set->act = calloc(set->db->rules.n, sizeof(*set->act));
 	for (uint32_t i = 0; set->act && i < set->db->rules.n; i++)

@@ -340,7 +340,8 @@ static bool take_upstream(struct proxy_upstream *u, char *text)
 
 static bool refuse(char *err, size_t errlen, const char *what, const char *text)
 {
-	snprintf(err, errlen, "upstream: %s%s%s", what, text ? ", not " : "", text ? text : "");
+	snprintf(err, errlen, "upstream: %s%s%s%s", what, text ? ", not \"" : "", text ? text : "",
+		 text ? "\"" : "");
 	return false;
 }
 

@@ -8,6 +8,7 @@
 #define O(k, t, f, lo, hi, d, h) {k, OPTION_##t, offsetof(struct tcp_options, f), lo, hi, NULL, d, h}
 #define MS 1000ull
 #define S  1000000ull
+#define DAY (86400 * S)
 
 static const char *const cookie_words[] = {"auto", "always", "never", NULL};
 static const char *const overflow_words[] = {"hold", "reset", NULL};
@@ -29,7 +30,7 @@ static const struct option options[] = {
 	{"overflow", OPTION_ENUM, offsetof(struct tcp_options, overflow), 0, 0, overflow_words, "hold",
 	 "a completed handshake for which there is no room: hold it half-open, so that the client "
 	 "tries again, or reset it"},
-	O("syn-r2", DURATION, syn_r2, 1 * S, 0xffffffffull * MS / 4, "180s",
+	O("syn-r2", DURATION, syn_r2, 1 * S, 12 * DAY, "180s",
 	  "give an active open up when its SYN was not answered for this long"),
 	O("local-port-low", U32, port_low, 1024, 65535, "49152",
 	  "lowest local port that active opens choose"),
@@ -51,7 +52,7 @@ static const struct option options[] = {
 	O("fin-wait2", DURATION, fin_wait2, 1 * S, 3600 * S, "60s",
 	  "wait this long for the peer's FIN after closing"),
 	O("keepalive", BOOL, keepalive, 0, 0, "no", "probe idle connections"),
-	O("keepalive-idle", DURATION, keepalive_idle, 1 * S, 0xffffffffull * MS / 4, "7200s",
+	O("keepalive-idle", DURATION, keepalive_idle, 1 * S, 12 * DAY, "7200s",
 	  "idle time before the first keep-alive probe"),
 	O("keepalive-interval", DURATION, keepalive_intvl, 1 * S, 3600 * S, "75s",
 	  "time between keep-alive probes"),

@@ -49,6 +49,23 @@ class Telemetry(PierCase):
         self.assertGreater(after['rx_packets'], before['rx_packets'])
         self.assertGreater(after['tx_payload_bytes'], before['tx_payload_bytes'])
 
+    def test_connections_open_now(self):
+        def opened():
+            return self.pier.stats()['conn_open']
+        wait_for('none is open', lambda: opened() == 0)
+        client = self.net.start(['python3', '-c', 'import socket, sys\n'
+                                 f's = [socket.create_connection(("{SERVER}", 80), 60) for _ in range(5)]\n'
+                                 'sys.stdin.readline(); s.pop().close(); sys.stdin.readline()'],
+                                stdin=-1, text=True)
+        self.addCleanup(client.kill)
+        wait_for('five are open', lambda: opened() == 5)
+        client.stdin.write('\n')
+        client.stdin.flush()
+        wait_for('one less', lambda: opened() == 4)
+        client.stdin.close()
+        client.wait(60)
+        wait_for('none is left', lambda: opened() == 0)
+
     def test_every_counter_has_help(self):
         names = self.pier.ask('/pier/help')
         self.assertEqual(sorted(names), sorted(self.pier.stats()))

@@ -92,11 +92,13 @@ class Match(kit.PierCase):
         self.pier.ask('/pier/reload')
         wait_for('it is done', lambda: self.pier.ask('/pier/info')['reloads'] == 1)
         self.assertEqual(exchange(self.net, 9000, b'needle pin'), b'7 10\n')
+        self.assertEqual(self.pier.ask('/pier/info')['replaced_in_use'], 1)
         old.stdin.write('\n')
         old.stdin.flush()
         self.assertEqual(old.stdout.readline(), "b'1 12\\n'\n")
         old.stdin.close()
         old.wait(60)
+        wait_for('what was replaced is released', lambda: self.pier.ask('/pier/info')['replaced_in_use'] == 0)
 
     def test_a_proxy_to_itself_is_refused(self):
         path = os.path.join(self.folder, 'loop.ini')
@@ -109,6 +111,15 @@ class Match(kit.PierCase):
         self.assertIn('loop.ini:8: then-option: expected another host: 198.18.0.2:9000 is this listener '
                       'itself, a loop', run.stderr)
 
+    def test_a_bad_action_is_named_by_its_line(self):
+        path = os.path.join(self.folder, 'action.ini')
+        with open(path, 'w', encoding='ascii') as f:
+            f.write('[port 0]\ndevice = net_null0\naddress = 198.18.0.2/24\n[listen 9000]\nhandler = match\n'
+                    f'rules = {ROOT}/conf/example.rules\naction = 1 close\naction = 2 explode\naction = 3 reset\n')
+        run = command([PIER, '--check', '-c', path], check=False)
+        self.assertEqual(run.returncode, 2)
+        self.assertIn('action.ini:8: action: "2 explode": expected count, report', run.stderr)
+
     def test_bad_rules_are_refused_at_start(self):
         path = os.path.join(self.folder, 'bad.ini')
         bad = os.path.join(self.folder, 'bad.rules')
@@ -119,4 +130,4 @@ class Match(kit.PierCase):
                     f'handler = match\nrules = {bad}\n')
         run = command([PIER, '--check', '-c', path], check=False)
         self.assertEqual(run.returncode, 2)
-        self.assertIn(f'bad.ini:4: [listen 9000]: match: {bad}:3:6: rule 2: Missing close parenthesis', run.stderr)
+        self.assertIn(f'bad.ini:6: rules: {bad}:3:6: rule 2: Missing close parenthesis', run.stderr)

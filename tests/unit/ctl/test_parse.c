@@ -177,6 +177,20 @@ static void test_prefixes(void **state)
 	assert_string_equal(err, "expected at most 3 addresses");
 }
 
+/* Between commas there is an address; the end of a line beside a comma is no entry. */
+static void test_empty_prefixes(void **state)
+{
+	static const char *const bad[] = {"1.1.1.1/8,,1.1.1.2/8", ",1.1.1.1/8", "1.1.1.1/8,", "1.1.1.1/8 , ,1.1.1.2/8",
+					  "1.1.1.1/8,\n", ","};
+	struct ipv4_prefix p[3];
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(ipv4_prefix_list_parse(bad[i], p, 3, err, sizeof(err)), -1);
+		assert_string_equal(err, "expected an address before and behind each comma");
+	}
+	assert_int_equal(ipv4_prefix_list_parse("1.1.1.1/8,\n1.1.1.2/8 ,1.1.1.3/8", p, 3, err, sizeof(err)), 3);
+}
+
 static void test_prefix_ranges(void **state)
 {
 	static const char *const bad[] = {"198.18.0.2-", "-198.18.0.2/24", "198.18.0.2-3/24",
@@ -207,6 +221,7 @@ int main(void)
 		cmocka_unit_test(test_listen_spec), cmocka_unit_test(test_listen_spec_refused),
 		cmocka_unit_test(test_overlap),     cmocka_unit_test(test_cpu_list),
 		cmocka_unit_test(test_ipv4),        cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_empty_prefixes),
 		cmocka_unit_test(test_prefix_ranges),
 	};
 

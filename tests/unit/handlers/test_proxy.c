@@ -548,13 +548,13 @@ static void test_settings_are_checked(void **state)
 		const char *config, *error;
 	} bad[] = {
 		{NULL, "upstream: is missing; expected ADDRESS:PORT such as 198.18.0.1:80"},
-		{"upstream=10.0.0.1", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80, not 10.0.0.1"},
-		{"upstream=10.0.0.1:0", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80, not 10.0.0.1:0"},
+		{"upstream=10.0.0.1", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80, not \"10.0.0.1\""},
+		{"upstream=10.0.0.1:0", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80, not \"10.0.0.1:0\""},
 		{"upstream=10.0.0.1:65536", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80, not "
-					    "10.0.0.1:65536"},
+					    "\"10.0.0.1:65536\""},
 		{"upstream=10.0.0.1:80 host:80", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80, not "
-						 "host:80"},
-		{"upstream=10.0.0.1:80x", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80, not 10.0.0.1:80x"},
+						 "\"host:80\""},
+		{"upstream=10.0.0.1:80x", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80, not \"10.0.0.1:80x\""},
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {

@@ -118,6 +118,7 @@
 	X(SYN_RETRANSMITS, syn_retransmits, "SYNs of active opens sent again")                     \
 	X(CONN_REFUSED, conn_refused, "active opens that the peer refused")                        \
 	X(CONN_OPENED, conn_opened, "connections established")                                     \
+	X(CONN_OPEN, conn_open, "connections open now, those that are closing too, up to TIME-WAIT") \
 	X(CONN_CLOSED, conn_closed, "connections closed by FIN both ways")                         \
 	X(CONN_RESET_RX, conn_reset_rx, "connections reset by the peer")                           \
 	X(CONN_RESET_TX, conn_reset_tx, "connections reset by us")                                 \

@@ -102,6 +102,13 @@ bool config_apply(const struct config_section *s, const struct option_table *con
 void config_error(struct config_errors *errors, const struct config_section *s, const char *key,
 		  const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/*
+ * Record an error about the value of a key that may be repeated: at the last line of it whose value has
+ * part in it, or else at its last.
+ */
+void config_error_in(struct config_errors *errors, const struct config_section *s, const char *key,
+		     const char *part, const char *text);
+
 /* Print the errors kept, one a line, and how many there are beyond. */
 void config_errors_print(const struct config_errors *errors, FILE *to);
 
