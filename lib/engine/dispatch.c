@@ -190,7 +190,8 @@ static void leave(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 		tcp_want_output(t, c, w);
 	if (!w->on_out || w->snd_una != c->snd_nxt)
 		tcp_timer_rearm(t, c, w, false);
-	tcp_settle(t, c);
+	if (!w->on_out) /* else it is not at rest */
+		tcp_settle(t, c);
 }
 
 /*

@@ -156,7 +156,7 @@ static void after_output(struct engine *e, struct tcp_conn *c, bool more)
 		tcp_want_output(t, c, w);
 	else if (c->state == TCP_TIME_WAIT && !w->on_ready)
 		tcp_ready(t, c, w, 0);
-	else
+	else if (w->snd_una == c->snd_nxt) /* else it is not at rest */
 		tcp_settle(t, c);
 }
 

@@ -25,19 +25,22 @@
 #define ENDING                                                                                     \
 	(TCP_F_ORPHAN | TCP_F_FIN_QUEUED | TCP_F_FIN_SENT | TCP_F_FIN_RECEIVED | TCP_F_LINGERS)
 
-/* Loss, its repair, what would undo it, probes, and sizes on trial: all of that is over or never was. */
+/*
+ * Loss, its repair, what would undo it, probes, and sizes on trial: all of that is over or never was. The bits
+ * stand octet by octet, as in the block: compared with 0 next to each other they are one test.
+ */
 static inline bool calm(const struct tcp_work *w)
 {
-	return !(w->recovery | w->rto_recovery | w->undo | w->frto | w->tlp_out | w->tlp_send |
-		 w->ecn_wait | w->syn | w->probe | w->keepalive_probe | w->override |
-		 w->urgent_in | w->urgent_out) &&
+	return !w->recovery && !w->probe && !w->keepalive_probe && !w->rto_recovery &&
+	       !w->override && !w->undo && !w->tlp_send && !w->tlp_out && !w->ecn_wait && !w->frto &&
+	       !w->syn && !w->urgent_in && !w->urgent_out &&
 	       !(w->lost | w->sacked | w->dup_credit | w->dup_acks | w->ptb_mtu | w->guesses);
 }
 
 /* The receive queue has at most what this burst brought, in line; nothing lies behind a gap. */
 static inline bool queue_fine(const struct tcp_work *w)
 {
-	return w->rcvq.head + w->rcvq.n < WORK_SLICES && !w->ooo.n && !(w->fin_held | w->rcv_left) &&
+	return w->rcvq.head + w->rcvq.n < WORK_SLICES && !w->ooo.n && !w->fin_held && !w->rcv_left &&
 	       !w->rcv_more.head && !w->rcvq.mem;
 }
 

@@ -5,8 +5,6 @@
 #include "tcp/loss.h"
 
 #define DUP_THRESH        3
-#define MAX_ACK_DELAY_US  (200 * US_PER_MS) /* section 7.2 */
-#define PTO_WITHOUT_RTT   US_PER_SEC
 
 static uint32_t reo_wnd(const struct tcp_conn *c, const struct tcp_work *w)
 {
@@ -77,17 +75,6 @@ void tcp_rack_timeout(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		if (i == 0 || old)
 			tcp_flight_mark_lost(w, f);
 	}
-}
-
-uint64_t tcp_tlp_delay(const struct tcp_conn *c, const struct tcp_work *w)
-{
-	uint64_t pto = w->rtt.srtt_us ? 2ull * w->rtt.srtt_us : PTO_WITHOUT_RTT;
-
-	if (!(c->flags & TCP_AGREED_SACK) || w->recovery || w->rto_recovery || w->sacked ||
-	    w->tlp_spent || w->ptb_mtu || c->snd_nxt == w->snd_una)
-		return 0;
-	return w->flight.n == 1 && c->snd_nxt - w->snd_una <= c->snd_mss ?
-		pto + MAX_ACK_DELAY_US : pto;
 }
 
 void tcp_tlp_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool again)

@@ -96,6 +96,22 @@ static void rare_deadlines(const struct tcp *t, const struct tcp_conn *c, const 
 		earliest(any, at, limit);
 }
 
+static void set_deadline(struct tcp *t, struct tcp_conn *c, uint32_t at)
+{
+	c->deadline = at;
+	c->flags |= TCP_F_WHEEL;
+	if (!c->wheel_slot || seq_lt(at, c->wheel_at))
+		wheel_put(t, c, at);
+}
+
+/* Of all that may be waited for it is what guards the data in flight, and nothing else. */
+static inline bool only_flight(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	return w->timer != TCP_TIMER_NONE && w->snd_una != c->snd_nxt &&
+	       !(w->delack | w->measuring | w->burst_wait | w->watched) &&
+	       !(c->flags & (TCP_F_TIMER | TCP_F_STALLED | TCP_F_SLOW));
+}
+
 void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	bool any = false;
@@ -103,6 +119,10 @@ void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 
 	if (c->state == TCP_CLOSED)
 		return;
+	if (w && only_flight(c, w)) {
+		set_deadline(t, c, w->timer_at);
+		return;
+	}
 	if (w && w->timer != TCP_TIMER_NONE)
 		earliest(&any, &at, w->timer_at);
 	if (w && w->delack)
@@ -119,14 +139,10 @@ void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		earliest(&any, &at, keepalive_at(t, c));
 	if (w && unlikely(c->flags & (TCP_F_STALLED | TCP_F_SLOW) || w->watched))
 		rare_deadlines(t, c, w, &any, &at);
-	if (!any) {
+	if (any)
+		set_deadline(t, c, at);
+	else
 		c->flags &= ~(uint32_t)TCP_F_WHEEL;
-		return;
-	}
-	c->deadline = at;
-	c->flags |= TCP_F_WHEEL;
-	if (!c->wheel_slot || seq_lt(at, c->wheel_at))
-		wheel_put(t, c, at);
 }
 
 /* A millisecond more than asked: the present one has already begun. */
@@ -164,7 +180,7 @@ static void arm_loss(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	if (w->reo_pending && seq_leq(w->reo_at, w->rto_at)) {
 		w->timer = TCP_TIMER_REO;
 		w->timer_at = w->reo_at;
-	} else if (!w->reo_pending && tcp_tlp_delay(c, w)) {
+	} else if (!w->reo_pending && tcp_tlp_wanted(c, w)) {
 		w->timer = TCP_TIMER_TLP;
 		w->timer_at = seq_min(w->tlp_at, w->rto_at);
 	}

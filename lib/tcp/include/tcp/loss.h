@@ -10,6 +10,9 @@
 
 #include "tcp/tcp.h"
 
+#define TCP_MAX_ACK_DELAY_US (200 * US_PER_MS) /* RFC 8985 section 7.2 */
+#define TCP_PTO_WITHOUT_RTT  US_PER_SEC
+
 #define TCP_MARKS_AGE (1u << 29) /* SND.UNA moved so far: marks of past events are brought along */
 
 /* What one ACK told. Bytes, us, or ms where said. */
@@ -85,8 +88,23 @@ void tcp_rack_timeout(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 /* Whether a loss at f is news: sent after the last reduction. */
 bool tcp_loss_is_new(const struct tcp_work *w, const struct tcp_flight *f);
 
-/* us until a tail loss probe, 0: none now. Section 7.2. */
-uint64_t tcp_tlp_delay(const struct tcp_conn *c, const struct tcp_work *w);
+/* Whether what is in flight has a tail loss probe. Section 7.2. */
+static inline bool tcp_tlp_wanted(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	return c->flags & TCP_AGREED_SACK && c->snd_nxt != w->snd_una && !w->sacked && !w->ptb_mtu &&
+	       !(w->recovery | w->rto_recovery | w->tlp_spent);
+}
+
+/* us until it, 0: none now. */
+static inline uint64_t tcp_tlp_delay(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	const uint64_t pto = w->rtt.srtt_us ? 2ull * w->rtt.srtt_us : TCP_PTO_WITHOUT_RTT;
+
+	if (!tcp_tlp_wanted(c, w))
+		return 0;
+	return w->flight.n == 1 && c->snd_nxt - w->snd_una <= c->snd_mss ?
+		pto + TCP_MAX_ACK_DELAY_US : pto;
+}
 
 /* The probe left. Section 7.3. */
 void tcp_tlp_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool again);
