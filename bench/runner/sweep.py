@@ -117,6 +117,8 @@ def overload(ctx):
                 "latency_ns": percentiles(s), "server_busy": common.collect(s, "server_busy"),
                 "client_busy": common.collect(s, "client_busy"), "bound": s[-1]["bound"],
                 "failed": max(x["failed"] for x in s), "resent": max(x["resent"] for x in s),
+                "client_packets": common.series([x["client_tx"] / x["span"] for x in s]),
+                "server_packets": common.series([x["server_rx"] / x["span"] for x in s]),
                 "link_full": max(x["link_full"] for x in s), "unsent": max(x["unsent"] for x in s),
                 "retransmissions": max(x["retransmissions"] for x in s), "refused": s[-1]["refused"]})
         result[key] = {"full_rate": full, "points": points}
