@@ -213,7 +213,7 @@ void engine_tick(struct engine *e, uint64_t now, unsigned int budget)
 	if (t->ready.head != TCP_LIST_END)
 		engine_run_ready(e);
 	pkt_pool_trim(&e->pool);
-	t->ctr->v[CTR_CONN_OPEN] = t->conn_pool.used;
+	count_set(t->ctr, CTR_CONN_OPEN, t->conn_pool.used);
 }
 
 /* The clock at a tick that is not more than half a wrap away. */

@@ -221,13 +221,18 @@ struct counter_info {
 /* Indexed by enum counter. */
 extern const struct counter_info counter_info[CTR_MAX];
 
-static inline void count_add(struct counters *c, enum counter id, uint64_t n)
+static inline void count_set(struct counters *c, enum counter id, uint64_t n)
 {
 #ifdef __SANITIZE_THREAD__ /* the same, in words that tell: readers are expected */
-	__atomic_store_n(&c->v[id], c->v[id] + n, __ATOMIC_RELAXED);
+	__atomic_store_n(&c->v[id], n, __ATOMIC_RELAXED);
 #else
-	c->v[id] += n;
+	c->v[id] = n;
 #endif
+}
+
+static inline void count_add(struct counters *c, enum counter id, uint64_t n)
+{
+	count_set(c, id, c->v[id] + n);
 }
 
 static inline void count(struct counters *c, enum counter id)
