@@ -49,7 +49,9 @@ static void advance(struct cookie_jar *j, uint64_t now)
 
 void cookie_init(struct cookie_jar *j, const struct sip_key *key, uint64_t now)
 {
-	*j = (struct cookie_jar){.next = *key, .period = period_of(now) - COOKIE_KEYS};
+	memset(j, 0, sizeof(*j));
+	j->next = *key;
+	j->period = period_of(now) - COOKIE_KEYS;
 	advance(j, now);
 }
 

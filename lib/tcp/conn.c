@@ -248,8 +248,11 @@ void tcp_settle(struct tcp *t, struct tcp_conn *c)
 
 void tcp_unhash(struct tcp *t, struct tcp_conn *c)
 {
-	flow_table_remove(&t->table, flow_hash(&t->flow_key, &c->tuple),
-			  flow_entry(FLOW_CONN, tcp_index(t, c)));
+	const uint64_t hash = flow_hash(&t->flow_key, &c->tuple);
+
+	flow_table_remove(&t->table, hash, flow_entry(FLOW_CONN, tcp_index(t, c)));
+	if (unlikely(t->cookies.any))
+		cookie_spend(&t->cookies, hash);
 }
 
 void tcp_close_now(struct tcp *t, struct tcp_conn *c, enum pier_close_reason why)

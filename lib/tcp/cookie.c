@@ -8,6 +8,9 @@
  * cookies were sent lately, and makes the connection alone: IRS and ISS are its numbers less one,
  * and its payload and FIN are processed. It gives no round-trip sample, as TSval was not the clock.
  *
+ * A connection that ends while cookies are out spends those of its flow, so that what its peer sent before it
+ * knew does not open it again; a new SYN makes them good.
+ *
  * An ACK with a good cookie that finds no room for a connection becomes a half-open record, whose
  * SYN-ACK is sent again, or, if there is no room for that either, is dropped; with
  * overflow = reset it is answered by RST.
@@ -69,6 +72,7 @@ void tcp_cookie_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int 
 		ts = cookie_tsval(tcp_ts_now(t, tcp_ts_offset(t, &h.tuple)), cf.options);
 	}
 	h.iss = cookie_make(&t->cookies, &cf, t->now);
+	cookie_renew(&t->cookies, f->hash);
 	tcp_synack_fill(&h, mtu, ts, &seg, &syn);
 	if (tcp_seg_answer(t, m, f, &seg, (uint8_t)l->tcp.ttl)) {
 		count(t->ctr, CTR_TX_SYNACKS);
@@ -150,7 +154,7 @@ void tcp_cookie_ack(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int 
 	uint32_t mss;
 	int32_t path;
 
-	if (!read_cookie(t, f, l, &h, &mss)) {
+	if (cookie_spent(&t->cookies, f->hash) || !read_cookie(t, f, l, &h, &mss)) {
 		tcp_listen_reset(t, m, f, l, CTR_RX_LISTEN_ACK);
 		return;
 	}

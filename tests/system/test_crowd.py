@@ -99,7 +99,7 @@ class Crowd(unittest.TestCase):
         """Far more than any queue holds, and without time to end in order."""
         _, log = self.told(150000, 'drain = 0s\n', 150000)
         self.assertIn('150000 connections did not end in time and are reset', log)
-        self.assertNotIn('not all peers were told', log)
+        self.assertNotIn('conn_untold', log)
         self.assertRegex(log, r'tx_rsts +150000 ')
 
     def test_and_after_a_drain_that_few_end_in(self):
@@ -108,7 +108,8 @@ class Crowd(unittest.TestCase):
         self.assertGreater(said['fins'], 0)
         self.assertLess(said['fins'], 60000)
         self.assertIn('connections did not end in time and are reset', log)
-        self.assertNotIn('not all peers were told', log)
+        # A FIN that the link does not take in time may be given up in the drain: the RST is not.
+        self.assertNotIn('conn_untold', log)
         self.assertRegex(log, r'tx_rsts +120000 ')
 
     def test_no_time_to_tell_anyone(self):

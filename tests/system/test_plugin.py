@@ -159,4 +159,4 @@ class PluginRefused(unittest.TestCase):
         self.refused(f'plugin = {good}\nhandler = echo\n', 'expected flip')
         self.refused(f'plugin = {good}\nkey = 256\n', 'pier.ini:6: key: expected')
         self.refused(f'plugin = {good}\nbody-size = 1\n', 'pier.ini:6: body-size')
-        self.refused(f'plugin = {good}\ngreeting = no\n', 'flip: greeting: this word is refused')
+        self.refused(f'plugin = {good}\ngreeting = no\n', 'pier.ini:6: greeting: this word is refused')

@@ -444,6 +444,34 @@ static void SYN_04_no_cookie_out_none_tested(void **s)
 	assert_int_equal(q->app.opens, 1);
 }
 
+/*
+ * What crossed the RST has the same numbers as the handshake's ACK: it is a cookie that was used. The flow's next
+ * SYN gets a new one.
+ */
+static void SYN_04_a_cookie_opens_once(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k);
+
+	p->dport = 81;
+	listen_as(k, 81, TCP_COOKIES_ALWAYS, 0);
+	for (unsigned int i = 1; i <= 2; i++) {
+		kit_syn(p);
+		synack(p);
+		send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+		assert_int_equal(p->app.opens, i);
+		kit_app_abort(p);
+		expect(p, .flags = RST | ACK, .seq = 1, .ack = 1);
+		send_seg(p, .flags = ACK | PSH, .seq = 1, .ack = 1, .len = 5);
+		expect(p, .flags = RST, .seq = 1);
+		send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+		expect(p, .flags = RST, .seq = 1);
+		assert_int_equal(p->app.opens, i);
+		assert_int_equal(kit_ctr(k, CTR_COOKIES_ACCEPTED), i);
+		kit_quiet(k);
+	}
+}
+
 /* ---- what is negotiated ---- */
 
 struct seen {
@@ -820,6 +848,7 @@ int main(void)
 		KIT_TEST(SYN_02_real_clients_in_a_flood),
 		KIT_TEST(SYN_03_lifetime),
 		KIT_TEST(SYN_04_no_cookie_out_none_tested),
+		KIT_TEST(SYN_04_a_cookie_opens_once),
 		KIT_TEST(SYN_05_options_in_the_timestamp),
 		KIT_TEST(SYN_05_tsval_is_not_ahead_of_the_clock),
 		KIT_TEST(SYN_06_made_of_the_ack_alone),

@@ -39,12 +39,15 @@ extern const uint16_t cookie_mss[COOKIE_MSS_N];
 #define COOKIE_ECN        (1u << 5)
 #define COOKIE_TSVAL_MASK 63u
 
+#define COOKIE_SPENT (1u << 14) /* flows */
+
 struct cookie_jar {
 	struct sip_key key[COOKIE_KEYS]; /* of period p in [p % 4] */
 	struct sip_key next;             /* what the next period's key is made of */
 	uint32_t period;                 /* the newest that has a key */
 	uint32_t last;                   /* when the last cookie was made */
 	bool any;                        /* last is valid */
+	uint32_t spent[COOKIE_SPENT];    /* of ended connections, see cookie_spend; 0: none */
 };
 
 /* What a cookie vouches for. */
@@ -74,6 +77,30 @@ uint32_t cookie_make(struct cookie_jar *j, const struct cookie_facts *f, uint64_
 
 /* Whether one was made in this period or the last, so that an ACK can carry a good one. */
 bool cookie_awaited(const struct cookie_jar *j, uint64_t now);
+
+/*
+ * A connection has ended, while cookies are out: what its peer sent before it knew, a retransmission or data
+ * that crossed our RST, may carry the very cookie that opened it, and is not to open another that delivers
+ * the same octets once more. hash: the flow's, 64 keyed bits. As many are remembered as there is room for; a later
+ * one takes the place of an earlier.
+ */
+static inline void cookie_spend(struct cookie_jar *j, uint64_t hash)
+{
+	j->spent[hash % COOKIE_SPENT] = (uint32_t)(hash >> 32) | 1;
+}
+
+/* Whether the cookies of this flow are spent. */
+static inline bool cookie_spent(const struct cookie_jar *j, uint64_t hash)
+{
+	return j->spent[hash % COOKIE_SPENT] == ((uint32_t)(hash >> 32) | 1);
+}
+
+/* The flow asks for a new one. */
+static inline void cookie_renew(struct cookie_jar *j, uint64_t hash)
+{
+	if (cookie_spent(j, hash))
+		j->spent[hash % COOKIE_SPENT] = 0;
+}
 
 /*
  * Whether cookie is one for f, of which flow, isn and scale are given, and options from TSecr if the
