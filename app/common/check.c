@@ -2,6 +2,7 @@
  * What can be known to be wrong before EAL is started, each with its fix.
  */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,6 +11,25 @@
 
 /* EAL's own needs beside the pools: rings, ports, the worker. */
 #define EAL_OVERHEAD (16 * MIB)
+
+bool server_refuse(const struct server *s, FILE *err, const char *section, const char *key, const char *fmt,
+		   ...)
+{
+	const struct config_section *at = config_find(&s->config->text, section, NULL);
+	struct config_errors place = {0};
+	va_list ap;
+
+	if (at)
+		config_error(&place, at, key, "%s", "");
+	else
+		snprintf(place.text[0], CONFIG_ERROR_LEN, "[%s]: %s: ", section, key);
+	va_start(ap, fmt);
+	fputs(place.text[0], err);
+	vfprintf(err, fmt, ap);
+	fputc('\n', err);
+	va_end(ap);
+	return false;
+}
 
 /* A PCI device has to be there and bound to a driver that lets DPDK have it. */
 static bool check_pci(const char *device, char *err, size_t errlen)

@@ -1,31 +1,10 @@
 /*
  * Where the workers run: the planner of lib/worker, fed with the configuration and this machine.
  */
-#include <stdarg.h>
-
 #include <rte_lcore.h>
 
 #include "base/compiler.h"
 #include "server.h"
-
-bool server_refuse(const struct server *s, FILE *err, const char *section, const char *key, const char *fmt,
-		   ...)
-{
-	const struct config_section *at = config_find(&s->config->text, section, NULL);
-	struct config_errors place = {0};
-	va_list ap;
-
-	if (at)
-		config_error(&place, at, key, "%s", "");
-	else
-		snprintf(place.text[0], CONFIG_ERROR_LEN, "[%s]: %s: ", section, key);
-	va_start(ap, fmt);
-	fputs(place.text[0], err);
-	vfprintf(err, fmt, ap);
-	fputc('\n', err);
-	va_end(ap);
-	return false;
-}
 
 static bool make(struct server *s, unsigned int workers, FILE *err)
 {

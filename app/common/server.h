@@ -98,7 +98,7 @@ struct server {
 	bool deaf;	/* a worker did not answer */
 };
 
-/* ---- place.c ---- */
+/* ---- check.c: how what is wrong is told ---- */
 
 /*
  * "FILE:LINE: KEY: what is wrong" about a key of a section that exists once, or "[SECTION]: KEY: ..." where the
@@ -106,6 +106,8 @@ struct server {
  */
 bool server_refuse(const struct server *s, FILE *err, const char *section, const char *key, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
+
+/* ---- place.c ---- */
 
 /*
  * Before EAL, s->config being there: how many workers there will be and where they run, EAL's

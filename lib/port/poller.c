@@ -13,8 +13,7 @@
 
 #define LOOK_US 20
 
-/* rte_rcu_qsbr_get_memsize(RTE_MAX_LCORE), which is no constant: the head, a counter and a bit for
- * each. */
+/* rte_rcu_qsbr_get_memsize(RTE_MAX_LCORE), which is no constant: the head, a counter and a bit for each. */
 static uint8_t memory[sizeof(struct rte_rcu_qsbr) +
 		      (sizeof(struct rte_rcu_qsbr_cnt) + RTE_CACHE_LINE_SIZE) *
 			      RTE_MAX_LCORE] __rte_cache_aligned;

@@ -251,7 +251,7 @@ void tcp_unhash(struct tcp *t, struct tcp_conn *c)
 	const uint64_t hash = flow_hash(&t->flow_key, &c->tuple);
 
 	flow_table_remove(&t->table, hash, flow_entry(FLOW_CONN, tcp_index(t, c)));
-	if (unlikely(t->cookies.any))
+	if (unlikely(cookie_awaited(&t->cookies, t->now)))
 		cookie_spend(&t->cookies, hash);
 }
 

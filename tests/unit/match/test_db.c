@@ -1,41 +1,15 @@
 /*
  * Databases: compile errors at their place, the cache, streams over any cuts, rest, memory, counters.
  */
-#include <dirent.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
+#include "kit.h"
+
 #include <stdlib.h>
-#include <string.h>
 #include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include "match/db.h"
 #include "match/pool.h"
 #include "match/stream.h"
-
-static struct match_db *open_text(const char *text, const char *cache, uint64_t memory, char *err,
-				  size_t errlen)
-{
-	struct match_rules r;
-
-	if (!match_rules_parse(&r, text, strlen(text), "f", err, errlen))
-		fail_msg("%s", err);
-	return match_db_open(&r, cache, memory, 1, err, errlen);
-}
-
-static struct match_db *must_open(const char *text, const char *cache, uint64_t memory)
-{
-	char err[300] = "";
-	struct match_db *db = open_text(text, cache, memory, err, sizeof(err));
-
-	if (!db)
-		fail_msg("%s", err);
-	return db;
-}
 
 static void refuse(const char *text, const char *want)
 {
@@ -265,22 +239,6 @@ static void test_counts(void **state)
 }
 
 /* ---- the cache ---- */
-
-static unsigned int files_in(const char *dir, char *last, size_t len)
-{
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	unsigned int n = 0;
-
-	assert_non_null(d);
-	while ((e = readdir(d)))
-		if (e->d_name[0] != '.') {
-			snprintf(last, len, "%s/%s", dir, e->d_name);
-			n++;
-		}
-	closedir(d);
-	return n;
-}
 
 static bool cached(const char *text, const char *dir)
 {

@@ -5,25 +5,20 @@
  * Hyperscan's version, the CPU and the nodes are what the functions below say: they take the place of
  * the libraries' own.
  */
-#include <dirent.h>
+#include "kit.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmocka.h>
 #include <numa.h>
 
 #include "base/compiler.h"
 #include "base/siphash.h"
-#include "match/db.h"
 #include "match/pool.h"
 #include "match/stream.h"
 
@@ -71,20 +66,6 @@ int getcpu(unsigned int *cpu, unsigned int *node)
 	return 0;
 }
 
-static struct match_db *must_open(const char *text, const char *cache)
-{
-	char err[300] = "";
-	struct match_rules r;
-	struct match_db *db;
-
-	if (!match_rules_parse(&r, text, strlen(text), "f", err, sizeof(err)))
-		fail_msg("%s", err);
-	db = match_db_open(&r, cache, 0, 1, err, sizeof(err));
-	if (!db)
-		fail_msg("%s", err);
-	return db;
-}
-
 static int note(unsigned int id, unsigned long long from, unsigned long long to, unsigned int flags,
 		void *arg)
 {
@@ -95,7 +76,7 @@ static int note(unsigned int id, unsigned long long from, unsigned long long to,
 /* Whether the rules come from the cache; they find what the first of them means in any case. */
 static bool cached(const char *text, const char *dir)
 {
-	struct match_db *db = must_open(text, dir);
+	struct match_db *db = must_open(text, dir, 0);
 	struct match_stream s = {0};
 	bool hit = db->from_cache;
 	unsigned int n = 0;
@@ -105,23 +86,6 @@ static bool cached(const char *text, const char *dir)
 	assert_int_equal(n, 1);
 	match_db_close(db);
 	return hit;
-}
-
-/* Files in dir, hidden ones too; the last one's path. */
-static unsigned int files_in(const char *dir, char *path, size_t len)
-{
-	DIR *d = opendir(dir);
-	struct dirent *e;
-	unsigned int n = 0;
-
-	assert_non_null(d);
-	while ((e = readdir(d)))
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..")) {
-			snprintf(path, len, "%s/%s", dir, e->d_name);
-			n++;
-		}
-	closedir(d);
-	return n;
 }
 
 static void make_folder(char *dir)
@@ -257,7 +221,7 @@ static void test_nothing_half_written_stays(void **state)
 	assert_int_equal(files_in(dir, path, sizeof(path)), 1);
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkdir(path, 0700), 0);
-	db = must_open("1:/abc/\n", dir);
+	db = must_open("1:/abc/\n", dir, 0);
 	assert_non_null(strstr(db->note, "the database is not kept in"));
 	match_db_close(db);
 	assert_int_equal(files_in(dir, last, sizeof(last)), 1);
@@ -275,7 +239,7 @@ static bool is_mapped(const void *p)
 
 static void test_nothing_stays_mapped(void **state)
 {
-	struct match_db *db = must_open("1:/abc/\n", NULL), *other = must_open("1:/abc/\n", NULL);
+	struct match_db *db = must_open("1:/abc/\n", NULL, 0), *other = must_open("1:/abc/\n", NULL, 0);
 	const void *copy = db->node[0], *chunk = match_pool_alloc(100);
 
 	assert_true(is_mapped(copy));
@@ -297,7 +261,7 @@ static void test_nodes(void **state)
 
 	two_nodes = 1;
 	for (here = 0; here < 2; here++) {
-		db = must_open("1:/abc/\n", NULL);
+		db = must_open("1:/abc/\n", NULL, 0);
 		for (int i = 0; i < 2; i++) {
 			copies[i] = db->node[i];
 			assert_non_null(copies[i]);
@@ -311,7 +275,7 @@ static void test_nodes(void **state)
 		assert_false(is_mapped(copies[1]));
 	}
 	here = 5; /* a CPU without memory of its own */
-	db = must_open("1:/abc/\n", NULL);
+	db = must_open("1:/abc/\n", NULL, 0);
 	assert_ptr_equal(match_core(db)->db, db->node[0]);
 	match_db_close(db);
 	two_nodes = here = 0;

@@ -18,8 +18,7 @@
 
 extern struct rte_rcu_qsbr *const port_pollers;
 
-/* The calling thread polls from now on: what it sees next stays until its next port_poller_pass().
- */
+/* The calling thread polls from now on: what it sees then stays until its next port_poller_pass(). */
 void port_poller_begin(void);
 
 /* It polls no more, or sleeps: nothing waits for it until it begins again. */

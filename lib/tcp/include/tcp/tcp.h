@@ -121,7 +121,6 @@ struct tcp {
 
 	struct flow_key ts_key;
 	struct sip_key isn_key;
-	struct cookie_jar cookies;
 	struct ports ports; /* local ports of active opens */
 	uint64_t rcv_grown, rcv_budget; /* bytes that receive buffers grew, and may */
 	uint32_t pinched;             /* a list of connections, 0: none */
@@ -136,6 +135,8 @@ struct tcp {
 	uint16_t *any_port;           /* 65536: version + 1 that listens on any address, 0: none */
 	uint16_t *specific;           /* versions bound to one address */
 	uint32_t n_specific, n_versions;
+
+	struct cookie_jar cookies; /* last: large, and seldom touched */
 };
 
 /* ---- records (conn.c) ---- */
