@@ -201,7 +201,7 @@ static void together(struct team_kit *k)
 void race_converse(const struct team_kit_config *cfg)
 {
 	struct worker_msg stop = {.op = WORKER_OP_STOP};
-	struct team_kit k;
+	static struct team_kit k;
 	unsigned int lcore, w = 0;
 
 	team_open(&k, cfg);

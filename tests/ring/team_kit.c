@@ -4,10 +4,12 @@
 #include "team_kit.h"
 
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 #include <rte_eal.h>
 #include <rte_ethdev.h>
+#include <rte_launch.h>
 
 #include "base/units.h"
 #include "flow/tuple.h"
@@ -15,6 +17,27 @@
 #include "wire/eth.h"
 
 static char err[256];
+static struct team_kit *open_kit; /* NULL: none */
+
+uint64_t team_random(void)
+{
+	static uint64_t seed;
+	uint64_t z = seed += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return z ^ z >> 31;
+}
+
+/* The library's calls resolve to this: keys of ports differ from each other, but not from run to run. */
+ssize_t getrandom(void *buf, size_t len, unsigned int flags)
+{
+	uint8_t *p = buf;
+
+	for (size_t i = 0; i < len; i++)
+		p[i] = (uint8_t)team_random();
+	return (ssize_t)len;
+}
 
 static void open_port(struct team_kit *k, const struct team_kit_config *cfg, struct port *p,
 		      char *name)
@@ -30,6 +53,7 @@ static void open_port(struct team_kit *k, const struct team_kit_config *cfg, str
 	c.steering = cfg->steering;
 	if (!port_open_pools(&c, TEAM_N, false, pools, TEAM_N, p, err, sizeof(err)))
 		fail_msg("%s", err);
+	k->n_ports++;
 	port_link_poll(p);
 }
 
@@ -75,6 +99,7 @@ void team_open(struct team_kit *k, const struct team_kit_config *cfg)
 				       .sleepy = cfg->idle == WORKER_SLEEP};
 
 	memset(k, 0, sizeof(*k));
+	open_kit = k;
 	k->queues = cfg->queues ? cfg->queues : 2;
 	k->next_port = 10000;
 	create_pools(k);
@@ -99,6 +124,24 @@ void team_open(struct team_kit *k, const struct team_kit_config *cfg)
 		create_worker(k, cfg, w);
 }
 
+static void close_ports(struct team_kit *k)
+{
+	if (k->n_ports > 0)
+		port_close(&k->near);
+	if (k->n_ports > 1)
+		port_close(&k->far);
+}
+
+static void stop_threads(struct team_kit *k)
+{
+	struct worker_msg stop = {.op = WORKER_OP_STOP};
+
+	for (unsigned int w = 0; w < TEAM_N; w++)
+		if (worker_running(k->worker[w]))
+			worker_request(k->worker[w], &stop);
+	rte_eal_mp_wait_lcore();
+}
+
 void team_close(struct team_kit *k)
 {
 	for (unsigned int w = 0; w < TEAM_N; w++) {
@@ -108,13 +151,36 @@ void team_close(struct team_kit *k)
 		if (m.audit)
 			fail_msg("worker %u: %s", w, m.audit);
 	}
-	for (unsigned int w = 0; w < TEAM_N; w++)
+	for (unsigned int w = 0; w < TEAM_N; w++) {
 		worker_destroy(k->worker[w]);
+		k->worker[w] = NULL;
+	}
 	worker_team_destroy(k->team);
-	port_close(&k->near);
-	port_close(&k->far);
+	open_kit = NULL;
+	close_ports(k);
 	for (unsigned int w = 0; w < TEAM_N; w++)
 		assert_int_equal(port_pools_destroy(&k->pools[w]), 0);
+}
+
+int team_teardown(void **state)
+{
+	struct team_kit *k = open_kit;
+
+	if (!k)
+		return 0;
+	open_kit = NULL;
+	if (k->threads)
+		stop_threads(k);
+	for (unsigned int w = 0; w < TEAM_N; w++)
+		if (k->worker[w])
+			worker_destroy(k->worker[w]);
+	if (k->team)
+		worker_team_destroy(k->team);
+	close_ports(k);
+	for (unsigned int w = 0; w < TEAM_N; w++)
+		if (k->pools[w].data)
+			port_pools_destroy(&k->pools[w]);
+	return 0;
 }
 
 struct frames_flow team_flow(struct team_kit *k, int owner)

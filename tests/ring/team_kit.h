@@ -21,7 +21,7 @@
 struct team_kit {
 	struct port_pools pools[TEAM_N];
 	struct port near, far;
-	unsigned int queues;
+	unsigned int n_ports, queues;
 	struct engine_port engine_port;
 	struct engine_address address;
 	struct listener listener;
@@ -46,6 +46,15 @@ struct team_kit_config {
 void team_open(struct team_kit *k, const struct team_kit_config *cfg);
 /* Audits every worker, destroys all, and asserts that nothing is left. */
 void team_close(struct team_kit *k);
+/*
+ * cmocka's teardown of each test: what a test that failed left open is closed, and one failure stays
+ * one. The kit outlives the test: it is static.
+ */
+int team_teardown(void **state);
+#define TEAM_TEST(f) cmocka_unit_test_teardown(f, team_teardown)
+
+/* Random numbers, the same in each run; ports' RSS keys are made of them, too. */
+uint64_t team_random(void);
 
 /* A peer whose flow worker `owner` owns: address and port chosen so. */
 struct frames_flow team_flow(struct team_kit *k, int owner);

@@ -20,8 +20,8 @@ static void asleep(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(two_queues),
-		cmocka_unit_test(asleep),
+		TEAM_TEST(two_queues),
+		TEAM_TEST(asleep),
 	};
 
 	return cmocka_run_group_tests(tests, race_eal, team_eal_end);

@@ -45,7 +45,7 @@ static void converse(void **state)
 
 static int share(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(converse)};
+	const struct CMUnitTest tests[] = {TEAM_TEST(converse)};
 
 	return cmocka_run_group_tests(tests, race_eal, team_eal_end);
 }
@@ -111,7 +111,7 @@ static void a_shared_word_is_seen(void **state)
 
 int main(int argc, char **argv)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(a_shared_word_is_seen)};
+	const struct CMUnitTest tests[] = {TEAM_TEST(a_shared_word_is_seen)};
 
 	if (argc == 2 && !strcmp(argv[1], "share"))
 		return share();

@@ -18,7 +18,7 @@
 /* Each worker's flows, arriving on each queue: the owner has the connection. */
 static void handed_to_the_owner(void **state)
 {
-	struct team_kit k;
+	static struct team_kit k;
 
 	OPEN(&k, .neighbor = ENGINE_NEIGHBOR_REFLECT);
 	assert_int_equal(k.near.plan.steering, PORT_STEER_SOFTWARE);
@@ -45,7 +45,7 @@ static void handed_to_the_owner(void **state)
 static void fragments(void **state)
 {
 	static const char text[] = "in three pieces, of which none knows a port but the first ...";
-	struct team_kit k;
+	static struct team_kit k;
 
 	OPEN(&k, .neighbor = ENGINE_NEIGHBOR_REFLECT);
 	for (int owner = 0; owner < TEAM_N; owner++) {
@@ -108,7 +108,7 @@ static void reset(struct team_kit *k, struct frames_flow *f, unsigned int q)
 /* A report about a packet too big goes to whose packet it was, and both learn the path's MTU. */
 static void icmp_errors(void **state)
 {
-	struct team_kit k;
+	static struct team_kit k;
 
 	OPEN(&k, .neighbor = ENGINE_NEIGHBOR_REFLECT);
 	for (int owner = 0; owner < TEAM_N; owner++)
@@ -139,7 +139,7 @@ static void icmp_errors(void **state)
 /* The worker that asks is not the one that hears the answer. */
 static void arp_news(void **state)
 {
-	struct team_kit k;
+	static struct team_kit k;
 
 	OPEN(&k, .neighbor = ENGINE_NEIGHBOR_RESOLVE);
 	for (int owner = 0; owner < TEAM_N; owner++)
@@ -167,7 +167,7 @@ static void arp_news(void **state)
 static void probed_addresses(void **state)
 {
 	struct frames_flow f, other;
-	struct team_kit k;
+	static struct team_kit k;
 	unsigned int q;
 	struct rte_mbuf *m;
 
@@ -192,7 +192,7 @@ static void probed_addresses(void **state)
 static void full_ring(void **state)
 {
 	struct frames_flow f;
-	struct team_kit k;
+	static struct team_kit k;
 
 	OPEN(&k, .neighbor = ENGINE_NEIGHBOR_REFLECT, .ring_size = 4);
 	f = team_flow(&k, 1);
@@ -238,7 +238,7 @@ static void full_ring_loses_no_data(void **state)
 {
 	static const char text[] = "there was no room for this at first";
 	struct frames_flow f, g;
-	struct team_kit k;
+	static struct team_kit k;
 	char back[64];
 	uint8_t flags;
 
@@ -284,7 +284,7 @@ static void expect_arp(struct team_kit *k, const struct frames_flow *f)
 static void news_lost(void **state)
 {
 	struct frames_flow f, g;
-	struct team_kit k;
+	static struct team_kit k;
 	uint8_t flags;
 
 	OPEN(&k, .neighbor = ENGINE_NEIGHBOR_RESOLVE, .ring_size = 4);
@@ -316,7 +316,7 @@ static void news_lost(void **state)
 static void full_relay(void **state)
 {
 	enum { RELAY = 512, ALL = RELAY + 150 };
-	struct team_kit k;
+	static struct team_kit k;
 
 	OPEN(&k, .queues = 1, .neighbor = ENGINE_NEIGHBOR_REFLECT);
 	for (unsigned int i = 0; i < ALL; i++) {
@@ -398,7 +398,7 @@ static void overload_without_a_queue(void **state)
 	enum { SYNS = 640 };
 	uint64_t refused, carried;
 	struct frames_flow f;
-	struct team_kit k;
+	static struct team_kit k;
 
 	OPEN(&k, .queues = 1, .neighbor = ENGINE_NEIGHBOR_REFLECT);
 	f = team_flow(&k, 1);
@@ -486,7 +486,7 @@ static void active_opens_come_home(void **state)
 	enum { EACH = 12 };
 	struct opener o[TEAM_N];
 	struct frames_flow f;
-	struct team_kit k;
+	static struct team_kit k;
 	uint8_t flags;
 
 	OPEN(&k, .neighbor = ENGINE_NEIGHBOR_RESOLVE);
@@ -521,7 +521,7 @@ static void active_opens_come_home(void **state)
 /* One queue for two workers: the other one receives and sends through its owner. */
 static void one_queue(void **state)
 {
-	struct team_kit k;
+	static struct team_kit k;
 
 	OPEN(&k, .queues = 1, .neighbor = ENGINE_NEIGHBOR_REFLECT);
 	assert_int_equal(k.near.plan.steering, PORT_STEER_SOFTWARE);
@@ -549,7 +549,7 @@ static void keeps_flows(struct port *p)
 static void arrival(void **state)
 {
 	struct frames_flow f, stranger;
-	struct team_kit k;
+	static struct team_kit k;
 	uint8_t flags;
 
 	OPEN(&k, .neighbor = ENGINE_NEIGHBOR_REFLECT, .port = keeps_flows);
@@ -580,19 +580,19 @@ static void arrival(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(handed_to_the_owner),
-		cmocka_unit_test(fragments),
-		cmocka_unit_test(icmp_errors),
-		cmocka_unit_test(arp_news),
-		cmocka_unit_test(probed_addresses),
-		cmocka_unit_test(full_ring),
-		cmocka_unit_test(full_ring_loses_no_data),
-		cmocka_unit_test(news_lost),
-		cmocka_unit_test(active_opens_come_home),
-		cmocka_unit_test(one_queue),
-		cmocka_unit_test(full_relay),
-		cmocka_unit_test(overload_without_a_queue),
-		cmocka_unit_test(arrival),
+		TEAM_TEST(handed_to_the_owner),
+		TEAM_TEST(fragments),
+		TEAM_TEST(icmp_errors),
+		TEAM_TEST(arp_news),
+		TEAM_TEST(probed_addresses),
+		TEAM_TEST(full_ring),
+		TEAM_TEST(full_ring_loses_no_data),
+		TEAM_TEST(news_lost),
+		TEAM_TEST(active_opens_come_home),
+		TEAM_TEST(one_queue),
+		TEAM_TEST(full_relay),
+		TEAM_TEST(overload_without_a_queue),
+		TEAM_TEST(arrival),
 	};
 
 	return cmocka_run_group_tests(tests, team_eal, team_eal_end);
