@@ -53,6 +53,10 @@ static unsigned int sort_out(struct engine *e, struct rte_mbuf **pkts, struct pk
 			f->kind = PKT_DROP;
 		if (unlikely(f->kind != PKT_TCP) && !other_input(e, &m, f))
 			continue;
+		if (unlikely(t->refused) && tcp_syn_refused(t, f)) {
+			tcp_drop(t, m, CTR_RX_SYN_PRESSURE);
+			continue;
+		}
 		tcp_tuple_of(f, &tuple);
 		f->hash = flow_hash(&t->flow_key, &tuple);
 		pkts[k] = m;

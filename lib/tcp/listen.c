@@ -270,12 +270,24 @@ static bool is_refused(struct tcp *t)
 	return true;
 }
 
-/* A server that stops, is overloaded or misbehaves. True: m was consumed. */
-static bool syn_refused(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, const struct listener *l)
+bool tcp_syn_refused(struct tcp *t, const struct pkt_facts *f)
+{
+	int version;
+
+	if ((f->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN || t->draining)
+		return false;
+	version = tcp_listener_find(t, f->local, be16(f->dport));
+	return version >= 0 && !t->version[version].listener->chaos && is_refused(t);
+}
+
+/* A server that stops or misbehaves; one that does comes to its refusals late. True: m was consumed. */
+static bool syn_unusual(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, const struct listener *l)
 {
 	if (t->draining)
 		tcp_listen_reset(t, m, f, l, CTR_RX_SYN_DRAIN);
-	else if (l->chaos && tcp_chaos_syn(t, m, f, l))
+	else if (!l->chaos)
+		return false;
+	else if (tcp_chaos_syn(t, m, f, l))
 		return true;
 	else if (t->pressure && is_refused(t))
 		tcp_drop(t, m, CTR_RX_SYN_PRESSURE);
@@ -290,7 +302,7 @@ void tcp_syn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int v
 	const struct tcp_version *v = &t->version[version];
 	int32_t path;
 
-	if (unlikely(t->unusual) && syn_refused(t, m, f, v->listener)) {
+	if (unlikely(t->unusual) && syn_unusual(t, m, f, v->listener)) {
 		return;
 	} else if (t->conn_pool.used >= t->conn_pool.max) {
 		tcp_drop(t, m, CTR_RX_SYN_NO_CONN);

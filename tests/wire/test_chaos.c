@@ -93,6 +93,23 @@ static void refuses_by_silence(void **s)
 	}
 }
 
+/* Under overload too its faults come first; who is spared by them is refused as any other. */
+static void refuses_on_purpose_before_overload_does(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = peer_with(k, "chaos-refuse", "rst", NULL);
+
+	engine_pressure(k->e, true, ENGINE_REFUSE_ALL);
+	kit_syn(p);
+	expect(p, .flags = RST | ACK, .seq = 0, .ack = 1);
+	assert_int_equal(kit_ctr(k, CTR_RX_CHAOS_REFUSED), 1);
+	assert_int_equal(kit_ctr(k, CTR_RX_SYN_PRESSURE), 0);
+	engine_unlisten(k->e, k->versions[k->n_listeners - 1]);
+	kit_syn(peer_with(k, "chaos-window", "100", NULL));
+	kit_silence(k, 10 * SEC);
+	assert_int_equal(kit_ctr(k, CTR_RX_SYN_PRESSURE), 1);
+}
+
 static void refuses_by_icmp(void **s)
 {
 	static const struct {
@@ -841,6 +858,7 @@ static int setup(void **state)
 static const struct CMUnitTest tests[] = {
 	CHAOS_TEST(refuses_by_rst),
 	CHAOS_TEST(refuses_by_silence),
+	CHAOS_TEST(refuses_on_purpose_before_overload_does),
 	CHAOS_TEST(refuses_by_icmp),
 	CHAOS_TEST(delays_the_syn_ack),
 	CHAOS_TEST(delayed_handshakes_are_capped),

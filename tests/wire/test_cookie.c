@@ -339,6 +339,33 @@ static void pressure_refuses_evenly(void **s)
 	assert_int_equal(kit_ctr(k, CTR_SYN_RECEIVED), 1);
 }
 
+/* What has a connection counts as what has none, and is not answered; a closed port answers as ever. */
+static void pressure_refuses_before_it_looks(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k), *q;
+
+	kit_open(p);
+	kit_app_send(p, 1);
+	expect(p, .flags = ACK, .seq = 1, .ack = 1, .len = 1);
+	engine_pressure(k->e, true, ENGINE_REFUSE_ALL);
+	send_seg(p, .flags = SYN, .seq = 1);
+	kit_quiet(k);
+	assert_int_equal(kit_ctr(k, CTR_RX_SYN_PRESSURE), 1);
+	assert_int_equal(kit_ctr(k, CTR_RX_SYN_IN_CONN), 0);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 2);
+	kit_app_send(p, 3);
+	expect(p, .flags = ACK, .seq = 2, .ack = 1, .len = 3);
+	q = peer_of(k, 4242, 0);
+	kit_syn(q);
+	expect(q, .flags = RST | ACK, .seq = 0, .ack = 1);
+	assert_int_equal(kit_ctr(k, CTR_RX_CLOSED_PORT), 1);
+	assert_int_equal(kit_ctr(k, CTR_RX_SYN_PRESSURE), 1);
+	send_seg(p, .flags = FIN | SYN, .seq = 1);
+	kit_drain(k);
+	assert_int_equal(kit_ctr(k, CTR_RX_SYN_PRESSURE), 1);
+}
+
 /* ---- life of a cookie ---- */
 
 /* A listener's next SYN is answered by cookie: ACKs are tested. */
@@ -858,6 +885,7 @@ int main(void)
 		KIT_TEST(SYN_08_first_sample),
 		KIT_TEST(SYN_08_first_timeout),
 		KIT_TEST(pressure_refuses_evenly),
+		KIT_TEST(pressure_refuses_before_it_looks),
 		KIT_TEST(T_16_window_after_a_cookie),
 		KIT_TEST(T_17_scale_0_is_not_no_scale),
 	};

@@ -256,8 +256,9 @@ uint64_t engine_next(const struct engine *e, uint64_t now);
 
 /*
  * More comes than can be carried: of every ENGINE_REFUSE_ALL SYNs so many as refused says are dropped, evenly,
- * and counted as rx_syn_pressure; the others are answered by cookie where the listener allows cookies, else
- * they are dropped too. Not on: refused is ignored.
+ * and counted as rx_syn_pressure, before anything is looked up for them but their listener: one to a connection
+ * that is there may be among them, one to a closed port is not. The others are answered by cookie where the
+ * listener allows cookies, else they are dropped too. Not on: refused is ignored.
  */
 #define ENGINE_REFUSE_ALL 256
 void engine_pressure(struct engine *e, bool on, unsigned int refused);

@@ -259,6 +259,13 @@ static inline void tcp_version_put(struct tcp *t, uint32_t version)
 		v->listener = NULL;
 }
 
+/*
+ * Under overload, before f's record is looked for: whether it is a SYN to a listener, and one of those that
+ * are refused, evenly so many of TCP_REFUSE_ALL as tcp.refused says. Where a listener has faults on purpose
+ * these come first, and tcp_syn_input refuses. A SYN to a record that is there may be among them: as if lost.
+ */
+bool tcp_syn_refused(struct tcp *t, const struct pkt_facts *f);
+
 /* A SYN, or anything else, to a listener; consumes m. */
 void tcp_listen_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int version);
 
