@@ -4,7 +4,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include <rte_errno.h>
 #include <rte_ether.h>
@@ -83,7 +82,7 @@ static bool configure(struct port *p, const struct rte_eth_dev_info *info, bool 
 	int rc;
 
 	/* Where the port does not hash, the worker does, with a key of the same kind. */
-	if (getrandom(p->rss_key, sizeof(p->rss_key), 0) != sizeof(p->rss_key))
+	if (!port_key_draw(p->rss_key, sizeof(p->rss_key)))
 		return port_fail(err, errlen, "%s: no random key for RSS", p->name);
 	if (pl->rss_hf) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;

@@ -1,5 +1,5 @@
 /*
- * The hash and the indirection table of a port that steers by itself.
+ * The key of the hash, and the indirection table of a port that steers by itself.
  *
  * What was programmed is read back: a driver that takes a table and keeps another would send flows to
  * workers that do not own them. Whether packets follow it is for the workers to see.
@@ -11,7 +11,70 @@
 
 #include "room.h"
 
-#define GROUPS (PORT_RETA_MAX / RTE_ETH_RETA_GROUP_SIZE)
+#define GROUPS	 (PORT_RETA_MAX / RTE_ETH_RETA_GROUP_SIZE)
+#define LOW_BITS 6    /* of the hash, which tell 64 workers apart */
+#define PORTS_AT 64   /* where an IPv4 tuple has its ports: bits */
+#define TRIES	 1000 /* not even one of them will do: the numbers are not random */
+
+/* The `low` lowest bits of the hash as bit i of the tuple flips them: Toeplitz is linear. */
+static unsigned int flips(const uint8_t *key, unsigned int i, unsigned int low)
+{
+	unsigned int v = 0;
+
+	for (unsigned int bit = i + 32 - low; bit < i + 32; bit++)
+		v = v << 1 | (key[bit / 8] >> (7 - bit % 8) & 1);
+	return v;
+}
+
+/* Whether `run` bits of the tuple, from i on, make each value of these. */
+static bool make_all(const uint8_t *key, unsigned int i, unsigned int run, unsigned int low)
+{
+	uint64_t made = 1, more;
+	unsigned int n = 0;
+
+	for (unsigned int end = i + run; i < end; i++) {
+		more = made;
+		for (unsigned int v = 0; v < 1u << low; v++)
+			if (made >> v & 1)
+				more |= 1ull << (v ^ flips(key, i, low));
+		made = more;
+	}
+	for (unsigned int v = 0; v < 1u << low; v++)
+		n += made >> v & 1;
+	return n == 1u << low;
+}
+
+static bool port_bits_make_all(const uint8_t *key, unsigned int at, unsigned int low)
+{
+	const unsigned int run = low + PORT_KEY_SPARE;
+
+	for (unsigned int i = at; i + run <= at + 16; i++)
+		if (!make_all(key, i, run, low))
+			return false;
+	return true;
+}
+
+bool port_key_spreads(const uint8_t *key)
+{
+	for (unsigned int low = 1; low <= LOW_BITS; low++)
+		if (!port_bits_make_all(key, PORTS_AT, low) ||
+		    !port_bits_make_all(key, PORTS_AT + 16, low))
+			return false;
+	return true;
+}
+
+/* One key in fifteen will do. */
+bool port_key_draw(uint8_t *key, size_t len)
+{
+	for (unsigned int tries = 0; tries < TRIES; tries++) {
+		/* Not interrupted and never short: that few octets come at once. */
+		if (getrandom(key, len, 0) != (ssize_t)len)
+			return false;
+		if (len < PORT_RSS_KEY_MIN || port_key_spreads(key))
+			return true;
+	}
+	return false;
+}
 
 bool port_rss(const struct rte_eth_dev_info *info, uint64_t rss_hf, uint8_t key[PORT_RSS_KEY_MAX],
 	      struct rte_eth_rss_conf *conf)
@@ -19,8 +82,7 @@ bool port_rss(const struct rte_eth_dev_info *info, uint64_t rss_hf, uint8_t key[
 	*conf = (struct rte_eth_rss_conf){.rss_hf = rss_hf};
 	if (!info->hash_key_size)
 		return true;
-	/* Not interrupted and never short: that few octets come at once. */
-	if (getrandom(key, info->hash_key_size, 0) != info->hash_key_size)
+	if (!port_key_draw(key, info->hash_key_size))
 		return false;
 	conf->rss_key = key;
 	conf->rss_key_len = info->hash_key_size;

@@ -10,6 +10,7 @@
 
 #include <rte_mbuf.h>
 #include <rte_ring.h>
+#include <rte_thash.h>
 
 #include "port/port.h"
 
@@ -398,9 +399,56 @@ static void DOS_11_a_new_key_each_time(void **state)
 	assert_int_equal(conf.rss_hf, RTE_ETH_RSS_NONFRAG_IPV4_TCP);
 }
 
+/* Ports, each a step behind the last: each value of the hash's lowest bits is there as often. */
+static void expect_spread(const uint8_t *key, unsigned int shift, unsigned int low, unsigned int step)
+{
+	const unsigned int spare = 1u << PORT_KEY_SPARE, ports = spare << low;
+	uint32_t tuple[3] = {0xc6120001, 0xc6120002, 0x50000007};
+	unsigned int seen[64] = {0};
+
+	for (unsigned int i = 0; i < ports; i++) {
+		tuple[2] &= ~(0xffffu << shift);
+		tuple[2] |= i * step << shift;
+		seen[rte_softrss(tuple, 3, key) & ((1u << low) - 1)]++;
+	}
+	for (unsigned int v = 0; v < 1u << low; v++)
+		assert_int_equal(seen[v], spare);
+}
+
+static void expect_all_spread(const uint8_t *key)
+{
+	for (unsigned int low = 1; low <= 6; low++)
+		for (unsigned int bit = 0; bit + low + PORT_KEY_SPARE <= 16; bit++) {
+			expect_spread(key, 0, low, 1u << bit);
+			expect_spread(key, 16, low, 1u << bit);
+		}
+}
+
+/* Ports in a row, or every second one, as kernels choose them, have all workers, whatever the key. */
+static void keys_spread_ports_in_a_row(void **state)
+{
+	uint8_t key[40], poor[40];
+
+	for (unsigned int n = 0; n < 50; n++) {
+		assert_true(port_key_draw(key, sizeof(key)));
+		expect_all_spread(key);
+		assert_true(port_key_spreads(key));
+		/* Without the bits that meet a port, or the low ones of it. */
+		memcpy(poor, key, sizeof(poor));
+		memset(poor + 11, 0, 3);
+		assert_false(port_key_spreads(poor));
+		memcpy(poor, key, sizeof(poor));
+		memset(poor + 14, 0, 2);
+		assert_false(port_key_spreads(poor));
+	}
+	memset(poor, 0xff, sizeof(poor));
+	assert_false(port_key_spreads(poor));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keys_spread_ports_in_a_row),
 		cmocka_unit_test(DOS_11_a_new_key_each_time),
 		cmocka_unit_test(plan_of_a_nic),
 		cmocka_unit_test(plan_without_offloads),

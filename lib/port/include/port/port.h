@@ -95,6 +95,22 @@ bool port_plan(const struct rte_eth_dev_info *info, const char *driver,
 	       char *err, size_t errlen);
 
 #define PORT_RSS_KEY_MAX 255 /* what rte_eth_dev_info.hash_key_size can say */
+#define PORT_RSS_KEY_MIN 16  /* octets that meet the addresses and ports of an IPv4 tuple */
+
+/*
+ * Whether a key, of at least PORT_RSS_KEY_MIN octets, spreads clients that count their ports up: n bits in a
+ * row of either port, whichever they are, make each value of the hash's n - PORT_KEY_SPARE lowest, for up to
+ * six of these, and so 16 ports reach both of two workers, 512 all of 64. Toeplitz is linear: with other keys
+ * a client's connections can all have one worker, or an active open have no local port whose answers come home.
+ */
+#define PORT_KEY_SPARE 3
+bool port_key_spreads(const uint8_t *key);
+
+/*
+ * Random octets, again and again until they spread, or few enough that nobody can tell. False: the
+ * system gave none, or what it gives is not random.
+ */
+bool port_key_draw(uint8_t *key, size_t len);
 
 /*
  * Have the device hash packets of the kinds rss_hf with a new random key of the size it takes, so that
