@@ -63,6 +63,22 @@ def wait_for(what, condition, seconds=240):
         time.sleep(0.02)
 
 
+@contextlib.contextmanager
+def tcpdump(net, path, *words):
+    """Writes what goes over net's pier0 to path, while it is open. Of the length it takes by itself, a TAP's
+    receive offloads taken for large packets, its buffer has room for 32."""
+    dump = net.start(['tcpdump', '-i', 'pier0', '--immediate-mode', '-U', '-Z', 'root', '-s', '2048',
+                      '-B', '16384', '-w', path, *words], stderr=subprocess.PIPE, text=True)
+    try:
+        while 'listening on' not in dump.stderr.readline():
+            if dump.poll() is not None:
+                raise AssertionError('tcpdump did not start')
+        yield
+    finally:
+        dump.send_signal(signal.SIGINT)
+        dump.communicate(timeout=240)
+
+
 def all_captured(pier, path, address=SERVER):
     """Wait until the tcpdump that writes path, whose filter lets ICMP through, has all that pier has to say
     to what it was sent: packets are captured in their order, and the answer to a ping is behind it."""

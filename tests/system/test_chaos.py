@@ -2,11 +2,10 @@
 import contextlib
 import os
 import re
-import signal
 import subprocess
 import tempfile
 
-from kit import PierCase, ROOT, SERVER, all_captured, wait_for
+from kit import PierCase, ROOT, SERVER, all_captured, tcpdump, wait_for
 
 SEGMENT = re.compile(r'([\d.]+) IP \((.*?)\)(.*?)\n\s+([\d.]+)\.(\d+) > [\d.]+: Flags \[(.*?)\], '
                      r'cksum 0x[\da-f]+ \((correct|incorrect)[^)]*\)(?:, seq (\d+)(?::(\d+))?)?'
@@ -64,12 +63,7 @@ class Chaos(PierCase):
         before = self.pier.stats()
         with tempfile.TemporaryDirectory(prefix='pier-chaos-') as folder:
             cap = Capture(os.path.join(folder, 'pcap'))
-            dump = self.net.start(['tcpdump', '-i', 'pier0', '--immediate-mode', '-U', '-Z', 'root',
-                                   '-w', cap.path, f'tcp port {port} or icmp'],
-                                  stderr=subprocess.PIPE, text=True)
-            try:
-                while 'listening on' not in dump.stderr.readline():
-                    self.assertIsNone(dump.poll())
+            with tcpdump(self.net, cap.path, f'tcp port {port} or icmp'):
                 yield cap
 
                 def nothing_comes():
@@ -79,9 +73,6 @@ class Chaos(PierCase):
                     cap.read()
                     return self.pier.stats()[counter] == now
                 wait_for('all that was counted is captured', nothing_comes)
-            finally:
-                dump.send_signal(signal.SIGINT)
-                dump.communicate(timeout=240)
         after = self.pier.stats()
         rose = {n: after[n] - before[n] for n in after if n.startswith('chaos_') and after[n] > before[n]}
         # FINs of earlier tests are sent again and again to a server that does not hear them.

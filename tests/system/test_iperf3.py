@@ -112,17 +112,10 @@ class Iperf3(kit.PierCase):
         """What pier's data segments and its windows were at most, as a client's test saw them on the wire."""
         with tempfile.TemporaryDirectory(prefix='pier-iperf3-') as folder:
             path = os.path.join(folder, 'pcap')
-            dump = self.net.start(['tcpdump', '-i', 'pier0', '--immediate-mode', '-U', '-Z', 'root', '-s', '120',
-                                   '-w', path, 'src', SERVER], stderr=subprocess.PIPE, text=True)
-            try:
-                while 'listening on' not in dump.stderr.readline():
-                    self.assertIsNone(dump.poll())
+            with kit.tcpdump(self.net, path, 'src', SERVER):
                 # More than a client's socket takes at once: the test's end overtakes what is still there.
                 self.iperf3('-n', '16M', *options)
                 kit.all_captured(self.pier, path)
-            finally:
-                dump.send_signal(signal.SIGINT)
-                dump.communicate(timeout=240)
             text = subprocess.run(['tcpdump', '-nn', '-r', path], capture_output=True, text=True, check=True).stdout
         # beyond the first octets of a connection: what was offered before the cookie came stays offered
         late = [line for line in text.splitlines() if '[S' not in line and
