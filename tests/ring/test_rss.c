@@ -244,6 +244,34 @@ static void changes_its_mind(void **state)
 	team_close(&k);
 }
 
+/* An ICMP error comes by any queue; whose packet it is about, that packet's answer would tell. */
+static void errors_find_the_owner(void **state)
+{
+	enum { ERRORS = 12 };
+	static struct team_kit k;
+
+	open_with(&k, NONE);
+	for (unsigned int i = 0; i < ERRORS; i++) {
+		struct frames_flow f;
+		unsigned int owner;
+		uint64_t before;
+
+		do
+			f = any_flow(&k);
+		while (queue_of(&f) != (i & 1));
+		owner = i & 1;
+		before = team_counted(&k, owner, CTR_RX_ICMP_SEQ);
+		team_handshake(&k, &f, owner);
+		team_send(&k, !owner, frames_too_big(k.pools[0].data, &f, f.ack + 99, 576, 552));
+		team_turns(&k, 4);
+		assert_int_equal(team_counted(&k, owner, CTR_RX_ICMP_SEQ), before + 1); /* looked at */
+		team_finish(&k, &f, owner);
+	}
+	assert_int_equal(team_counted_all(&k, CTR_RX_ICMP_NO_CONN), 0);
+	assert_int_equal(team_counted_all(&k, CTR_HANDOVER_PACKETS), ERRORS);
+	team_close(&k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +279,7 @@ int main(void)
 		TEAM_TEST(not_relied_on),
 		TEAM_TEST(found_out),
 		TEAM_TEST(changes_its_mind),
+		TEAM_TEST(errors_find_the_owner),
 	};
 
 	return cmocka_run_group_tests(tests, team_eal, team_eal_end);
