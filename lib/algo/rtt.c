@@ -5,9 +5,6 @@
 #include "base/compiler.h"
 #include "base/units.h"
 
-#define GRANULARITY   (1 * US_PER_MS)
-#define LITERAL_FLOOR (1 * US_PER_SEC) /* RFC 6298 (2.4) */
-
 #define MANTISSA_BITS 11u
 #define MANTISSA_ONE  (1u << MANTISSA_BITS)
 #define EXPONENT_MAX  (32u - MANTISSA_BITS) /* of 32-bit numbers; the exponent 0 has no shift */
@@ -40,28 +37,6 @@ void rtt_sample(struct rtt *r, uint32_t sample_us, uint32_t samples_per_rtt)
 	r->rttvar_us = approach(r->rttvar_us, err, 2, k);
 	r->srtt_us = approach(r->srtt_us, sample, 3, k);
 	r->min_rtt_us = min_of(r->min_rtt_us, sample);
-}
-
-uint64_t rtt_rto(const struct rtt *r, const struct rtt_limits *l)
-{
-	uint64_t var = 4 * (uint64_t)r->rttvar_us, rto;
-
-	if (r->srtt_us == 0) {
-		rto = l->rto_initial;
-	} else if (l->literal) {
-		rto = r->srtt_us + max_of(var, GRANULARITY);
-		rto = max_of(rto, LITERAL_FLOOR);
-	} else {
-		rto = r->srtt_us + max_of(var, l->rto_min);
-	}
-	return min_of(rto, l->rto_max);
-}
-
-uint64_t rtt_backoff(uint64_t rto, unsigned int count, uint64_t max)
-{
-	if (count >= 64 || rto > max >> count)
-		return max;
-	return rto << count;
 }
 
 /*

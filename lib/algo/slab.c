@@ -4,8 +4,6 @@
  */
 #include "algo/slab.h"
 
-#define UNITS_PER_PAGE (1u << (SLAB_PAGE_SHIFT - SLAB_UNIT_SHIFT))
-
 size_t slab_bookkeeping(size_t bytes)
 {
 	return (bytes >> SLAB_PAGE_SHIFT) * sizeof(struct slab_page);
@@ -16,7 +14,7 @@ void slab_init(struct slab *s, void *base, size_t bytes, void *bookkeeping)
 	size_t n = bytes >> SLAB_PAGE_SHIFT;
 
 	assert((uintptr_t)base % CACHE_LINE == 0 && (uintptr_t)bookkeeping % 16 == 0);
-	assert(n <= (UINT64_C(1) << 32) / UNITS_PER_PAGE);
+	assert(n <= (UINT64_C(1) << 32) / SLAB_PAGE_UNITS);
 	*s = (struct slab){
 		.base = base,
 		.pages = bookkeeping,
@@ -68,7 +66,7 @@ static uint32_t page_take(struct slab *s, unsigned int order)
 
 uint32_t slab_alloc(struct slab *s, unsigned int order)
 {
-	uint32_t per_page = UNITS_PER_PAGE >> order, p, idx;
+	uint32_t per_page = SLAB_PAGE_UNITS >> order, p, idx;
 	struct slab_page *pg;
 
 	assert(order <= SLAB_ORDER_MAX);
@@ -83,7 +81,7 @@ uint32_t slab_alloc(struct slab *s, unsigned int order)
 		idx = pg->free;
 		pg->free = *(const uint32_t *)slab_ptr(s, idx);
 	} else {
-		idx = p * UNITS_PER_PAGE + ((uint32_t)pg->fresh << order);
+		idx = p * SLAB_PAGE_UNITS + ((uint32_t)pg->fresh << order);
 		pg->fresh++;
 	}
 	if (++pg->used == per_page)
@@ -92,11 +90,11 @@ uint32_t slab_alloc(struct slab *s, unsigned int order)
 	return idx;
 }
 
-void slab_free(struct slab *s, uint32_t idx, unsigned int order)
+void slab_free_page(struct slab *s, uint32_t idx, unsigned int order)
 {
-	uint32_t p = idx / UNITS_PER_PAGE;
+	uint32_t p = idx / SLAB_PAGE_UNITS;
 	struct slab_page *pg = &s->pages[p];
-	bool full = pg->used == UNITS_PER_PAGE >> order;
+	bool full = pg->used == SLAB_PAGE_UNITS >> order;
 
 	assert(p != 0 && p < s->fresh && pg->order == order && pg->used != 0);
 	assert((idx & ((1u << order) - 1)) == 0);

@@ -300,15 +300,3 @@ const struct pier_calls engine_calls = {
 	.set_buffers = engine_set_buffers,
 	.set_mss = engine_set_mss,
 };
-
-void engine_conn_handle(struct engine *e, struct tcp_conn *c, struct pier_conn *pc)
-{
-	*pc = (struct pier_conn){
-		.calls = &engine_calls,
-		.host = e,
-		.id = tcp_conn_id(&e->tcp, c),
-		.ctx = tcp_ctx(&e->tcp, c),
-		.settings = e->tcp.version[c->version].listener->settings,
-		.now = e->tcp.now,
-	};
-}

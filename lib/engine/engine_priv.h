@@ -59,7 +59,18 @@ struct tcp_version *engine_version_of(const struct tcp *t, int version);
 /* connect.c: pier_connect. */
 int engine_call_connect(struct pier_conn *from, const struct pier_connect *to, uint64_t *id);
 
-void engine_conn_handle(struct engine *e, struct tcp_conn *c, struct pier_conn *pc);
+/* What a callback gets to know of c, for as long as it runs. */
+static inline void engine_conn_handle(struct engine *e, struct tcp_conn *c, struct pier_conn *pc)
+{
+	*pc = (struct pier_conn){
+		.calls = &engine_calls,
+		.host = e,
+		.id = tcp_conn_id(&e->tcp, c),
+		.ctx = tcp_ctx(&e->tcp, c),
+		.settings = e->tcp.version[c->version].listener->settings,
+		.now = e->tcp.now,
+	};
+}
 
 /* stream.c */
 size_t engine_send_urgent(struct pier_conn *pc, const void *data, size_t len);

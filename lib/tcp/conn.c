@@ -1,5 +1,5 @@
 /*
- * The life of a connection's record: allocation, the hot block's coming and going, the two lists.
+ * The life of a connection's record: allocation, the hot block's coming and going.
  *
  * A record is given back only at the end of a ready pass, when its handler has seen close; before
  * that it may be CLOSED, out of the table, and unreachable for the peer. Blocks go back in
@@ -77,15 +77,6 @@ bool tcp_ctx_alloc(struct tcp *t, struct tcp_conn *c)
 		return false;
 	memset(slab_ptr(&t->slab, (uint32_t)c->ctx), 0, size);
 	return true;
-}
-
-void *tcp_ctx(struct tcp *t, struct tcp_conn *c)
-{
-	uint32_t size = t->version[c->version].listener->handler->ctx_size;
-
-	if (size == 0)
-		return NULL;
-	return size <= sizeof(c->ctx) ? (void *)&c->ctx : slab_ptr(&t->slab, (uint32_t)c->ctx);
 }
 
 static void block_free(struct tcp *t, struct tcp_conn *c)
@@ -166,12 +157,10 @@ static void work_from_rest(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	w->cc.w_max = (uint32_t)c->w_max * c->snd_mss;
 }
 
-struct tcp_work *tcp_attach(struct tcp *t, struct tcp_conn *c)
+struct tcp_work *tcp_attach_block(struct tcp *t, struct tcp_conn *c)
 {
 	struct tcp_work *w;
 
-	if (likely(c->block))
-		return tcp_work_of(t, c);
 	c->block = slab_alloc(&t->slab, TCP_BLOCK_ORDER);
 	if (unlikely(!c->block)) {
 		count(t->ctr, CTR_BLOCKS_EXHAUSTED);
@@ -325,58 +314,4 @@ void tcp_small_free(struct tcp *t, union tcp_small *s)
 	s->free.next = *list;
 	*list = tcp_small_index(t, s);
 	t->small_pool.used--;
-}
-
-void tcp_list_push(struct tcp *t, struct tcp_list *l, bool ready, uint32_t index,
-		   struct tcp_work *w)
-{
-	if (ready)
-		w->ready_next = TCP_LIST_END;
-	else
-		w->out_next = TCP_LIST_END;
-	if (l->head == TCP_LIST_END) {
-		l->head = index;
-	} else {
-		struct tcp_work *last = tcp_work_of(t, &t->conn[l->tail]);
-
-		if (ready)
-			last->ready_next = index;
-		else
-			last->out_next = index;
-	}
-	l->tail = index;
-}
-
-struct tcp_conn *tcp_list_pop(struct tcp *t, struct tcp_list *l, bool ready)
-{
-	struct tcp_conn *c;
-	struct tcp_work *w;
-
-	if (l->head == TCP_LIST_END)
-		return NULL;
-	c = &t->conn[l->head];
-	w = tcp_work_of(t, c);
-	l->head = ready ? w->ready_next : w->out_next;
-	if (ready)
-		w->on_ready = 0;
-	else
-		w->on_out = 0;
-	return c;
-}
-
-void tcp_ready(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, unsigned int events)
-{
-	w->events |= events;
-	if (w->on_ready)
-		return;
-	w->on_ready = 1;
-	tcp_list_push(t, &t->ready, true, tcp_index(t, c), w);
-}
-
-void tcp_want_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
-{
-	if (w->on_out || c->state == TCP_CLOSED)
-		return;
-	w->on_out = 1;
-	tcp_list_push(t, &t->out[t->net->paths[c->path].port], false, tcp_index(t, c), w);
 }

@@ -94,6 +94,20 @@ static inline bool may_take(const struct tcp *t, const struct rte_mbuf *m, const
 	       f->ack - w->marks < TCP_MARKS_AGE;
 }
 
+/* What was queued has arrived. It is one slice, a copy of ours, as nearly always. */
+static inline void sndq_acked(struct tcp *t, struct tcp_work *w, uint32_t una)
+{
+	const struct slice *s = w->sndq_inline + w->sndq.head;
+
+	if (unlikely(w->sndq.n != 1 || w->sndq.mem || s->kind != SLICE_COPY ||
+		     seq_gt(s->seq + s->len, una))) {
+		tcp_sndq_acked(t, w, una);
+		return;
+	}
+	tcp_copy_free(t, s);
+	w->sndq.head = w->sndq.n = 0;
+}
+
 /* Everything in flight has arrived: acked.c's advance() and tcp_loss_detect() of a calm connection. */
 static void take_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const struct pkt_facts *f,
 		     const struct tcp_flight *r)
@@ -116,7 +130,7 @@ static void take_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, cons
 	rack_delivered(&w->rack, &range, now, w->rtt.min_rtt_us);
 	vec_pop_front(&w->flight, &t->slab, 1);
 	w->snd_una = f->ack;
-	tcp_sndq_acked(t, w, f->ack);
+	sndq_acked(t, w, f->ack);
 	tcp_pmtu_progress(t, c, w);
 	w->tlp_spent = 0;
 	rtt_sample(&w->rtt, sample, 1);
@@ -200,7 +214,7 @@ static inline void take_last_ack(struct tcp *t, struct tcp_conn *c, struct tcp_w
 {
 	vec_pop_front(&w->flight, &t->slab, 1);
 	w->snd_una = f->ack;
-	tcp_sndq_acked(t, w, f->ack);
+	sndq_acked(t, w, f->ack);
 	if (unlikely(c->backoff))
 		c->backoff = 0;
 	w->progress = t->now_ms;

@@ -13,13 +13,11 @@
 
 #define COPY_MAX      4096 /* bytes in one piece of slab memory */
 #define COPY_NEXT     1024
-#define COPY_MEM_BITS 28   /* of slice.mem: slab index, its order above */
-#define COPY_MEM      ((1u << COPY_MEM_BITS) - 1)
 
 static void slice_drop(struct tcp *t, struct tcp_work *w, struct slice *s)
 {
 	if (s->kind == SLICE_COPY)
-		slab_free(&t->slab, s->mem & COPY_MEM, s->mem >> COPY_MEM_BITS);
+		tcp_copy_free(t, s);
 	t->held -= s->owner != NULL;
 	w->held -= s->owner != NULL;
 	slice_put(s);
@@ -87,8 +85,8 @@ static size_t append_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, s
 	s = sndq_at(t, w, w->sndq.n - 1);
 	if (s->kind != SLICE_COPY)
 		return 0;
-	limit = (uint8_t *)slab_ptr(&t->slab, s->mem & COPY_MEM) +
-		(SLAB_UNIT << (s->mem >> COPY_MEM_BITS));
+	limit = (uint8_t *)slab_ptr(&t->slab, s->mem & TCP_COPY_MEM) +
+		(SLAB_UNIT << (s->mem >> TCP_COPY_MEM_BITS));
 	end = (uint8_t *)(uintptr_t)s->data + s->len;
 	n = min_of(len, (size_t)(limit - end));
 	memcpy(end, p, n);
@@ -116,7 +114,7 @@ static size_t push_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, siz
 		return 0;
 	}
 	len = min_of(len, (size_t)SLAB_UNIT << order);
-	*s = (struct slice){.data = slab_ptr(&t->slab, mem), .mem = order << COPY_MEM_BITS | mem,
+	*s = (struct slice){.data = slab_ptr(&t->slab, mem), .mem = order << TCP_COPY_MEM_BITS | mem,
 			    .seq = w->snd_end, .len = len, .kind = SLICE_COPY,
 			    .flags = SLICE_SUM};
 	s->sum = sum_fold(sum_copy(slab_ptr(&t->slab, mem), p, len));

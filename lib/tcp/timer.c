@@ -33,16 +33,18 @@ uint32_t tcp_wheel_insert(struct tcp *t, uint32_t entry, uint32_t deadline)
 	return slot;
 }
 
+static inline uint64_t rto_by(const struct tcp_options *o, const struct tcp_conn *c,
+			      const struct tcp_work *w)
+{
+	const struct rtt_limits limits = {o->rto_initial, o->rto_min, o->rto_max, o->rto_literal};
+	const uint64_t rto = rtt_rto(&w->rtt, &limits);
+
+	return c->flags & TCP_F_RTO_3S && !w->rtt.srtt_us ? max_of(rto, RTO_AFTER_SYN_US) : rto;
+}
+
 uint64_t tcp_rto(const struct tcp *t, const struct tcp_conn *c)
 {
-	const struct tcp_options *o = tcp_opts_of(t, c);
-	const struct rtt_limits limits = {o->rto_initial, o->rto_min, o->rto_max, o->rto_literal};
-	const struct rtt *r = &tcp_work_of(t, c)->rtt;
-	uint64_t rto = rtt_rto(r, &limits);
-
-	if (c->flags & TCP_F_RTO_3S && !r->srtt_us)
-		rto = max_of(rto, RTO_AFTER_SYN_US);
-	return rto;
+	return rto_by(tcp_opts_of(t, c), c, tcp_work_of(t, c));
 }
 
 static void wheel_put(struct tcp *t, struct tcp_conn *c, uint32_t at)
@@ -146,10 +148,15 @@ void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 }
 
 /* A millisecond more than asked: the present one has already begun. */
-uint32_t tcp_timer_due(const struct tcp *t, uint64_t delay_us)
+static inline uint32_t due(const struct tcp *t, uint64_t delay_us)
 {
 	return t->now_ms + (uint32_t)((delay_us + US_PER_MS - 1) / US_PER_MS) +
 	       (delay_us && t->within_ms);
+}
+
+uint32_t tcp_timer_due(const struct tcp *t, uint64_t delay_us)
+{
+	return due(t, delay_us);
 }
 
 static void set(const struct tcp *t, struct tcp_work *w, enum tcp_timer kind, uint64_t delay_us)
@@ -169,21 +176,26 @@ static void restart_rto(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	const struct tcp_options *o = tcp_opts_of(t, c);
 
-	w->rto_at = tcp_timer_due(t, rtt_backoff(tcp_rto(t, c), c->backoff, o->rto_max));
+	w->rto_at = due(t, rtt_backoff(rto_by(o, c, w), c->backoff, o->rto_max));
 }
 
-/* The earliest of what can happen to data in flight (RFC 8985 sections 6.2, 7.2 and 8). */
-static void arm_loss(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+/* The earliest of what can happen to data in flight (RFC 8985 sections 6.2, 7.2 and 8); probe: TLP may. */
+static inline void arm(struct tcp_work *w, bool probe)
 {
 	w->timer = TCP_TIMER_RTO;
 	w->timer_at = w->rto_at;
 	if (w->reo_pending && seq_leq(w->reo_at, w->rto_at)) {
 		w->timer = TCP_TIMER_REO;
 		w->timer_at = w->reo_at;
-	} else if (!w->reo_pending && tcp_tlp_wanted(c, w)) {
+	} else if (!w->reo_pending && probe) {
 		w->timer = TCP_TIMER_TLP;
 		w->timer_at = seq_min(w->tlp_at, w->rto_at);
 	}
+}
+
+static void arm_loss(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	arm(w, tcp_tlp_wanted(c, w));
 }
 
 static bool guards_flight(const struct tcp_work *w)
@@ -209,11 +221,18 @@ void tcp_timer_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool 
 
 void tcp_timer_first(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	restart_rto(t, c, w);
+	const struct tcp_options *o = tcp_opts_of(t, c);
+	const bool probe = tcp_tlp_if_calm(c, w);
+
+	w->rto_at = due(t, rtt_backoff(rto_by(o, c, w), 0, o->rto_max));
 	w->timer_restart = 0;
-	w->tlp_at = tcp_timer_due(t, tcp_tlp_delay(c, w));
-	arm_loss(t, c, w);
-	tcp_timer_update(t, c, w);
+	w->tlp_at = probe ? due(t, tcp_tlp_after(c, w)) : t->now_ms;
+	arm(w, probe);
+	if (likely(!(w->measuring | w->watched) &&
+		   !(c->flags & (TCP_F_TIMER | TCP_F_STALLED | TCP_F_SLOW))))
+		set_deadline(t, c, w->timer_at);
+	else
+		tcp_timer_update(t, c, w);
 	tcp_policy(t, c, w);
 }
 

@@ -11,11 +11,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/compiler.h"
+#include "base/units.h"
+
 struct rtt {
 	uint32_t srtt_us; /* 0: no sample yet */
 	uint32_t rttvar_us;
 	uint32_t min_rtt_us; /* smallest sample */
 };
+
+#define RTT_GRANULARITY   (1 * US_PER_MS)
+#define RTT_LITERAL_FLOOR (1 * US_PER_SEC) /* RFC 6298 (2.4) */
 
 struct rtt_limits {
 	uint64_t rto_initial; /* us, until the first sample (RFC 6298 (2.1)) */
@@ -37,10 +43,28 @@ void rtt_sample(struct rtt *r, uint32_t sample_us, uint32_t samples_per_rtt);
  * that delays its ACK by less than rto_min is never timed out; with l->literal
  * max(1 s, SRTT + max(G, 4 * RTTVAR)), G = 1 ms. At most rto_max.
  */
-uint64_t rtt_rto(const struct rtt *r, const struct rtt_limits *l);
+static inline uint64_t rtt_rto(const struct rtt *r, const struct rtt_limits *l)
+{
+	uint64_t var = 4 * (uint64_t)r->rttvar_us, rto;
+
+	if (r->srtt_us == 0) {
+		rto = l->rto_initial;
+	} else if (l->literal) {
+		rto = r->srtt_us + max_of(var, RTT_GRANULARITY);
+		rto = max_of(rto, RTT_LITERAL_FLOOR);
+	} else {
+		rto = r->srtt_us + max_of(var, l->rto_min);
+	}
+	return min_of(rto, l->rto_max);
+}
 
 /* rto doubled count times, at most max (RFC 6298 (5.5), (2.5)). Any count. */
-uint64_t rtt_backoff(uint64_t rto, unsigned int count, uint64_t max);
+static inline uint64_t rtt_backoff(uint64_t rto, unsigned int count, uint64_t max)
+{
+	if (count >= 64 || rto > max >> count)
+		return max;
+	return rto << count;
+}
 
 /*
  * A time in us as a float of 5 bits of exponent and 11 of mantissa: exact below 4,096 us, else the

@@ -30,6 +30,7 @@
 #define SLAB_PAGE_SHIFT 17
 #define SLAB_UNIT       (1u << SLAB_UNIT_SHIFT)
 #define SLAB_PAGE       (1u << SLAB_PAGE_SHIFT)
+#define SLAB_PAGE_UNITS (1u << (SLAB_PAGE_SHIFT - SLAB_UNIT_SHIFT))
 #define SLAB_ORDERS     (SLAB_PAGE_SHIFT - SLAB_UNIT_SHIFT + 1u)
 #define SLAB_ORDER_MAX  (SLAB_ORDERS - 1u)
 
@@ -63,19 +64,36 @@ size_t slab_bookkeeping(size_t bytes);
  */
 void slab_init(struct slab *s, void *base, size_t bytes, void *bookkeeping);
 
+/* The object's memory; idx must not be 0. */
+static inline void *slab_ptr(const struct slab *s, uint32_t idx)
+{
+	return s->base + ((size_t)idx << SLAB_UNIT_SHIFT);
+}
+
 /*
  * Hand out an object of 64 << order bytes, order at most SLAB_ORDER_MAX. Returns its index, 0 when
  * there is no room. Its content is undefined. The caller owns it until slab_free.
  */
 uint32_t slab_alloc(struct slab *s, unsigned int order);
 
-/* Take back an object got by slab_alloc with the same order. */
-void slab_free(struct slab *s, uint32_t idx, unsigned int order);
+/* slab_free where a page ends or changes its list. */
+void slab_free_page(struct slab *s, uint32_t idx, unsigned int order);
 
-/* The object's memory; idx must not be 0. */
-static inline void *slab_ptr(const struct slab *s, uint32_t idx)
+/* Take back an object got by slab_alloc with the same order. */
+static inline void slab_free(struct slab *s, uint32_t idx, unsigned int order)
 {
-	return s->base + ((size_t)idx << SLAB_UNIT_SHIFT);
+	const uint32_t p = idx / SLAB_PAGE_UNITS;
+	struct slab_page *pg = &s->pages[p];
+
+	if (unlikely(s->partial[order] != p || pg->used == 1)) {
+		slab_free_page(s, idx, order);
+		return;
+	}
+	assert(p != 0 && pg->order == order && pg->used != 0);
+	*(uint32_t *)slab_ptr(s, idx) = pg->free;
+	pg->free = idx;
+	pg->used--;
+	s->used -= (uint64_t)SLAB_UNIT << order;
 }
 
 /* Bytes in objects handed out. */

@@ -88,22 +88,32 @@ void tcp_rack_timeout(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 /* Whether a loss at f is news: sent after the last reduction. */
 bool tcp_loss_is_new(const struct tcp_work *w, const struct tcp_flight *f);
 
-/* Whether what is in flight has a tail loss probe. Section 7.2. */
-static inline bool tcp_tlp_wanted(const struct tcp_conn *c, const struct tcp_work *w)
+/* Whether what is in flight has a tail loss probe, where something is, and nothing of it was lost or SACKed. */
+static inline bool tcp_tlp_if_calm(const struct tcp_conn *c, const struct tcp_work *w)
 {
-	return c->flags & TCP_AGREED_SACK && c->snd_nxt != w->snd_una && !w->sacked && !w->ptb_mtu &&
-	       !(w->recovery | w->rto_recovery | w->tlp_spent);
+	return c->flags & TCP_AGREED_SACK && !w->tlp_spent;
 }
 
-/* us until it, 0: none now. */
-static inline uint64_t tcp_tlp_delay(const struct tcp_conn *c, const struct tcp_work *w)
+/* The same in any state. Section 7.2. */
+static inline bool tcp_tlp_wanted(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	return tcp_tlp_if_calm(c, w) && c->snd_nxt != w->snd_una && !w->sacked && !w->ptb_mtu &&
+	       !(w->recovery | w->rto_recovery);
+}
+
+/* us until it. */
+static inline uint64_t tcp_tlp_after(const struct tcp_conn *c, const struct tcp_work *w)
 {
 	const uint64_t pto = w->rtt.srtt_us ? 2ull * w->rtt.srtt_us : TCP_PTO_WITHOUT_RTT;
 
-	if (!tcp_tlp_wanted(c, w))
-		return 0;
 	return w->flight.n == 1 && c->snd_nxt - w->snd_una <= c->snd_mss ?
 		pto + TCP_MAX_ACK_DELAY_US : pto;
+}
+
+/* The same, 0: none now. */
+static inline uint64_t tcp_tlp_delay(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	return tcp_tlp_wanted(c, w) ? tcp_tlp_after(c, w) : 0;
 }
 
 /* The probe left. Section 7.3. */

@@ -191,8 +191,14 @@ struct tcp_conn *tcp_conn_alloc(struct tcp *t);
  */
 void tcp_conn_free(struct tcp *t, struct tcp_conn *c);
 
-/* Attach a hot block, or return the one attached; NULL: none left, counted. */
-struct tcp_work *tcp_attach(struct tcp *t, struct tcp_conn *c);
+/* Attach a hot block to a connection at rest; NULL: none left, counted. */
+struct tcp_work *tcp_attach_block(struct tcp *t, struct tcp_conn *c);
+
+/* The same, or the block that is attached. */
+static inline struct tcp_work *tcp_attach(struct tcp *t, struct tcp_conn *c)
+{
+	return likely(c->block) ? tcp_work_of(t, c) : tcp_attach_block(t, c);
+}
 
 /* Give the block back if the connection is at rest. */
 void tcp_settle(struct tcp *t, struct tcp_conn *c);
@@ -214,7 +220,15 @@ void tcp_close_unhashed(struct tcp *t, struct tcp_conn *c, enum pier_close_reaso
  */
 void tcp_finish(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 
-void *tcp_ctx(struct tcp *t, struct tcp_conn *c);
+static inline void *tcp_ctx(struct tcp *t, struct tcp_conn *c)
+{
+	uint32_t size = t->version[c->version].listener->handler->ctx_size;
+
+	if (size == 0)
+		return NULL;
+	return size <= sizeof(c->ctx) ? (void *)&c->ctx : slab_ptr(&t->slab, (uint32_t)c->ctx);
+}
+
 bool tcp_ctx_alloc(struct tcp *t, struct tcp_conn *c);
 
 /*
@@ -235,15 +249,63 @@ static inline uint32_t tcp_small_index(const struct tcp *t, const void *s)
  */
 const char *tcp_check(const struct tcp *t, const struct tcp_conn *c);
 
+/* ready: through ready_next, else out_next. */
+static inline void tcp_list_push(struct tcp *t, struct tcp_list *l, bool ready, uint32_t index,
+		   struct tcp_work *w)
+{
+	if (ready)
+		w->ready_next = TCP_LIST_END;
+	else
+		w->out_next = TCP_LIST_END;
+	if (l->head == TCP_LIST_END) {
+		l->head = index;
+	} else {
+		struct tcp_work *last = tcp_work_of(t, &t->conn[l->tail]);
+
+		if (ready)
+			last->ready_next = index;
+		else
+			last->out_next = index;
+	}
+	l->tail = index;
+}
+
+/* The first, or NULL if there is none. */
+static inline struct tcp_conn *tcp_list_pop(struct tcp *t, struct tcp_list *l, bool ready)
+{
+	struct tcp_conn *c;
+	struct tcp_work *w;
+
+	if (l->head == TCP_LIST_END)
+		return NULL;
+	c = &t->conn[l->head];
+	w = tcp_work_of(t, c);
+	l->head = ready ? w->ready_next : w->out_next;
+	if (ready)
+		w->on_ready = 0;
+	else
+		w->on_out = 0;
+	return c;
+}
+
 /* Put on the ready list with these events. Needs a block. */
-void tcp_ready(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, unsigned int events);
+static inline void tcp_ready(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, unsigned int events)
+{
+	w->events |= events;
+	if (w->on_ready)
+		return;
+	w->on_ready = 1;
+	tcp_list_push(t, &t->ready, true, tcp_index(t, c), w);
+}
 
 /* Put on its port's output list. */
-void tcp_want_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
-
-void tcp_list_push(struct tcp *t, struct tcp_list *l, bool ready, uint32_t index,
-		   struct tcp_work *w);
-struct tcp_conn *tcp_list_pop(struct tcp *t, struct tcp_list *l, bool ready);
+static inline void tcp_want_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	if (w->on_out || c->state == TCP_CLOSED)
+		return;
+	w->on_out = 1;
+	tcp_list_push(t, &t->out[t->net->paths[c->path].port], false, tcp_index(t, c), w);
+}
 
 /* ---- listeners (listen.c) ---- */
 
@@ -376,6 +438,15 @@ static inline void tcp_shutdown(struct tcp *t, struct tcp_conn *c, struct tcp_wo
 	else if (c->state == TCP_ESTABLISHED || (c->state == TCP_SYN_RECEIVED && !w->sndq.n))
 		c->state = TCP_FIN_WAIT_1;
 	tcp_ready(t, c, w, 0);
+}
+
+#define TCP_COPY_MEM_BITS 28 /* of a SLICE_COPY's mem: slab index, its order above */
+#define TCP_COPY_MEM      ((1u << TCP_COPY_MEM_BITS) - 1)
+
+/* The memory of a SLICE_COPY. */
+static inline void tcp_copy_free(struct tcp *t, const struct slice *s)
+{
+	slab_free(&t->slab, s->mem & TCP_COPY_MEM, s->mem >> TCP_COPY_MEM_BITS);
 }
 
 /* Append to the send queue; each returns the bytes taken, bounded by the room. */
@@ -529,7 +600,10 @@ void tcp_timer_acked(struct tcp_conn *c, struct tcp_work *w, bool restart);
 void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool restart);
 /* Data left: the probe's timer begins again; at SND.UNA the retransmission timer too. */
 void tcp_timer_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool head_again);
-/* The same where nothing was in flight before, and tcp_timer_rearm of it. */
+/*
+ * The same, and tcp_timer_rearm of it, for fast.c: nothing was in flight before, one range is, and nothing is
+ * owed, backed off, lost, SACKed or probed for.
+ */
 void tcp_timer_first(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 /* The tick, in ms, at which a delay in us from now has passed. */
 uint32_t tcp_timer_due(const struct tcp *t, uint64_t delay_us);

@@ -21,16 +21,15 @@ uint32_t sum_partial(const void *p, size_t len, uint32_t sum);
 /* Copy len bytes that do not overlap, and return their partial sum: one pass over memory. */
 uint32_t sum_copy(void *dst, const void *src, size_t len);
 
+/* The halves added to themselves exchanged: the carry of the lower goes into the upper, which is the sum. */
 static inline uint16_t sum_fold(uint32_t sum)
 {
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+	return (uint16_t)((sum + (sum << 16 | sum >> 16)) >> 16);
 }
 
 static inline uint32_t sum_fold64(uint64_t sum)
 {
-	sum = (sum & 0xffffffffu) + (sum >> 32);
-	return (uint32_t)((sum & 0xffffffffu) + (sum >> 32));
+	return (uint32_t)((sum + (sum << 32 | sum >> 32)) >> 32);
 }
 
 /* The value of the checksum field. A receiver's sum over everything folds to 0xffff. */
@@ -39,12 +38,10 @@ static inline uint16_t sum_finish(uint32_t sum)
 	return (uint16_t)~sum_fold(sum);
 }
 
-/* The same of a sum below 2^48: as many words of 32 bits as a header can have. */
+/* The same of words of 32 bits that were added up in 64. */
 static inline uint16_t sum_finish64(uint64_t sum)
 {
-	sum = (sum & 0xffffffffu) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
-	return (uint16_t)~(sum + (sum >> 16));
+	return sum_finish(sum_fold64(sum));
 }
 
 static inline uint32_t sum_add(uint32_t a, uint32_t b)
