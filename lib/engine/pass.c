@@ -102,7 +102,7 @@ static inline void prefetch_record(const struct tcp *t, uint32_t entry)
 static void look_ahead(struct engine *e, struct pkt_facts **seg, unsigned int n)
 {
 	struct tcp *t = &e->tcp;
-	struct flow_cursor cur[ENGINE_BURST_MAX];
+	struct flow_cursor cur, late_cur[ENGINE_BURST_MAX];
 	struct pkt_facts *late[ENGINE_BURST_MAX];
 	unsigned int k = 0;
 
@@ -110,16 +110,17 @@ static void look_ahead(struct engine *e, struct pkt_facts **seg, unsigned int n)
 		flow_table_prefetch(&t->table, seg[i]->hash);
 
 	for (unsigned int i = 0; i < n; i++) {
-		if (unlikely(!flow_table_begin(&t->table, seg[i]->hash, &cur[k], &seg[i]->entry))) {
+		if (unlikely(!flow_table_begin(&t->table, seg[i]->hash, &cur, &seg[i]->entry))) {
+			late_cur[k] = cur;
 			late[k++] = seg[i];
 			continue;
 		}
 		prefetch_record(t, seg[i]->entry);
 		/* One in fifty meets another's tag first; its own record is not to be waited for. */
-		prefetch_record(t, flow_table_peek(&cur[k]));
+		prefetch_record(t, flow_table_peek(&cur));
 	}
 	for (unsigned int i = 0; i < k; i++) {
-		late[i]->entry = flow_table_next(&t->table, &cur[i]);
+		late[i]->entry = flow_table_next(&t->table, &late_cur[i]);
 		prefetch_record(t, late[i]->entry);
 	}
 	for (unsigned int i = 0; i < n; i++) {

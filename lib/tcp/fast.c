@@ -10,6 +10,7 @@
  */
 #include "fast.h"
 #include "pmtu.h"
+#include "push.h"
 #include "rcv.h"
 #include "tcp/ecn.h"
 #include "tcp/loss.h"
@@ -346,6 +347,14 @@ static inline void sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, u
 	tcp_timer_first(t, c, w);
 }
 
+/* seg by value: that of the caller need not be in memory. */
+static __attribute__((noinline)) void finish_ecn(struct tcp *t, struct rte_mbuf *m, struct tcp_conn *c,
+						 struct tcp_seg seg, uint16_t sum)
+{
+	tcp_ecn_mark(c, &seg);
+	tcp_seg_finish(t, m, &c->tuple, c->path, &seg, tcp_opts_of(t, c)->ttl, sum);
+}
+
 struct rte_mbuf *tcp_fast_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	const bool fin = c->flags & TCP_F_FIN_QUEUED;
@@ -380,8 +389,9 @@ struct rte_mbuf *tcp_fast_output(struct tcp *t, struct tcp_conn *c, struct tcp_w
 		.tsecr = c->ts_recent,
 	};
 	if (unlikely(c->flags & TCP_AGREED_ECN))
-		tcp_ecn_mark(c, &seg);
-	tcp_seg_finish(t, m, &c->tuple, c->path, &seg, tcp_opts_of(t, c)->ttl, sum);
+		finish_ecn(t, m, c, seg, sum);
+	else
+		tcp_seg_push(t, m, &c->tuple, c->path, &seg, tcp_opts_of(t, c)->ttl, sum);
 	sent(t, c, w, s->len, fin);
 	return m;
 }

@@ -3,45 +3,34 @@
  */
 #include <string.h>
 
-#include "tcp/tcp.h"
+#include "push.h"
 #include "wire/eth.h"
 #include "wire/tcp_opt.h"
 
-/* With options other than timestamps alone. */
-static __attribute__((noinline)) unsigned int push_options(struct rte_mbuf *m, const struct pkt_port *pp,
-							    const struct pkt_tcp *h,
-							    const struct tcp_seg *seg)
+/* Prepend the TCP header with its options; returns its length. h: addresses, ports and payload sum. */
+static unsigned int push_tcp(struct rte_mbuf *m, const struct pkt_port *pp, const struct pkt_tcp *h,
+			     const struct tcp_seg *seg)
 {
 	uint32_t opt[PKT_OPT_WORDS];
 	uint8_t *p = (uint8_t *)opt;
 	unsigned int n = 0;
 
-	if (likely(seg->syn)) {
+	if (seg->syn) {
 		n = tcp_opt_emit_syn(p, seg->syn);
 	} else {
 		if (seg->agreed & TCP_AGREED_TS)
 			n = tcp_opt_emit_ts(p, seg->tsval, seg->tsecr);
-		n += tcp_opt_emit_sack(p + n, seg->sack, seg->sack_n);
+		if (seg->sack_n)
+			n += tcp_opt_emit_sack(p + n, seg->sack, seg->sack_n);
 	}
 	return pkt_push_tcp(m, pp, h, opt, n / 4);
 }
 
-/* Prepend the TCP header with its options; returns its length. h: addresses, ports and payload sum. */
-static inline __attribute__((always_inline)) unsigned int
-push_tcp(struct rte_mbuf *m, const struct pkt_port *pp, const struct pkt_tcp *h,
-	 const struct tcp_seg *seg)
-{
-	const uint32_t ts[] = {BE32(TCP_OPT_TS_HEAD), be32(seg->tsval), be32(seg->tsecr)};
-
-	if (unlikely(seg->syn || seg->sack_n))
-		return push_options(m, pp, h, seg);
-	if (seg->agreed & TCP_AGREED_TS)
-		return pkt_push_tcp(m, pp, h, ts, ARRAY_SIZE(ts));
-	return pkt_push_tcp(m, pp, h, NULL, 0);
-}
-
-void tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple,
-		    uint32_t path, const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum)
+/* One with other options than timestamps, or that may be fragmented. */
+static __attribute__((noinline)) void finish_any(struct tcp *t, struct rte_mbuf *m,
+						 const struct flow_tuple *tuple, uint32_t path,
+						 const struct tcp_seg *seg, uint8_t ttl,
+						 uint16_t payload_sum)
 {
 	const struct pkt_port *pp = net_path_port(t->net, path);
 	struct pkt_tcp h = {.saddr = t->net->addrs[tuple->local].addr,
@@ -65,6 +54,15 @@ void tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *
 	}
 	pkt_offload(m, pp, l2_len, l4_len);
 	pkt_pad(m);
+}
+
+void tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple,
+		    uint32_t path, const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum)
+{
+	if (unlikely(seg->syn || seg->sack_n || seg->fragment))
+		finish_any(t, m, tuple, path, seg, ttl, payload_sum);
+	else
+		tcp_seg_push(t, m, tuple, path, seg, ttl, payload_sum);
 }
 
 void tcp_seg_emit(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple, uint32_t path,

@@ -77,11 +77,10 @@ struct flow_table {
 /* Where a lookup stands; valid until the table changes. */
 struct flow_cursor {
 	const struct flow_bucket *bucket;
-	uint32_t mask;      /* slots of bucket still to offer */
-	uint32_t alternate; /* bucket to go on to */
+	uint32_t mask; /* slots of bucket still to offer */
 	uint8_t tag;
-	uint8_t slot;       /* of bucket: the candidate offered last */
-	bool last;          /* alternate has been read, or need not be */
+	uint8_t slot;  /* of bucket: the candidate offered last */
+	bool last;     /* the other bucket has been read, or need not be */
 };
 
 /*
@@ -197,6 +196,13 @@ static inline void flow_table_prefetch(const struct flow_table *t, uint64_t hash
 	prefetch(&t->buckets[flow_table_bucket(t, hash)]);
 }
 
+/* The other bucket of a lookup that stands in its first. */
+static inline const struct flow_bucket *flow_table_other(const struct flow_table *t,
+							 const struct flow_cursor *c)
+{
+	return &t->buckets[flow_table_alternate(t, (uint32_t)(c->bucket - t->buckets), c->tag)];
+}
+
 /* The next candidate of a lookup, or FLOW_NONE. */
 static inline uint32_t flow_table_next(const struct flow_table *t, struct flow_cursor *c)
 {
@@ -204,7 +210,7 @@ static inline uint32_t flow_table_next(const struct flow_table *t, struct flow_c
 		if (c->last)
 			return FLOW_NONE;
 		c->last = true;
-		c->bucket = &t->buckets[c->alternate];
+		c->bucket = flow_table_other(t, c);
 		c->mask = flow_match(c->bucket, c->tag) & c->bucket->second;
 		if (!c->mask)
 			return FLOW_NONE;
@@ -218,13 +224,10 @@ static inline uint32_t flow_table_next(const struct flow_table *t, struct flow_c
 static inline void flow_table_start(const struct flow_table *t, uint64_t hash,
 				    struct flow_cursor *c)
 {
-	const uint32_t b = flow_table_bucket(t, hash);
-
-	c->bucket = &t->buckets[b];
+	c->bucket = &t->buckets[flow_table_bucket(t, hash)];
 	c->tag = flow_table_tag(hash);
 	c->mask = flow_match(c->bucket, c->tag) & ~(uint32_t)c->bucket->second;
 	c->last = c->bucket->displaced == 0;
-	c->alternate = flow_table_alternate(t, b, c->tag);
 }
 
 /*
@@ -255,7 +258,7 @@ static inline bool flow_table_begin(const struct flow_table *t, uint64_t hash,
 {
 	flow_table_start(t, hash, c);
 	if (unlikely(!c->mask && !c->last)) {
-		prefetch(&t->buckets[c->alternate]);
+		prefetch(flow_table_other(t, c));
 		return false;
 	}
 	*entry = flow_table_next(t, c);

@@ -378,6 +378,18 @@ static inline void net_ip4_write(uint8_t *p, uint32_t saddr, uint32_t daddr, uin
 	store32(p + 16, daddr);
 }
 
+/* Write the Ethernet header of path p at l2, and the IPv4 header behind it. See net_push. */
+static inline __attribute__((always_inline)) void
+net_write(struct net_path *p, uint8_t *l2, uint32_t saddr, uint32_t daddr, uint8_t proto,
+	  uint8_t dscp_ecn, uint8_t ttl, uint16_t l4_len)
+{
+	const uint8_t l2_len = p->l2_len;
+
+	p->used = 1;
+	memcpy(l2, p->l2, NET_L2_MAX); /* constant length: what is beyond l2_len is overwritten */
+	net_ip4_write(l2 + l2_len, saddr, daddr, IP4_HDR_LEN + l4_len, proto, dscp_ecn, ttl);
+}
+
 /*
  * Prepend the IPv4 and the Ethernet header to m, whose first byte is that of the transport header
  * and whose headroom has IP4_HDR_LEN + NET_L2_MAX bytes. l4_len is the transport header with its
@@ -389,17 +401,13 @@ static inline void net_push(const struct net *n, uint32_t path, struct rte_mbuf 
 			    uint16_t l4_len)
 {
 	struct net_path *p = &n->paths[path];
-	uint16_t head = IP4_HDR_LEN + p->l2_len;
-	uint8_t *l2;
+	const uint16_t head = IP4_HDR_LEN + p->l2_len;
 
 	m->data_off -= head;
 	m->data_len += head;
 	m->pkt_len += head;
-	p->used = 1;
-	l2 = rte_pktmbuf_mtod(m, uint8_t *);
-	memcpy(l2, p->l2, NET_L2_MAX); /* constant length: what is beyond l2_len is overwritten */
-	net_ip4_write(l2 + p->l2_len, n->addrs[local].addr, net_v4_of(remote),
-		      IP4_HDR_LEN + l4_len, proto, dscp_ecn, ttl);
+	net_write(p, rte_pktmbuf_mtod(m, uint8_t *), n->addrs[local].addr, net_v4_of(remote), proto,
+		  dscp_ecn, ttl, l4_len);
 }
 
 /*

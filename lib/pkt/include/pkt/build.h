@@ -64,40 +64,51 @@ struct pkt_tcp {
 #define PKT_OPT_WORDS 10 /* of options, at most */
 
 /*
- * Prepend the header to m, which holds the payload; its checksum is complete, or that of the
- * pseudo-header where the port does the rest (pkt_offload then). Each word is summed as it is written.
+ * Write the header at p; l4_len is its length with options and payload. Its checksum is complete, or that of
+ * the pseudo-header where the port does the rest (pkt_offload then). Each word is summed as it is written.
  * opt: options in words as on the wire; where the caller knows how many, so does the compiler.
- * Returns the header's length. RFC 9293 section 3.1.
+ * RFC 9293 section 3.1.
  */
+static inline __attribute__((always_inline)) void
+pkt_write_tcp(uint8_t *p, const struct pkt_port *pp, const struct pkt_tcp *h, const uint32_t *opt,
+	      unsigned opt_words, uint16_t l4_len)
+{
+	const uint32_t w[5] = {
+		(uint32_t)h->dport << 16 | h->sport, be32(h->seq), be32(h->ack),
+		be32((uint32_t)tcp_doff(TCP_HDR_LEN + 4 * opt_words) << 24 |
+		     (uint32_t)h->flags << 16 | h->window),
+		(uint32_t)be16(h->urg) << 16,
+	};
+	const uint64_t pseudo = (uint64_t)h->saddr + h->daddr + BE16(IP_PROTO_TCP) + be16(l4_len);
+	const bool whole = pkt_needs_sum(pp);
+	uint64_t sum = pseudo;
+
+	if (likely(whole)) {
+		sum += (uint64_t)w[0] + w[1] + w[2] + w[3] + w[4] + h->payload_sum;
+		for (unsigned i = 0; i < opt_words; i++)
+			sum += opt[i];
+		sum = sum_finish64(sum);
+	} else {
+		sum = sum_fold(sum_fold64(pseudo));
+	}
+	store64(p, (uint64_t)w[1] << 32 | w[0]);
+	store64(p + 8, (uint64_t)w[3] << 32 | w[2]);
+	store32(p + 16, w[4] | (uint32_t)sum);
+	for (unsigned i = 0; i < opt_words; i++)
+		memcpy(p + TCP_HDR_LEN + 4 * i, &opt[i], 4);
+}
+
+/* The same before what m holds, the payload. Returns the header's length. */
 static inline __attribute__((always_inline)) unsigned
 pkt_push_tcp(struct rte_mbuf *m, const struct pkt_port *pp, const struct pkt_tcp *h,
 	     const uint32_t *opt, unsigned opt_words)
 {
 	const unsigned len = TCP_HDR_LEN + 4 * opt_words;
-	const uint32_t w[5] = {
-		(uint32_t)h->dport << 16 | h->sport, be32(h->seq), be32(h->ack),
-		be32((uint32_t)tcp_doff(len) << 24 | (uint32_t)h->flags << 16 | h->window),
-		(uint32_t)be16(h->urg) << 16,
-	};
-	const uint64_t pseudo = (uint64_t)h->saddr + h->daddr + BE16(IP_PROTO_TCP) +
-				be16((uint16_t)(m->pkt_len + len));
-	uint64_t sum = pseudo + w[0] + w[1] + w[2] + w[3] + w[4] + h->payload_sum;
-	uint8_t *p;
 
 	m->data_off -= len;
 	m->data_len += len;
 	m->pkt_len += len;
-	p = rte_pktmbuf_mtod(m, uint8_t *);
-	store64(p, (uint64_t)w[1] << 32 | w[0]);
-	store64(p + 8, (uint64_t)w[3] << 32 | w[2]);
-	for (unsigned i = 0; i < opt_words; i++) {
-		sum += opt[i];
-		memcpy(p + TCP_HDR_LEN + 4 * i, &opt[i], 4);
-	}
-	if (likely(pkt_needs_sum(pp)))
-		store32(p + 16, w[4] | sum_finish64(sum));
-	else
-		store32(p + 16, w[4] | sum_fold(sum_fold64(pseudo)));
+	pkt_write_tcp(rte_pktmbuf_mtod(m, uint8_t *), pp, h, opt, opt_words, (uint16_t)m->pkt_len);
 	return len;
 }
 
