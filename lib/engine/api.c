@@ -49,6 +49,14 @@ static size_t call_send(struct pier_conn *pc, const void *data, size_t len)
 	return w ? sent(pc, c, w, tcp_send_copy(&engine_of(pc)->tcp, c, w, data, len), len) : 0;
 }
 
+static size_t call_send_summed(struct pier_conn *pc, const void *data, size_t len, uint32_t *sum)
+{
+	struct tcp_conn *c;
+	struct tcp_work *w = sender(pc, &c);
+
+	return w ? sent(pc, c, w, tcp_send_summed(&engine_of(pc)->tcp, c, w, data, len, sum), len) : 0;
+}
+
 static size_t call_send_static(struct pier_conn *pc, const void *data, size_t len)
 {
 	struct tcp_conn *c;
@@ -270,6 +278,7 @@ static void call_set_trouble(struct pier_conn *pc, bool on)
 
 const struct pier_calls engine_calls = {
 	.send = call_send,
+	.send_summed = call_send_summed,
 	.send_static = call_send_static,
 	.send_slices = call_send_slices,
 	.room = call_room,

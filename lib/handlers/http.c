@@ -189,12 +189,13 @@ static bool flush(struct pier_conn *c, struct http_conn *h)
 static void send_short(struct pier_conn *c, struct http_conn *h, const struct http_reply *r)
 {
 	const char *text = NULL;
+	uint32_t *sum;
 	size_t len;
 
 	if (!h->head_only && h->sec == date.sec)
-		text = http_rendered(c->settings, r, h->sec, date.text, &len);
+		text = http_rendered(c->settings, r, h->sec, date.text, &len, &sum);
 	if (text)
-		h->sent = pier_send(c, text, len);
+		h->sent = pier_send_summed(c, text, len, sum);
 }
 
 static void reply(struct pier_conn *c, struct http_conn *h, const struct http_reply *r)

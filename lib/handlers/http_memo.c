@@ -21,6 +21,7 @@ static __thread struct {
 	const struct http_reply *reply;
 	uint32_t sec;
 	uint32_t len;
+	uint32_t sum; /* pier_send_summed's */
 	char bytes[HTTP_MEMO_MAX];
 } response;
 
@@ -62,15 +63,17 @@ static void render(const struct http_settings *set, const struct http_reply *r, 
 	response.reply = r;
 	response.sec = sec;
 	response.len = (uint32_t)(r->head_len + r->body_len);
+	response.sum = 0;
 }
 
 const char *http_rendered(const struct http_settings *set, const struct http_reply *r, uint32_t sec,
-			  const char *date, size_t *len)
+			  const char *date, size_t *len, uint32_t **sum)
 {
 	if (r->body_len > HTTP_MEMO_MAX - HTTP_HEAD_MAX)
 		return NULL;
 	if (response.reply != r || response.settings != set->serial || response.sec != sec)
 		render(set, r, sec, date);
 	*len = response.len;
+	*sum = &response.sum;
 	return response.bytes;
 }

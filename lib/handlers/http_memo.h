@@ -19,9 +19,9 @@ size_t http_parse_again(struct http_parser *p, struct http_query *q, const struc
 
 /*
  * The whole response r of these settings with its body, dated sec, whose text is date; NULL if it is
- * too long to be remembered. *len: its bytes. Valid until the next call.
+ * too long to be remembered. *len: its bytes, *sum: for pier_send_summed. Valid until the next call.
  */
 const char *http_rendered(const struct http_settings *set, const struct http_reply *r, uint32_t sec,
-			  const char *date, size_t *len);
+			  const char *date, size_t *len, uint32_t **sum);
 
 #endif

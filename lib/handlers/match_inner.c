@@ -36,6 +36,16 @@ static size_t inner_send(struct pier_conn *c, const void *data, size_t len)
 	return match_emit(&o, inner_of(c)->m, data, len, false);
 }
 
+/* What is looked at is not sent as a whole. */
+static size_t inner_send_summed(struct pier_conn *c, const void *data, size_t len, uint32_t *sum)
+{
+	struct pier_conn o = outer_of(c);
+
+	if (!match_looks(o.settings, DIR_OUT) || inner_of(c)->m->over[DIR_OUT])
+		return pier_send_summed(&o, data, len, sum);
+	return match_emit(&o, inner_of(c)->m, data, len, false);
+}
+
 static size_t inner_send_static(struct pier_conn *c, const void *data, size_t len)
 {
 	struct pier_conn o = outer_of(c);
@@ -149,6 +159,7 @@ static const struct pier_calls *wrapped(const struct pier_calls *calls)
 	base = calls;
 	own = *calls;
 	own.send = inner_send;
+	own.send_summed = inner_send_summed;
 	own.send_static = inner_send_static;
 	own.send_slices = inner_send_slices;
 	own.send_urgent = inner_send_urgent;

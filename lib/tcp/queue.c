@@ -99,12 +99,14 @@ static size_t append_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, s
  * A new copy slice. The first of a queue is as large as what it holds, for most are all there is;
  * behind another one there will be more.
  */
-static size_t push_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, size_t len)
+static size_t push_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, size_t len, uint32_t *sum)
 {
 	size_t least = w->sndq.n ? COPY_NEXT : 0, want = max_of(len, least);
 	unsigned int order = slab_order(min_of(want, (size_t)COPY_MAX));
 	uint32_t mem = slab_alloc(&t->slab, order);
+	const bool whole = len <= (size_t)SLAB_UNIT << order;
 	struct slice *s;
+	uint8_t *to;
 
 	if (unlikely(!mem))
 		return 0;
@@ -113,32 +115,56 @@ static size_t push_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, siz
 		slab_free(&t->slab, mem, order);
 		return 0;
 	}
-	len = min_of(len, (size_t)SLAB_UNIT << order);
-	*s = (struct slice){.data = slab_ptr(&t->slab, mem), .mem = order << TCP_COPY_MEM_BITS | mem,
-			    .seq = w->snd_end, .len = len, .kind = SLICE_COPY,
-			    .flags = SLICE_SUM};
-	s->sum = sum_fold(sum_copy(slab_ptr(&t->slab, mem), p, len));
+	if (unlikely(!whole))
+		len = (size_t)SLAB_UNIT << order;
+	to = slab_ptr(&t->slab, mem);
+	*s = (struct slice){.data = to, .mem = order << TCP_COPY_MEM_BITS | mem, .seq = w->snd_end,
+			    .len = len, .kind = SLICE_COPY, .flags = SLICE_SUM};
+	if (sum && *sum && whole) {
+		memcpy(to, p, len);
+		s->sum = (uint16_t)*sum;
+	} else {
+		s->sum = sum_fold(sum_copy(to, p, len));
+		if (sum && whole)
+			*sum = TCP_SUM_KNOWN | s->sum;
+	}
 	return len;
 }
 
-size_t tcp_send_copy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
-		     size_t len)
+/* sum: as tcp_send_summed has it, or NULL. */
+static inline size_t send_copy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+			       const uint8_t *p, size_t len, uint32_t *sum)
 {
-	const uint8_t *p = data;
+	const size_t room = tcp_send_room(t, c, w);
 	size_t done = 0;
 
-	len = min_of(len, tcp_send_room(t, c, w));
+	if (unlikely(room < len)) {
+		len = room;
+		sum = NULL;
+	}
 	while (done < len) {
 		size_t n = append_copy(t, w, p + done, len - done);
 
 		if (!n)
-			n = push_copy(t, w, p + done, len - done);
+			n = push_copy(t, w, p + done, len - done, done ? NULL : sum);
 		if (!n)
 			break;
 		done += n;
 		w->snd_end += n;
 	}
 	return done;
+}
+
+size_t tcp_send_copy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
+		     size_t len)
+{
+	return send_copy(t, c, w, data, len, NULL);
+}
+
+size_t tcp_send_summed(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
+		       size_t len, uint32_t *sum)
+{
+	return send_copy(t, c, w, data, len, sum);
 }
 
 size_t tcp_send_static(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
@@ -161,12 +187,13 @@ size_t tcp_send_slice(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		      const struct slice *from)
 {
 	const struct pkt_port *pp = t->port[t->net->paths[c->path].port];
+	uint32_t sum = from->flags & SLICE_SUM ? TCP_SUM_KNOWN | from->sum : 0;
 	struct slice *s;
 	size_t len;
 
 	if (!from->owner || from->len < pp->copy_below || pp->tx_mode == PKT_TX_GIVES_AWAY ||
 	    (!tcp_share_left(t, w) && w->sndq.n >= TCP_HELD_LEAST))
-		return tcp_send_copy(t, c, w, from->data, from->len);
+		return send_copy(t, c, w, from->data, from->len, &sum);
 	len = min_of((size_t)from->len, tcp_send_room(t, c, w));
 	if (!len)
 		return 0;

@@ -27,6 +27,16 @@ static void call_send(struct pier_conn *c, struct kit_app *a, uint64_t arg)
 	got = (int)pier_send(c, b, sizeof(b));
 }
 
+static void call_send_summed(struct pier_conn *c, struct kit_app *a, uint64_t arg)
+{
+	uint8_t b[10];
+	uint32_t sum = 0;
+
+	for (unsigned int i = 0; i < sizeof(b); i++)
+		b[i] = kit_pattern(i);
+	got = (int)pier_send_summed(c, b, sizeof(b), &sum);
+}
+
 static void call_send_static(struct pier_conn *c, struct kit_app *a, uint64_t arg)
 {
 	static uint8_t b[10];
@@ -131,6 +141,8 @@ struct call {
  *                             SYN-RCVD  FIN-WAIT-1  CLOSE-WAIT  LAST-ACK  CLOSED                 */
 static const struct call table[] = {
 	{"send", call_send,
+	 {10, 10, 10, 0, 0, 10, 0, 0, GONE, GONE}, {0, 0, 1, 0, 0, 1, 0, 0, 0, 0}},
+	{"send_summed", call_send_summed,
 	 {10, 10, 10, 0, 0, 10, 0, 0, GONE, GONE}, {0, 0, 1, 0, 0, 1, 0, 0, 0, 0}},
 	{"send_static", call_send_static,
 	 {10, 10, 10, 0, 0, 10, 0, 0, GONE, GONE}, {0, 0, 1, 0, 0, 1, 0, 0, 0, 0}},
@@ -299,6 +311,68 @@ static void draining_ends_attempts(void **s)
 	assert_int_equal(kit_usage(k).opening, 0);
 }
 
+static uint32_t word;
+
+static void send_summed(struct pier_conn *c, struct kit_app *a, uint64_t arg)
+{
+	static uint8_t b[10000];
+
+	for (unsigned int i = 0; i < sizeof(b); i++)
+		b[i] = kit_pattern(i);
+	got = (int)pier_send_summed(c, b, arg, &word);
+}
+
+static void send_summed_twice(struct pier_conn *c, struct kit_app *a, uint64_t arg)
+{
+	send_summed(c, a, arg);
+	send_summed(c, a, arg);
+}
+
+/* The whole TCP sum of the next frame, which has so much payload. */
+static uint16_t next_sum(struct kit *k, uint32_t payload)
+{
+	const struct kit_frame *f = kit_frame_next(k);
+	const struct ip4_hdr *ip;
+	uint16_t len;
+
+	assert_non_null(f);
+	ip = (const void *)(f->bytes + ETH_HDR_LEN);
+	len = be16(ip->total_len) - IP4_HDR_LEN;
+	assert_int_equal(len - tcp_hdr_len((const struct tcp_hdr *)(ip + 1)), payload);
+	return sum_fold(sum_partial(ip + 1, len, sum_pseudo4(ip->saddr, ip->daddr, IP_PROTO_TCP, len)));
+}
+
+/* The word that a handler keeps is the sum of all of its bytes, and they are not summed again. */
+static void a_known_sum_is_not_made_again(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_est(k);
+	uint32_t first;
+
+	word = 0;
+	kit_app_call(p, send_summed, 333);
+	assert_int_equal(got, 333);
+	assert_int_equal(next_sum(k, 333), 0xffff);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 334);
+	first = word;
+	assert_int_not_equal(first, 0);
+	kit_app_call(p, send_summed_twice, 333); /* one piece behind the other in one buffer */
+	assert_int_equal(next_sum(k, 666), 0xffff);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1000);
+	assert_int_equal(word, first);
+	word--;
+	kit_app_call(p, send_summed, 333);
+	assert_int_not_equal(next_sum(k, 333), 0xffff);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1333);
+	word = 0;
+	kit_app_call(p, send_summed, 10000); /* more than one piece has */
+	for (unsigned int i = 0; i < 6; i++)
+		assert_int_equal(next_sum(k, 1448), 0xffff);
+	assert_int_equal(next_sum(k, 10000 - 6 * 1448), 0xffff);
+	assert_int_equal(word, 0);
+	kit_drain(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +380,7 @@ int main(void)
 		KIT_TEST(a_handler_connects),
 		KIT_TEST(the_timer_runs_before_open),
 		KIT_TEST(draining_ends_attempts),
+		KIT_TEST(a_known_sum_is_not_made_again),
 	};
 
 	return cmocka_run_group_tests_name("calls", tests, kit_group_setup, NULL);

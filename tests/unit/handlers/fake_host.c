@@ -84,6 +84,20 @@ static size_t fake_send(struct pier_conn *c, const void *data, size_t len)
 	return n;
 }
 
+/* Asserts that bytes with a known sum are those it was made of. */
+static size_t fake_send_summed(struct pier_conn *c, const void *data, size_t len, uint32_t *sum)
+{
+	uint32_t now = (uint32_t)len;
+
+	for (size_t i = 0; i < len; i++)
+		now = now * 31 + ((const uint8_t *)data)[i];
+	now |= 1;
+	if (*sum)
+		assert_int_equal(*sum, now);
+	*sum = now;
+	return fake_send(c, data, len);
+}
+
 static size_t fake_send_static(struct pier_conn *c, const void *data, size_t len)
 {
 	struct fake_host *f = host(c);
@@ -203,6 +217,7 @@ static bool fake_set_mss(struct pier_conn *c, unsigned int mss)
 
 static const struct pier_calls calls = {
 	.send = fake_send,
+	.send_summed = fake_send_summed,
 	.send_static = fake_send_static,
 	.send_slices = fake_send_slices,
 	.room = fake_room,

@@ -44,7 +44,7 @@ extern "C" {
 #endif
 
 /* Of this header. A handler built against another major version is refused. */
-#define PIER_HANDLER_ABI 2
+#define PIER_HANDLER_ABI 3
 
 #define PIER_BUFFER_MIN 2048 /* the least of pier_set_buffers */
 #define PIER_MSS_MIN    64   /* the least of pier_set_mss */
@@ -172,6 +172,7 @@ struct pier_calls {
 	bool (*tcp_info)(struct pier_conn *c, struct pier_tcp_info *info, size_t size);
 	bool (*set_buffers)(struct pier_conn *c, size_t rcv, size_t snd);
 	bool (*set_mss)(struct pier_conn *c, unsigned int mss);
+	size_t (*send_summed)(struct pier_conn *c, const void *data, size_t len, uint32_t *sum);
 };
 
 /*
@@ -269,6 +270,16 @@ struct pier_handler {
 static inline size_t pier_send(struct pier_conn *c, const void *data, size_t len)
 {
 	return c->calls->send(c, data, len);
+}
+
+/*
+ * As pier_send, for bytes that are sent again and again, on whichever connection: their checksum is made once.
+ * *sum is 0 before the first call and whenever the bytes or their number have changed; pier puts in what it
+ * will need the next time. One such word for each thread.
+ */
+static inline size_t pier_send_summed(struct pier_conn *c, const void *data, size_t len, uint32_t *sum)
+{
+	return c->calls->send_summed(c, data, len, sum);
 }
 
 /* Send bytes that stay unchanged as long as the listener version lives: no copy is made. */

@@ -440,6 +440,7 @@ static inline void tcp_shutdown(struct tcp *t, struct tcp_conn *c, struct tcp_wo
 	tcp_ready(t, c, w, 0);
 }
 
+#define TCP_SUM_KNOWN     (1u << 16)
 #define TCP_COPY_MEM_BITS 28 /* of a SLICE_COPY's mem: slab index, its order above */
 #define TCP_COPY_MEM      ((1u << TCP_COPY_MEM_BITS) - 1)
 
@@ -452,6 +453,9 @@ static inline void tcp_copy_free(struct tcp *t, const struct slice *s)
 /* Append to the send queue; each returns the bytes taken, bounded by the room. */
 size_t tcp_send_copy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
 		     size_t len);
+/* The same; *sum, if not 0, is TCP_SUM_KNOWN and the folded sum of all of data, and is so afterwards if it was made. */
+size_t tcp_send_summed(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
+		       size_t len, uint32_t *sum);
 size_t tcp_send_static(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
 		       size_t len);
 /* The slice stays the caller's; a reference is taken where that is cheaper than a copy. */
