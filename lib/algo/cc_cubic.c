@@ -10,7 +10,7 @@
 #include "cc_common.h"
 
 #define C         0.4 /* segments / s^3 */
-#define BETA      70  /* percent of the flight that remain after loss (4.6) */
+#define BETA      CC_BETA_MOST
 #define BETA_ECN  85  /* after ECE with ABE (RFC 8511 3) */
 #define FAST      85  /* percent of cwnd: (1 + beta) / 2 (4.7) */
 #define ALPHA     (3.0 * 0.3 / 1.7) /* 3 (1 - beta) / (1 + beta) (4.3) */

@@ -7,6 +7,10 @@
  * a round has become twice what it was before, for then the queue holds a window of its own and
  * growing on could only overflow it.
  *
+ * A round is compared with the longest of the four before it, not with the one just before as RFC 9406
+ * does: where packets are delayed by chance, the least of some round is short by chance, and the next
+ * would raise the alarm. Where nothing but a queue makes round trips longer, the last is the longest.
+ *
  * Round-trip times speak of the window of a round trip ago, which is half of the present one: on a
  * path whose queue is short they speak too late. ACKs tell earlier. As long as a window is small
  * against the path, its ACKs come close together and then there is a pause; when they have come
@@ -14,6 +18,8 @@
  * growth is that of CSS, and when the round-trip time confirms it, slow start ends with the window
  * that the path holds, and a quarter more, rather than with all that stands in its queue.
  */
+#include <string.h>
+
 #include "base/seq.h"
 #include "cc_common.h"
 
@@ -106,6 +112,16 @@ static void judge(struct cc_hystart *h)
 	h->css_rounds = CSS_ROUNDS;
 }
 
+/* What the next round is compared with. */
+static void refer_to(struct cc_hystart *h)
+{
+	memmove(h->mins + 1, h->mins, sizeof(h->mins) - sizeof(h->mins[0]));
+	h->mins[0] = h->round_min;
+	h->last_min = 0;
+	for (unsigned int i = 0; i < ARRAY_SIZE(h->mins); i++)
+		h->last_min = max_of(h->last_min, h->mins[i]);
+}
+
 static void end_round(struct cc *c)
 {
 	struct cc_hystart *h = &c->hystart;
@@ -133,7 +149,7 @@ void cc_hystart_ack(struct cc *c, const struct cc_ack *ack)
 		end_round(c);
 	h->begun = true;
 	h->round_end = ack->nxt;
-	h->last_min = h->round_min;
+	refer_to(h);
 	h->round_min = 0;
 	h->samples = 0;
 	h->was_full = h->full;

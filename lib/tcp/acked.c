@@ -63,6 +63,19 @@ static uint32_t oldest_flight(const struct tcp *t, struct tcp_work *w)
 }
 
 /*
+ * Slow start ended with less than what a loss would leave. So what is lost of the flight that overran the
+ * path reduces the window no second time; it is sent again, as after an echo.
+ */
+static void slow_start_ended(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w,
+			     uint32_t flight)
+{
+	if ((uint64_t)w->cc.cwnd * 100 > (uint64_t)flight * CC_BETA_MOST)
+		return;
+	w->ecn_end = c->snd_nxt;
+	w->reduced = (uint32_t)t->now;
+}
+
+/*
  * Outside of recovery, and of its last ACK, the window grows by what is acknowledged. What was SACKed
  * counts then too, and not before: duplicate ACKs do not open the window (RFC 3042 section 2).
  */
@@ -81,9 +94,13 @@ static void grow_window(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		.min_rtt_us = w->rtt.min_rtt_us,
 		.after_rto_slow_start = w->rto_recovery,
 	};
+	const uint32_t before = w->cc.cwnd;
 
-	if (!w->recovery && a->acked)
-		tcp_cc(t, c)->on_ack(&w->cc, &ack);
+	if (w->recovery || !a->acked)
+		return;
+	tcp_cc(t, c)->on_ack(&w->cc, &ack);
+	if (unlikely(w->cc.cwnd < before))
+		slow_start_ended(t, c, w, flight);
 }
 
 /* LAST-ACK and TIME-WAIT are left in tcp_finish, when the handler has read everything. */

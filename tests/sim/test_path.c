@@ -171,23 +171,28 @@ static void set_jitter(struct sim *s, const struct row *r)
 	c->delay -= r->n ? c->delay : r->us / 2;
 }
 
-/* By default 2 seeds; in full 20. 20 MB from the client. HyStart++ may leave slow start early by it. */
+/* 20 seeds of the uniform jitter; of the exponential by default 2, in full 20. 20 MB from the client. */
 static void SIM_05_jitter(void **state)
 {
 	const struct row uniform = {.bytes = {20 * MB, 0}, .setup = set_jitter, .us = 20 * MS};
 	const struct row exponential = {.bytes = {20 * MB, 0}, .setup = set_jitter, .us = 20 * MS,
 					.n = true};
-	double whole = clean(false).goodput;
+	double whole = clean(false).goodput, v[SEEDS], worst = 1;
 	uint64_t rtos = 0, segments = 0;
 
-	for (unsigned int seed = 1; seed <= rows_seeds(2); seed++) {
+	for (unsigned int seed = 1; seed <= SEEDS; seed++) {
 		struct figures f = row_run(&uniform, seed, CLIENT);
 
-		print_message("+-10 ms: goodput %.3f of clean, %" PRIu64 " timeouts\n",
-			      f.goodput / whole, f.rtos);
 		assert_int_equal(f.rtos, 0);
-		assert_true(f.goodput >= 0.75 * whole);
-		f = row_run(&exponential, seed, CLIENT);
+		assert_true(f.goodput >= 0.95 * whole);
+		v[seed - 1] = f.goodput / whole;
+		worst = min_of(worst, v[seed - 1]);
+	}
+	print_message("+-10 ms: goodput %.3f of clean in the median, %.3f in the worst, no timeouts\n",
+		      median(v, SEEDS), worst);
+	for (unsigned int seed = 1; seed <= rows_seeds(2); seed++) {
+		struct figures f = row_run(&exponential, seed, CLIENT);
+
 		rtos += f.rtos;
 		segments += f.segments;
 	}

@@ -1,9 +1,8 @@
 /*
  * The congestion window as a peer sees it, with each algorithm: where it begins, what idleness and
- * timeouts leave of it, and that no option does without it. Rows: CC-01 CC-12 RTX-02.
+ * timeouts leave of it, and that no option does without it. Rows: CC-01 CC-09 CC-12 RTX-02.
  */
-#include "algo/cc.h"
-#include "kit.h"
+#include "inside.h"
 
 #define MSS 1460u
 #define RTT (10 * MS)
@@ -260,6 +259,53 @@ static void test_abe_is_an_option(void **s)
 	}
 }
 
+/*
+ * Slow start ends with a part of the 20 segments in flight, in tenths, and then it turns out that nine of
+ * them are lost. What a loss would leave at most, 0.7, has answered it; more has not. All of it is sent
+ * again either way.
+ */
+static void CC_09_slow_start_that_overran_the_path(void **s)
+{
+	static const struct {
+		uint32_t tenths;
+		bool answered;
+	} cases[] = {{6, true}, {7, true}, {8, false}};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct kit *k = kit_new();
+		struct flow f = flow_of_20(k, OFFER_ALL, 40 * MS, 100);
+		const uint32_t now = (uint32_t)k->now + 40 * MS, window = 2 * cases[i].tenths;
+		struct tcp_conn *c = NULL;
+		unsigned int again, sent;
+
+		kit_advance(k, 40 * MS);
+		/* A train of 40 ms that fills the path with four fifths of the window. */
+		inside(&f, &c)->cc.hystart = (struct cc_hystart){
+			.css_rounds = 5, .full = true, .begun = true, .round_end = c->snd_nxt,
+			.path_min = 40 * MS, .ack_us = now, .train_us = now - 40 * MS,
+			.train = window * f.mss * 4 / 5 - f.mss};
+		flow_ack(&f, 11);
+		kit_quiet(k);
+		assert_int_equal(inside_cwnd(&f), window);
+		flow_sack(&f, 11, 20, 30);
+		sent = flow_any(&f, &again);
+		assert_int_equal(kit_ctr(k, CTR_FAST_RECOVERIES), !cases[i].answered);
+		assert_int_equal((inside(&f, &c)->cc.ssthresh + f.mss / 2) / f.mss,
+				 cases[i].answered ? window : window * 7 / 10);
+		if (cases[i].answered) {
+			assert_int_equal(again, 9);
+			assert_in_range(sent, window - 1, window);
+		}
+		for (uint32_t at = 12; at <= 20; at++) {
+			kit_advance(k, 2 * MS);
+			flow_ack(&f, at);
+			again += flow_any(&f, &sent) ? sent : 0;
+		}
+		assert_true(again >= 9);
+		kit_close(k);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +314,7 @@ int main(void)
 		cmocka_unit_test(CC_12_idle_but_receiving),
 		cmocka_unit_test(RTX_02_each_algorithm_and_every_knob),
 		cmocka_unit_test(test_abe_is_an_option),
+		cmocka_unit_test(CC_09_slow_start_that_overran_the_path),
 	};
 
 	return cmocka_run_group_tests_name("growth", tests, kit_group_setup, NULL);

@@ -137,6 +137,22 @@ static void test_false_alarm(void **state)
 	assert_int_equal(c.hystart.css_rounds, 4);
 }
 
+/* One round is short by chance: the next is compared with those before, for as long as they are four. */
+static void CC_19_a_short_round_by_chance(void **state)
+{
+	uint32_t una;
+	struct cc c = two_rounds(&una, 40 * MS);
+
+	round_of(&c, &una, 20, MSS, 30 * MS);
+	round_of(&c, &una, 20, MSS, 40 * MS);
+	assert_int_equal(c.hystart.css_rounds, 0);
+	for (int r = 0; r < 4; r++)
+		round_of(&c, &una, 20, MSS, 30 * MS);
+	assert_int_equal(c.hystart.css_rounds, 0);
+	round_of(&c, &una, 20, MSS, 40 * MS);
+	assert_int_equal(c.hystart.css_rounds, 4);
+}
+
 /* A round trip of twice the path's: the queue is as large as the path, no reason to go on. */
 static void test_css_ends_early(void **state)
 {
@@ -290,6 +306,7 @@ int main(void)
 		cmocka_unit_test(test_the_queue_would_overflow),
 		cmocka_unit_test(CC_19_jitter_is_no_queue),
 		cmocka_unit_test(CC_19_two_ms_more_is_no_exit),
+		cmocka_unit_test(CC_19_a_short_round_by_chance),
 	};
 
 	return cmocka_run_group_tests_name("cc_hystart", tests, NULL, NULL);

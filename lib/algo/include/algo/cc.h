@@ -29,8 +29,9 @@ struct cc_settings {
 /* HyStart++ (RFC 9406 4.2). Round-trip times in us, 0: none yet. */
 struct cc_hystart {
 	uint32_t round_end; /* SND.NXT when the round began */
-	uint32_t round_min; /* least sample of this round, and of the one before */
-	uint32_t last_min;
+	uint32_t round_min; /* least sample of this round, 0: none yet */
+	uint32_t mins[4];   /* of those before, the last one first */
+	uint32_t last_min;  /* the largest of these, 0: none */
 	uint32_t path_min;  /* before conservative slow start, and what made it begin */
 	uint32_t css_min;
 	uint32_t ack_us;    /* low 32 bits of the clock at the last ACK, and at the first of its train */
@@ -70,6 +71,12 @@ struct cc {
 	};
 };
 static_assert(sizeof(struct cc) <= 2 * CACHE_LINE, "part of a hot block");
+
+/*
+ * What an algorithm leaves of the flight, in percent, when it answers loss at its mildest (RFC 9438 4.6).
+ * Where slow start ends with less than that, what is lost of that flight was answered.
+ */
+#define CC_BETA_MOST 70
 
 /* What one ACK told. */
 struct cc_ack {

@@ -362,7 +362,7 @@ struct tcp_work {
 	uint32_t round_ms;                  /* and is over then, if measuring */
 
 	uint32_t recover;                   /* RFC 6582 */
-	uint32_t ecn_end;                   /* SND.NXT when an echo last reduced cwnd */
+	uint32_t ecn_end;                   /* SND.NXT when an echo, or slow start's end, last reduced cwnd */
 	uint32_t lost_from;                 /* nothing below is marked lost */
 	uint32_t reduced;                   /* low 32 bits of the clock in us: last loss event, or echo */
 	uint32_t reo_at;                    /* ms */
