@@ -42,16 +42,18 @@ ssize_t getrandom(void *buf, size_t len, unsigned int flags)
 static void open_port(struct team_kit *k, const struct team_kit_config *cfg, struct port *p,
 		      char *name)
 {
-	const struct port_pools *pools[TEAM_N] = {&k->pools[0], &k->pools[1]};
+	const struct port_pools *pools[TEAM_MAX];
 	static char pair[] = "team";
 	struct port_config c;
 
 	option_defaults(&port_option_table, &c);
+	for (unsigned int w = 0; w < k->n; w++)
+		pools[w] = &k->pools[w];
 	c.ring_pair = pair;
 	c.device = name;
 	c.queues = k->queues;
 	c.steering = cfg->steering;
-	if (!port_open_pools(&c, TEAM_N, false, pools, TEAM_N, p, err, sizeof(err)))
+	if (!port_open_pools(&c, k->n, false, pools, k->n, p, err, sizeof(err)))
 		fail_msg("%s", err);
 	k->n_ports++;
 	port_link_poll(p);
@@ -59,11 +61,11 @@ static void open_port(struct team_kit *k, const struct team_kit_config *cfg, str
 
 static void create_pools(struct team_kit *k)
 {
-	char name[8];
+	char name[16];
 	struct port_pools_config c = {.name = name, .n_data = 4095, .n_indirect = 255,
 				      .mtu = 1500, .socket = SOCKET_ID_ANY};
 
-	for (unsigned int w = 0; w < TEAM_N; w++) {
+	for (unsigned int w = 0; w < k->n; w++) {
 		snprintf(name, sizeof(name), "t%u", w);
 		assert_true(port_pools_create(&c, &k->pools[w], err, sizeof(err)));
 	}
@@ -94,13 +96,14 @@ void team_open(struct team_kit *k, const struct team_kit_config *cfg)
 {
 	static char near[] = "teama", far[] = "teamb";
 	struct port *ports[1] = {&k->near};
-	struct worker_team_config t = {.n = TEAM_N, .ports = ports, .n_ports = 1,
+	struct worker_team_config t = {.ports = ports, .n_ports = 1,
 				       .ring_size = cfg->ring_size,
 				       .sleepy = cfg->idle == WORKER_SLEEP};
 
 	memset(k, 0, sizeof(*k));
 	open_kit = k;
-	k->queues = cfg->queues ? cfg->queues : 2;
+	t.n = k->n = cfg->workers ? cfg->workers : TEAM_N;
+	k->queues = cfg->queues ? cfg->queues : k->n;
 	k->next_port = 10000;
 	create_pools(k);
 	open_port(k, cfg, &k->near, near);
@@ -120,7 +123,7 @@ void team_open(struct team_kit *k, const struct team_kit_config *cfg)
 	k->team = worker_team_create(&t, err, sizeof(err));
 	if (!k->team)
 		fail_msg("%s", err);
-	for (unsigned int w = 0; w < TEAM_N; w++)
+	for (unsigned int w = 0; w < k->n; w++)
 		create_worker(k, cfg, w);
 }
 
@@ -136,7 +139,7 @@ static void stop_threads(struct team_kit *k)
 {
 	struct worker_msg stop = {.op = WORKER_OP_STOP};
 
-	for (unsigned int w = 0; w < TEAM_N; w++)
+	for (unsigned int w = 0; w < k->n; w++)
 		if (worker_running(k->worker[w]))
 			worker_request(k->worker[w], &stop);
 	rte_eal_mp_wait_lcore();
@@ -144,21 +147,21 @@ static void stop_threads(struct team_kit *k)
 
 void team_close(struct team_kit *k)
 {
-	for (unsigned int w = 0; w < TEAM_N; w++) {
+	for (unsigned int w = 0; w < k->n; w++) {
 		struct worker_msg m = {.op = WORKER_OP_AUDIT};
 
 		assert_true(worker_request(k->worker[w], &m));
 		if (m.audit)
 			fail_msg("worker %u: %s", w, m.audit);
 	}
-	for (unsigned int w = 0; w < TEAM_N; w++) {
+	for (unsigned int w = 0; w < k->n; w++) {
 		worker_destroy(k->worker[w]);
 		k->worker[w] = NULL;
 	}
 	worker_team_destroy(k->team);
 	open_kit = NULL;
 	close_ports(k);
-	for (unsigned int w = 0; w < TEAM_N; w++)
+	for (unsigned int w = 0; w < k->n; w++)
 		assert_int_equal(port_pools_destroy(&k->pools[w]), 0);
 }
 
@@ -171,13 +174,13 @@ int team_teardown(void **state)
 	open_kit = NULL;
 	if (k->threads)
 		stop_threads(k);
-	for (unsigned int w = 0; w < TEAM_N; w++)
+	for (unsigned int w = 0; w < k->n; w++)
 		if (k->worker[w])
 			worker_destroy(k->worker[w]);
 	if (k->team)
 		worker_team_destroy(k->team);
 	close_ports(k);
-	for (unsigned int w = 0; w < TEAM_N; w++)
+	for (unsigned int w = 0; w < k->n; w++)
 		if (k->pools[w].data)
 			port_pools_destroy(&k->pools[w]);
 	return 0;
@@ -206,7 +209,7 @@ void team_turns(struct team_kit *k, unsigned int n)
 	const struct timespec pause = {.tv_nsec = 200000};
 
 	for (unsigned int i = 0; i < n; i++) {
-		for (unsigned int w = 0; w < TEAM_N && !k->threads; w++)
+		for (unsigned int w = 0; w < k->n && !k->threads; w++)
 			worker_turn(k->worker[w]);
 		if (k->threads)
 			nanosleep(&pause, NULL);
@@ -309,7 +312,7 @@ uint64_t team_counted_all(const struct team_kit *k, enum counter id)
 {
 	uint64_t n = 0;
 
-	for (unsigned int w = 0; w < TEAM_N; w++)
+	for (unsigned int w = 0; w < k->n; w++)
 		n += team_counted(k, w, id);
 	return n;
 }

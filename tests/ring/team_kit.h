@@ -1,5 +1,5 @@
 /*
- * Two workers on one end of a ring pair, the test at the other: one thread is everybody's loop, so
+ * Two workers, or up to four, on one end of a ring pair, the test at the other: one thread is everybody's loop, so
  * each test decides which packet arrives on which queue, and who runs when.
  */
 #ifndef TEST_RING_TEAM_KIT_H
@@ -16,23 +16,25 @@
 #include "worker/worker.h"
 
 #define TEAM_N	  2
+#define TEAM_MAX  4
 #define TEAM_ECHO 7
 
 struct team_kit {
-	struct port_pools pools[TEAM_N];
+	struct port_pools pools[TEAM_MAX];
 	struct port near, far;
-	unsigned int n_ports, queues;
+	unsigned int n, n_ports, queues; /* n: workers */
 	struct engine_port engine_port;
 	struct engine_address address;
 	struct listener listener;
 	struct worker_team *team;
-	struct worker *worker[TEAM_N];
+	struct worker *worker[TEAM_MAX];
 	unsigned int next_port;
 	bool threads; /* the workers run by themselves */
 };
 
 struct team_kit_config {
-	uint32_t queues;   /* of the ring; 0: two */
+	uint32_t workers;  /* 0: TEAM_N */
+	uint32_t queues;   /* of the ring; 0: one for each */
 	uint32_t steering; /* enum port_steering */
 	enum engine_neighbor neighbor;
 	enum engine_announce announce;

@@ -15,6 +15,7 @@
 #include <rte_thash.h>
 
 #include "base/units.h"
+#include "wire/arp.h"
 #include "wire/ip4.h"
 
 #define RETA	128
@@ -244,6 +245,60 @@ static void changes_its_mind(void **state)
 	team_close(&k);
 }
 
+/* Packets of owners a and b in one burst on queue 0, both from a closed connection's peer. */
+static void burst_of_two(struct team_kit *k, unsigned int a, unsigned int b)
+{
+	const unsigned int owner[2] = {a, b};
+
+	for (unsigned int i = 0; i < 2; i++) {
+		struct frames_flow f;
+
+		do
+			f = any_flow(k);
+		while (queue_of(&f) != owner[i]);
+		team_send(k, 0, frames_tcp(k->pools[0].data, &f, TCP_RST, NULL, 0));
+	}
+	team_turns(k, 3);
+}
+
+/*
+ * Until a port is believed each packet is looked at, from then on the first of a burst; and of what the port
+ * does not hash each packet, always.
+ */
+static void looked_at(void **state)
+{
+	static struct team_kit k;
+	struct frames_flow f;
+
+	open_with(&k, NONE);
+	for (unsigned int i = 0; i < 500; i++)
+		burst_of_two(&k, 0, 0);
+	burst_of_two(&k, 0, 1);
+	assert_int_equal(team_counted_all(&k, CTR_RSS_MISPLACED), 1);
+	assert_int_equal(team_counted_all(&k, CTR_HANDOVER_PACKETS), 1);
+	team_close(&k);
+
+	open_with(&k, NONE);
+	assert_int_equal(shower(&k), 0);
+	burst_of_two(&k, 0, 1);
+	assert_int_equal(team_counted_all(&k, CTR_RSS_MISPLACED), 0);
+	f = any_flow(&k);
+	f.addr = be32(0xc6120001u); /* a neighbour */
+	for (unsigned int i = 0; i < 2; i++) {
+		while (queue_of(&f) != 1)
+			f.port++;
+		team_send(&k, 1, frames_tcp(k.pools[0].data, &f, TCP_RST, NULL, 0));
+		team_send(&k, 1, frames_arp(k.pools[0].data, &f, ARP_OP_REQUEST));
+	}
+	team_turns(&k, 3);
+	assert_int_equal(team_counted(&k, 0, CTR_ARP_REQUESTS_RX), 2);
+	assert_int_equal(team_counted_all(&k, CTR_HANDOVER_PACKETS), 2);
+	assert_int_equal(team_counted_all(&k, CTR_RSS_MISPLACED), 0);
+	burst_of_two(&k, 1, 0);
+	assert_int_equal(team_counted_all(&k, CTR_RSS_MISPLACED), 1);
+	team_close(&k);
+}
+
 /* An ICMP error comes by any queue; whose packet it is about, that packet's answer would tell. */
 static void errors_find_the_owner(void **state)
 {
@@ -279,6 +334,7 @@ int main(void)
 		TEAM_TEST(not_relied_on),
 		TEAM_TEST(found_out),
 		TEAM_TEST(changes_its_mind),
+		TEAM_TEST(looked_at),
 		TEAM_TEST(errors_find_the_owner),
 	};
 
