@@ -4,7 +4,6 @@
 #include "control.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include <rte_launch.h>
 #include <rte_lcore.h>
@@ -16,7 +15,6 @@
 #define CHAINS	    8
 #define CACHE_BYTES (256 * KIB)
 #define MEMORY_BYTES (64 * MIB)
-#define HUGE	    (2 * MIB)
 
 const char *const control_names[CONTROLS] = {"alu", "cache", "memory"};
 
@@ -81,10 +79,7 @@ static void prepare(struct loop *l, size_t bytes, uint64_t seed)
 {
 	const size_t step = CACHE_LINE / 4;
 
-	l->next = aligned_alloc(HUGE, (bytes + HUGE - 1) / HUGE * HUGE);
-	if (!l->next)
-		bench_die("no memory for the control loops");
-	madvise(l->next, bytes, MADV_HUGEPAGE);
+	l->next = bench_pages(bytes);
 	l->lines = (uint32_t)(bytes / CACHE_LINE);
 	for (uint32_t i = 0; i < l->lines; i++)
 		l->next[i * step] = i;

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include <rte_eal.h>
@@ -145,6 +146,18 @@ void bench_pools(struct port_pools *pools, unsigned int n)
 
 	if (!port_pools_create(&cfg, pools, err, sizeof(err)))
 		bench_die("%s", err);
+}
+
+void *bench_pages(size_t bytes)
+{
+	const size_t page = 2 * MIB, size = (bytes + page - 1) / page * page;
+	void *p = aligned_alloc(page, size);
+
+	if (!p)
+		bench_die("no memory: %zu bytes", size);
+	madvise(p, size, MADV_HUGEPAGE);
+	memset(p, 0, size);
+	return p;
 }
 
 uint64_t bench_random(uint64_t *state)

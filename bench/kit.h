@@ -52,6 +52,13 @@ void bench_pools(struct port_pools *pools, unsigned int n);
 /* Ends the program with status 1. */
 void bench_die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
+/*
+ * Zeroed memory on huge pages, as far as the kernel gives them; free() it. For what the client knows of
+ * each of many connections: in small pages its walks through page tables would push those of what is
+ * measured out of the caches, on the CPU that both use. Ends the program if there is none.
+ */
+void *bench_pages(size_t bytes);
+
 /* xorshift64: the same order in each run. */
 uint64_t bench_random(uint64_t *state);
 

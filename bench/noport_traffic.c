@@ -399,9 +399,7 @@ static void setup(struct traffic *t, struct noport *np, const struct kind *kind,
 	if (engine_listen(t->engine, &t->server.listener) < 0)
 		bench_die("the engine does not listen");
 	peer_init(&t->peer, &pc);
-	t->order = malloc(n * sizeof(*t->order));
-	if (!t->order)
-		bench_die("no memory for the order of %u connections", n);
+	t->order = bench_pages(n * sizeof(*t->order));
 	for (uint32_t i = 0; i < n; i++)
 		t->order[i] = i;
 }

@@ -68,9 +68,7 @@ void peer_init(struct peer *p, const struct peer_config *cfg)
 
 	*p = (struct peer){.cfg = *cfg, .tick = 1};
 	p->cfg.check_every = max_of(cfg->check_every, 1u);
-	p->conns = calloc(cfg->n, sizeof(*p->conns));
-	if (!p->conns)
-		bench_die("no memory for %u connections of the peer", cfg->n);
+	p->conns = bench_pages(cfg->n * sizeof(*p->conns));
 	for (uint32_t i = 0; i < cfg->n; i++)
 		p->conns[i].snd_nxt = SEQ_0 + i * 4096;
 	p->tcp_len = TCP_HDR_LEN + (cfg->plain ? 0 : TCP_OPT_TS_SPACE);

@@ -80,49 +80,67 @@ static inline void prefetch_conn(const struct tcp *t, const struct tcp_conn *c)
 		prefetch_write(slab_ptr(&t->slab, (uint32_t)c->ctx));
 }
 
-static inline void prefetch_record(const struct tcp *t, uint32_t entry)
+/* The lines of records that a burst will touch, first candidates and what may stand beside them. */
+struct record_lines {
+	unsigned int n;
+	char *line[4 * ENGINE_BURST_MAX];
+};
+
+static inline void add_record(struct record_lines *r, const struct tcp *t, uint32_t entry)
 {
 	const uint32_t at = flow_entry_index(entry);
 
 	if (entry == FLOW_NONE)
 		return;
 	if (flow_entry_type(entry) == FLOW_CONN) {
-		prefetch_write(&t->conn[at]);
-		prefetch_write((char *)&t->conn[at] + CACHE_LINE);
+		r->line[r->n++] = (char *)&t->conn[at];
+		r->line[r->n++] = (char *)&t->conn[at] + CACHE_LINE;
 	} else {
-		prefetch_write(&t->small[at]);
+		r->line[r->n++] = (char *)&t->small[at];
 	}
+}
+
+static inline void prefetch_records(const struct record_lines *r)
+{
+	for (unsigned int i = 0; i < r->n; i++)
+		prefetch_write(r->line[i]);
 }
 
 /*
  * Passes two to five: the bucket; the first candidate's record, where need be by the second bucket; its block.
- * The buckets are asked for in a loop of their own: between the stores of sort_out each waits for more than
- * the loop takes, where they come from memory.
+ * Buckets and records are asked for in loops of their own. A prefetch does not retire before its address is
+ * translated, and where connections are many, that is a walk through page tables: as many walks go on at
+ * once as there are prefetches in the window of the core, and the work for a packet between two leaves room for few.
  */
 static void look_ahead(struct engine *e, struct pkt_facts **seg, unsigned int n)
 {
 	struct tcp *t = &e->tcp;
 	struct flow_cursor cur, late_cur[ENGINE_BURST_MAX];
 	struct pkt_facts *late[ENGINE_BURST_MAX];
+	struct record_lines lines;
 	unsigned int k = 0;
 
 	for (unsigned int i = 0; i < n; i++)
 		flow_table_prefetch(&t->table, seg[i]->hash);
 
+	lines.n = 0;
 	for (unsigned int i = 0; i < n; i++) {
 		if (unlikely(!flow_table_begin(&t->table, seg[i]->hash, &cur, &seg[i]->entry))) {
 			late_cur[k] = cur;
 			late[k++] = seg[i];
 			continue;
 		}
-		prefetch_record(t, seg[i]->entry);
+		add_record(&lines, t, seg[i]->entry);
 		/* One in fifty meets another's tag first; its own record is not to be waited for. */
-		prefetch_record(t, flow_table_peek(&cur));
+		add_record(&lines, t, flow_table_peek(&cur));
 	}
+	prefetch_records(&lines);
+	lines.n = 0;
 	for (unsigned int i = 0; i < k; i++) {
 		late[i]->entry = flow_table_next(&t->table, &late_cur[i]);
-		prefetch_record(t, late[i]->entry);
+		add_record(&lines, t, late[i]->entry);
 	}
+	prefetch_records(&lines);
 	for (unsigned int i = 0; i < n; i++) {
 		if (flow_entry_type(seg[i]->entry) == FLOW_CONN)
 			prefetch_conn(t, &t->conn[flow_entry_index(seg[i]->entry)]);
