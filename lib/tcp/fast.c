@@ -98,10 +98,11 @@ static inline bool may_take(const struct tcp *t, const struct rte_mbuf *m, const
 /* What was queued has arrived. It is one slice, a copy of ours, as nearly always. */
 static inline void sndq_acked(struct tcp *t, struct tcp_work *w, uint32_t una)
 {
-	const struct slice *s = w->sndq_inline + w->sndq.head;
+	const struct slice *s = NULL;
 
-	if (unlikely(w->sndq.n != 1 || w->sndq.mem || s->kind != SLICE_COPY ||
-		     seq_gt(s->seq + s->len, una))) {
+	if (likely(w->sndq.n == 1 && !w->sndq.mem))
+		s = w->sndq_inline + w->sndq.head; /* elsewhere head counts other storage's */
+	if (unlikely(!s || s->kind != SLICE_COPY || seq_gt(s->seq + s->len, una))) {
 		tcp_sndq_acked(t, w, una);
 		return;
 	}
