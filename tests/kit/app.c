@@ -11,6 +11,15 @@
 
 static uint8_t statics[KIT_STATIC];
 
+/* The pattern, as far as somebody needs it. */
+static void fill_statics(uint64_t to)
+{
+	static uint64_t known;
+
+	for (; known < to; known++)
+		statics[known] = kit_pattern(known);
+}
+
 static struct kit_app *app_of(struct pier_conn *c)
 {
 	return *(struct kit_app **)c->ctx;
@@ -26,6 +35,7 @@ static void push(struct pier_conn *c, struct kit_app *a)
 
 		if (a->statics) {
 			n = min_of(a->want, (uint64_t)KIT_STATIC) - a->tx;
+			fill_statics(a->tx + n);
 			took = pier_send_static(c, statics + a->tx, n);
 		} else {
 			for (uint64_t i = 0; i < n; i++)
@@ -226,9 +236,6 @@ const struct pier_handler kit_urgent_handler = {
 void kit_app_init(struct kit_app *a, struct kit *k)
 {
 	*a = (struct kit_app){.k = k, .take = UINT64_MAX};
-	if (!statics[1])
-		for (uint32_t i = 0; i < KIT_STATIC; i++)
-			statics[i] = kit_pattern(i);
 }
 
 void kit_app_call(struct kit_peer *p, void (*op)(struct pier_conn *, struct kit_app *, uint64_t),

@@ -104,7 +104,7 @@ struct kit_app {
 	uint64_t urgent_left;  /* at the last of them, or kit_app_urgent_left */
 };
 
-#define KIT_STATIC (1u << 20)
+#define KIT_STATIC (1u << 26)
 
 /* A segment, sent or received. Numbers relative; len bytes of the pattern are its payload. */
 struct seg {

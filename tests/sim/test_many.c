@@ -1,255 +1,11 @@
 /*
- * Floods and crowds at the size that the rows name: one engine, and clients that are numbers, not
- * connections of their own. A client is known by its address, 10.0.0.0 and its number; what it sends is
- * written into a template, what the engine sends is looked at and forgotten. Time is virtual, and goes on
- * between bursts by as much as the rate says.
- *
- * Under a sanitizer a hundredth of it.
+ * Floods and crowds at the size that the rows name (crowd.h): of SYNs, of clients that vanish or take
+ * nothing, a scan beside a transfer, memory by the million.
  */
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "kit.h"
+#include "crowd.h"
 #include "tcp/policy.h"
-
-#ifdef SIM_FEWER
-#define MANY(n) ((n) / 100)
-#else
-#define MANY(n) (n)
-#endif
-#define BURST   64u
-#define TICK    256 /* timers in a turn */
-#define MEMORY  64 /* regions of an engine */
-#define REQUEST 16u /* octets, of which a client asks */
-#define ANSWER  1000u
-
-/* What the handler does. */
-enum deed { REST, CLOSE_ON_OPEN, ANSWER_ON_DATA, STREAM };
-
-static struct {
-	struct kit *k;
-	enum deed deed;
-	uint8_t frame[128];
-	struct rte_mbuf *burst[BURST];
-	unsigned int n;
-	void (*seen)(const struct ip4_hdr *ip, const struct tcp_hdr *th, uint32_t payload);
-	uint64_t octets_in, octets_out, frames_out;
-	/* Of clients, by number from base on. */
-	uint32_t base, iss[BURST];
-	uint64_t opens, closes, octets; /* callbacks; octets: read */
-	uint32_t last_closed;
-	bool in_order;                  /* closes were those of 0, 1, 2, ... */
-	struct { void *at; size_t bytes; } mem[MEMORY];
-	unsigned int n_mem;
-} many;
-
-/* ---- the application ---- */
-
-static uint8_t body[64 * KIB];
-
-static uint32_t number_of(const struct pier_conn *c)
-{
-	return *(const uint32_t *)c->ctx;
-}
-
-static void many_open(struct pier_conn *c)
-{
-	struct pier_info info;
-
-	pier_get_info(c, &info);
-	*(uint32_t *)c->ctx = load_be32(info.remote_addr + 12) & 0xffffff;
-	many.opens++;
-	if (many.deed == CLOSE_ON_OPEN)
-		pier_close(c);
-	if (many.deed == STREAM)
-		pier_want_writable(c);
-}
-
-static size_t many_data(struct pier_conn *c, const struct pier_slice *s, unsigned int n)
-{
-	size_t all = 0;
-
-	for (unsigned int i = 0; i < n; i++)
-		all += s[i].len;
-	many.octets += all;
-	if (many.deed == ANSWER_ON_DATA)
-		pier_send_static(c, body, ANSWER);
-	return all;
-}
-
-static void many_writable(struct pier_conn *c, size_t room)
-{
-	while (pier_send_static(c, body, sizeof(body)) == sizeof(body))
-		;
-	pier_want_writable(c);
-}
-
-static void many_eof(struct pier_conn *c)
-{
-	pier_close(c);
-}
-
-static void many_close(struct pier_conn *c, enum pier_close_reason why)
-{
-	if (why == PIER_CLOSE_PRESSURE && many.deed == ANSWER_ON_DATA) {
-		many.in_order &= number_of(c) == many.last_closed + 1;
-		many.last_closed = number_of(c);
-	}
-	many.closes++;
-}
-
-static const struct pier_handler many_handler = {
-	.abi = PIER_HANDLER_ABI,
-	.size = sizeof(struct pier_handler),
-	.name = "many",
-	.summary = "what a crowd wants",
-	.ctx_size = sizeof(uint32_t),
-	.open = many_open,
-	.data = many_data,
-	.writable = many_writable,
-	.eof = many_eof,
-	.close = many_close,
-};
-
-/* ---- the engine ---- */
-
-/* Zero pages that count when they are touched. */
-static void *lazily(void *arg, size_t bytes, const char *what)
-{
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	assert_true(p != MAP_FAILED && many.n_mem < ARRAY_SIZE(many.mem));
-	many.mem[many.n_mem].at = p;
-	many.mem[many.n_mem++].bytes = bytes;
-	return p;
-}
-
-/* A kit whose configuration may be changed until crowd_start. */
-static struct kit *crowd(enum deed deed)
-{
-	struct kit *k = kit_new();
-
-	memset(&many, 0, sizeof(many));
-	many.k = k;
-	many.deed = deed;
-	many.in_order = true;
-	k->unchecked = true;
-	k->conf.alloc = lazily;
-	return k;
-}
-
-static void crowd_start(struct kit *k)
-{
-	struct listener *l = &k->listeners[0];
-	char err[256] = "";
-
-	k->e = engine_create(&k->conf, k->now, err, sizeof(err));
-	if (!k->e)
-		fail_msg("engine_create: %s", err);
-	*l = (struct listener){.handler = &many_handler, .settings = k, .tcp = k->tcp,
-			       .local = LISTENER_ANY, .port_lo = KIT_PORT, .port_hi = KIT_PORT};
-	listener_prepare(l);
-	k->versions[k->n_listeners++] = engine_listen(k->e, l);
-	assert_true(k->versions[0] >= 0);
-}
-
-/* Nothing is left, and no mbuf is missing. */
-static void crowd_end(struct kit *k)
-{
-	uint64_t opens = many.opens;
-
-	kit_close(k);
-	assert_int_equal(many.closes, opens);
-	for (unsigned int i = 0; i < many.n_mem; i++)
-		munmap(many.mem[i].at, many.mem[i].bytes);
-}
-
-static void look(struct rte_mbuf *m)
-{
-	const struct ip4_hdr *ip = rte_pktmbuf_mtod_offset(m, const struct ip4_hdr *, ETH_HDR_LEN);
-	const struct tcp_hdr *th = (const struct tcp_hdr *)(ip + 1);
-	uint32_t total = be16(ip->total_len);
-
-	many.frames_out++;
-	many.octets_out += total;
-	if (many.seen)
-		many.seen(ip, th, total - IP4_HDR_LEN - tcp_hdr_len(th));
-	rte_pktmbuf_free(m);
-}
-
-/* What has come is taken in, and all that is due leaves. */
-static void turn(void)
-{
-	struct pkt_facts facts[BURST];
-	struct rte_mbuf *out[BURST];
-	struct kit *k = many.k;
-	unsigned int n;
-
-	pkt_parse_burst(many.burst, facts, many.n, 0, &k->cap[0]);
-	engine_input(k->e, many.burst, facts, many.n, k->now);
-	many.n = 0;
-	engine_tick(k->e, k->now, TICK);
-	do {
-		n = engine_output(k->e, 0, out, ARRAY_SIZE(out), k->now);
-		for (unsigned int i = 0; i < n; i++)
-			look(out[i]);
-	} while (n);
-}
-
-static void pass(uint64_t us)
-{
-	many.k->now += us;
-}
-
-/* ---- the clients ---- */
-
-static const struct tcp_opts all_options = {
-	.flags = TCP_OPTS_MSS | TCP_OPTS_TS | TCP_OPTS_SACK_OK | TCP_OPTS_WSCALE,
-	.mss = 1460, .wscale = 7, .tsval = 1};
-static const struct tcp_opts mss_only = {.flags = TCP_OPTS_MSS, .mss = 1460};
-
-/* A segment of client i; a SYN has options o, another one none. */
-static void from(uint32_t i, uint16_t dport, struct seg s, uint16_t win, const struct tcp_opts *o)
-{
-	struct kit_peer p = {.k = many.k, .addr = be32(10u << 24 | (i & 0xffffff)), .server = KIT_SERVER,
-			     .port = (uint16_t)(1024 + (i >> 24)), .dport = dport, .win = win};
-	struct rte_mbuf *m = rte_pktmbuf_alloc(kit_mp);
-	uint32_t len;
-
-	assert_non_null(m);
-	if (o)
-		s.opts = *o;
-	len = kit_build(&p, &s, rte_pktmbuf_mtod(m, uint8_t *));
-	m->data_len = (uint16_t)len;
-	m->pkt_len = len;
-	many.octets_in += len - ETH_HDR_LEN;
-	many.k->injected++;
-	many.burst[many.n++] = m;
-	if (many.n == BURST)
-		turn();
-}
-
-/* SYN-ACKs to the clients from base on. */
-static void note_iss(const struct ip4_hdr *ip, const struct tcp_hdr *th, uint32_t payload)
-{
-	uint32_t i = (be32(ip->daddr) & 0xffffff) - many.base;
-
-	if ((th->flags & (SYN | ACK)) == (SYN | ACK) && i < BURST)
-		many.iss[i] = be32(th->seq);
-}
-
-/* A burst of clients opens; their third segment carries len octets, and that window. */
-static void open_burst(uint32_t base, uint32_t len, uint16_t win)
-{
-	many.base = base;
-	many.seen = note_iss;
-	for (uint32_t i = 0; i < BURST; i++)
-		from(base + i, KIT_PORT, (struct seg){.flags = SYN, .seq = 0}, 65535, &mss_only);
-	for (uint32_t i = 0; i < BURST; i++)
-		from(base + i, KIT_PORT, (struct seg){.flags = ACK | PSH, .seq = 1, .ack = many.iss[i] + 1,
-						      .len = len}, win, NULL);
-}
 
 /* ---- floods of SYNs ---- */
 
@@ -270,10 +26,10 @@ static void SYN_01_SYN_07_ten_million_syns(void **state)
 	free = rte_mempool_avail_count(kit_mp);
 	regions = many.n_mem;
 	for (uint32_t i = 0; i < MANY(10000000u) / BURST * BURST; i++) {
-		from(i, KIT_PORT, (struct seg){.flags = SYN, .seq = i * 2654435761u}, 65535,
-		     i & 1 ? &mss_only : &all_options);
+		crowd_from(i, KIT_PORT, (struct seg){.flags = SYN, .seq = i * 2654435761u}, 65535,
+		     i & 1 ? &crowd_mss_only : &crowd_all_options);
 		if (i % BURST == BURST - 1)
-			pass(BURST);
+			crowd_pass(BURST);
 		if (i % (BURST * 1024) == 0)
 			assert_true(kit_usage(k).half_open <= CAP);
 	}
@@ -326,7 +82,7 @@ static void real_sends(uint32_t i, struct seg s)
 	m->pkt_len = len;
 	many.burst[many.n++] = m;
 	many.k->injected++;
-	turn();
+	crowd_turn();
 }
 
 /* A whole second of 1 Mpps, and 1000 clients in it. */
@@ -344,13 +100,13 @@ static void SYN_02_a_second_of_flood(void **state)
 	many.seen = note_real;
 	for (start = k->now; real.next < clients; ) {
 		for (uint32_t j = 0; j < BURST - 1; j++, i++)
-			from(i, KIT_PORT, (struct seg){.flags = SYN, .seq = i * 2654435761u}, 65535,
-			     &all_options);
-		turn();
-		pass(BURST);
+			crowd_from(i, KIT_PORT, (struct seg){.flags = SYN, .seq = i * 2654435761u}, 65535,
+			     &crowd_all_options);
+		crowd_turn();
+		crowd_pass(BURST);
 		if (real.asking < clients && k->now >= start + real.asking * MS) {
 			real.asked[real.asking] = k->now;
-			real_sends(real.asking++, (struct seg){.flags = SYN, .seq = 0, .opts = all_options});
+			real_sends(real.asking++, (struct seg){.flags = SYN, .seq = 0, .opts = crowd_all_options});
 		}
 		while (real.next < real.asking && real.due[real.next] && k->now >= real.due[real.next]) {
 			real_sends(real.next, (struct seg){.flags = ACK | PSH, .seq = 1, .len = REQUEST,
@@ -383,8 +139,8 @@ static void DOS_09_a_million_vanish(void **state)
 	k->conf.block_bytes = 64 * MIB;
 	crowd_start(k);
 	for (uint32_t i = 0; i < n; i += BURST) {
-		open_burst(i, 0, 65535);
-		pass(100);
+		crowd_open(i, 0, 65535);
+		crowd_pass(100);
 		assert_true(kit_usage(k).orphans <= cap);
 		assert_true(kit_usage(k).connections <= cap + BURST);
 	}
@@ -408,16 +164,16 @@ static void DOS_05_a_crowd_that_takes_nothing(void **state)
 	k->conf.block_bytes = (uint64_t)n * 8 * KIB;
 	crowd_start(k);
 	for (uint32_t i = 0; i < n; i += BURST) {
-		open_burst(i, REQUEST, 0);
-		pass(100);
+		crowd_open(i, REQUEST, 0);
+		crowd_pass(100);
 	}
 	assert_int_equal(kit_usage(k).stalled, n);
 	assert_int_equal(kit_ctr(k, CTR_STALLED_RESET), 0);
 	for (uint32_t i = n; i < n + more; i += BURST) {
-		open_burst(i, REQUEST, i % (2 * BURST) ? 65535 : 0);
-		pass(MS);
+		crowd_open(i, REQUEST, i % (2 * BURST) ? 65535 : 0);
+		crowd_pass(MS);
 	}
-	turn();
+	crowd_turn();
 	print_message("%u stalled, %u more came, %" PRIu64 " reset\n", n, more,
 		      kit_ctr(k, CTR_STALLED_RESET));
 	assert_int_equal(many.opens, n + more);
@@ -461,23 +217,23 @@ static uint64_t beside(uint32_t ms, uint32_t syns)
 	memset(&transfer, 0, sizeof(transfer));
 	many.seen = note_transfer;
 	crowd_start(k);
-	from(0, KIT_PORT, (struct seg){.flags = SYN, .seq = 0}, 65535, &mss_only);
-	turn();
+	crowd_from(0, KIT_PORT, (struct seg){.flags = SYN, .seq = 0}, 65535, &crowd_mss_only);
+	crowd_turn();
 	for (uint32_t i = 0; i < ms; i++) {
-		from(0, KIT_PORT, (struct seg){.flags = ACK, .seq = 1, .ack = transfer.nxt}, 65535, NULL);
-		turn();
+		crowd_from(0, KIT_PORT, (struct seg){.flags = ACK, .seq = 1, .ack = transfer.nxt}, 65535, NULL);
+		crowd_turn();
 		for (uint32_t j = 0; j < syns; j++) {
 			uint64_t before = many.frames_out;
 
-			from(++sent & 0xffffff, (uint16_t)(1024 + j), (struct seg){.flags = SYN, .seq = j},
+			crowd_from(++sent & 0xffffff, (uint16_t)(1024 + j), (struct seg){.flags = SYN, .seq = j},
 			     65535, NULL);
 			if (many.n == 0) {
-				pass(1);
+				crowd_pass(1);
 				assert_true(many.frames_out - before <= BURST);
 			}
 		}
-		turn();
-		pass(MS - syns / BURST);
+		crowd_turn();
+		crowd_pass(MS - syns / BURST);
 	}
 	assert_int_equal(kit_ctr(k, CTR_TX_RETRANSMITS), 0);
 	assert_true(transfer.rsts <= k->conf.rst_rate * (uint64_t)ms / 1000 + 1000);
@@ -513,9 +269,9 @@ static uint64_t resident(void)
 /* A burst of clients whose connections we close, and they: in TIME-WAIT. */
 static void pass_away(uint32_t base)
 {
-	open_burst(base, 0, 65535);
+	crowd_open(base, 0, 65535);
 	for (uint32_t i = 0; i < BURST; i++)
-		from(base + i, KIT_PORT, (struct seg){.flags = FIN | ACK, .seq = 1, .ack = many.iss[i] + 2},
+		crowd_from(base + i, KIT_PORT, (struct seg){.flags = FIN | ACK, .seq = 1, .ack = many.iss[i] + 2},
 		     65535, NULL);
 }
 
@@ -535,16 +291,16 @@ static void DOS_01_a_million_of_each(void **state)
 	many.deed = REST;
 	before = resident();
 	for (uint32_t i = BURST; i < n; i += BURST)
-		open_burst(i, 0, 65535);
-	pass(SEC);
-	turn();
+		crowd_open(i, 0, 65535);
+	crowd_pass(SEC);
+	crowd_turn();
 	idle = resident() - before;
 	assert_int_equal(kit_usage(k).connections, n - BURST);
 	assert_int_equal(kit_usage(k).block_bytes, 0);
 	many.deed = CLOSE_ON_OPEN;
 	for (uint32_t i = 0; i < n - BURST; i += BURST) {
 		pass_away((1u << 23) + i);
-		pass(10);
+		crowd_pass(10);
 	}
 	assert_int_equal(kit_usage(k).time_wait, n);
 	print_message("%u idle: %.1f octets each; as many in TIME-WAIT: %.1f\n", n, (double)idle / n,
