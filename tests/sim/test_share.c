@@ -3,6 +3,8 @@
  * are those of rows.h. Virtual time as the rows ask for: 120 s, or 20 under a sanitizer, and then
  * nothing is said of the shares.
  */
+#include <math.h>
+
 #include "rows.h"
 
 #ifdef SIM_FEWER
@@ -89,6 +91,93 @@ static double jain(const double r[2])
 	return (r[0] + r[1]) * (r[0] + r[1]) / (2 * (r[0] * r[0] + r[1] * r[1]));
 }
 
+/* ---- ideal senders ---- */
+
+/* RFC 9438 in segments, once a round trip: no burst, no ACK, nothing sent again. Or RFC 5681. */
+struct ideal {
+	bool reno;
+	double w, w_max, k, w_est, prior, epoch; /* epoch < 0: begins with the next round trip */
+};
+
+static void ideal_round(struct ideal *f, double now, double rtt)
+{
+	double t;
+
+	if (f->reno) {
+		f->w++;
+		return;
+	}
+	if (f->epoch < 0) {
+		f->epoch = now;
+		f->w_max = fmax(f->w_max, f->w);
+		f->k = cbrt((f->w_max - f->w) / 0.4);
+		f->w_est = f->w;
+		f->prior = f->prior > 0 ? f->prior : f->w_max;
+	}
+	t = now - f->epoch;
+	f->w_est += f->w_est < f->prior ? 3 * 0.3 / 1.7 : 1;
+	if (0.4 * pow(t - f->k, 3) + f->w_max < f->w_est)
+		f->w = fmax(f->w, f->w_est);
+	else
+		f->w = fmax(f->w, fmin(0.4 * pow(t + rtt - f->k, 3) + f->w_max, 1.5 * f->w));
+}
+
+static void ideal_loss(struct ideal *f)
+{
+	f->prior = f->w;
+	f->w_max = f->w < f->w_max ? 0.85 * f->w : f->w;
+	f->w *= f->reno ? 0.5 : 0.7;
+	f->epoch = -1;
+}
+
+/* 100 s of two, the second with less; what overruns path and queue is lost by whoever chance takes. */
+static double ideal_pair(uint64_t seed, bool reno, double *share)
+{
+	const double product = RATE / 8 / 1500 * RTT / SEC;
+	struct ideal f[2] = {{.w = 400 + (double)(seed % 7) * 20, .epoch = -1}, {.reno = reno, .w = 120, .epoch = -1}};
+	struct wire chance = {.rng = seed};
+	double sum[2] = {0, 0};
+
+	for (double now = 10, rtt; now < 120; now += rtt) {
+		double w = f[0].w + f[1].w, over;
+		bool lost[2] = {false, false};
+
+		rtt = fmax(RTT / (double)SEC, w / product * RTT / SEC);
+		for (int i = 0; i < 2; i++) {
+			sum[i] += now > 60 ? f[i].w : 0;
+			ideal_round(&f[i], now, rtt);
+		}
+		w = f[0].w + f[1].w;
+		for (over = w - 2 * product; over > 0; over--)
+			lost[wire_chance(&chance, f[1].w / w)] = true;
+		for (int i = 0; i < 2; i++)
+			if (lost[i])
+				ideal_loss(&f[i]);
+	}
+	*share = sum[1] / (sum[0] + sum[1]);
+	return jain(sum);
+}
+
+/* Of a hundred ideal pairs: how many have less than 0.95, and what NewReno gets beside CUBIC. */
+static void what_ideal_senders_share(void **state)
+{
+	double share[100], j, worst = 1, unused;
+	unsigned int less = 0;
+
+	for (unsigned int i = 0; i < 100; i++) {
+		j = ideal_pair(i + 1, false, &unused);
+		less += j < 0.95;
+		worst = fmin(worst, j);
+		ideal_pair(i + 1, true, &share[i]);
+	}
+	j = median(share, 100);
+	print_message("ideal pairs: Jain's index below 0.95 in %u of 100, worst %.3f; NewReno beside CUBIC %.0f %% "
+		      "in the median, %.0f and %.0f %% at the ends\n", less, worst, 100 * j, 100 * share[0],
+		      100 * share[99]);
+	assert_true(less > 0 && less < 20);
+	assert_true(share[0] < 0.35);
+}
+
 static void SIM_08_two_cubic_flows_share_equally(void **state)
 {
 	const struct pair p = {"CUBIC and CUBIC, 10 s later", {"cubic", "cubic"}, 10 * SEC, {RTT, RTT}, SPAN};
@@ -146,6 +235,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ROW_TEST(SIM_08_two_cubic_flows_share_equally),
 		ROW_TEST(cubic_beside_newreno),
+		ROW_TEST(what_ideal_senders_share),
 		ROW_TEST(SIM_08_short_and_long_round_trips),
 	};
 
