@@ -193,6 +193,17 @@ static void end_omit(struct pier_conn *c, struct iperf3_session *s)
 	ctl->began = ctl->interval_at = c->now;
 }
 
+/* What a test moved, once: as it ends, or ends before its time. */
+static void sum_up(struct pier_conn *c, struct iperf3_session *s)
+{
+	if (s->ctl.summed || !s->ctl.began)
+		return;
+	s->ctl.summed = true;
+	for (uint32_t i = 0; i < s->n; i++)
+		iperf3_count(settings(c), s->share[i].sends ? COUNT_SENT : COUNT_RECEIVED,
+			     share_get(&s->stream[i].bytes) - s->share[i].skip);
+}
+
 static void end_test(struct pier_conn *c, struct iperf3_session *s)
 {
 	struct iperf3_ctl *ctl = &s->ctl;
@@ -205,8 +216,8 @@ static void end_test(struct pier_conn *c, struct iperf3_session *s)
 
 		share->result.bytes = share_get(&s->stream[i].bytes) - share->skip;
 		share->result.seconds = ctl->seconds;
-		iperf3_count(settings(c), share->sends ? COUNT_SENT : COUNT_RECEIVED, share->result.bytes);
 	}
+	sum_up(c, s);
 	iperf3_phase_set(s, PHASE_ENDED);
 	step(c, ctl, STEP_RESULTS, settings(c)->setup_timeout);
 	say_state(c, ctl, IPERF3_EXCHANGE_RESULTS);
@@ -443,6 +454,7 @@ void iperf3_ctl_close(struct pier_conn *c, struct iperf3_conn *x)
 		iperf3_count(settings(c), COUNT_VANISHED, 1);
 	if (s->ctl.step != STEP_OVER)
 		iperf3_phase_set(s, PHASE_ABORTED);
+	sum_up(c, s);
 	iperf3_frame_free(&s->ctl.frame);
 	free(s->ctl.report.at);
 	free(s->ctl.out);

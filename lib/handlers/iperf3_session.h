@@ -68,7 +68,7 @@ struct iperf3_text {
 /* The control connection's own, on its worker. */
 struct iperf3_ctl {
 	enum iperf3_step step;
-	bool failed, counted, shut, lost;
+	bool failed, counted, shut, lost, summed;
 	uint64_t deadline;     /* of the step */
 	uint64_t began, omit_at, idle_since, interval_at; /* omit_at 0: nothing to omit any more */
 	uint64_t moved;        /* bytes of all streams when idle_since was set */

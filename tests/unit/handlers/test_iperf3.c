@@ -511,6 +511,9 @@ static void test_vanish(void **state)
 	for (int how = 0; how < 3; how++) {
 		listen_with("max-tests=1");
 		f = running(1, how ? REVERSE : PARAMS, &d);
+		if (!how)
+			say(d, "12345", 5);
+		assert_int_equal(stat_of("received_bytes") + stat_of("sent_bytes"), 0);
 		if (how == 0) {
 			fake_fin(f);
 			fake_turn(f);
@@ -526,6 +529,8 @@ static void test_vanish(void **state)
 		pass(20 * MS);
 		assert_true(d->rst && d->closes == 1);
 		assert_int_equal(stat_of("tests_open"), 0);
+		assert_int_equal(stat_of("received_bytes"), how ? 0 : 5); /* what it moved counts all the same */
+		assert_true(how ? stat_of("sent_bytes") : !stat_of("sent_bytes"));
 		if (how == 1)
 			assert_int_equal(stat_of("tests_vanished"), 1);
 		f = running(2, PARAMS, &d); /* its place is free */
