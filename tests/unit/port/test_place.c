@@ -112,6 +112,9 @@ static void hyperthreads(void **state)
 	assert_int_equal(plan.worker[4].cpu, 4);
 	assert_int_equal(warnings(text, sizeof(text)), 1);
 	assert_non_null(strstr(text, "workers 0 and 4 share a core"));
+	machine(1, 1, 2);
+	make(2, false, NULL, 0);
+	assert_int_equal(warnings(text, sizeof(text)), 1);
 }
 
 /* A free core on the other node is better than half a core on the port's. */
@@ -191,6 +194,35 @@ static void node_without_memory(void **state)
 	assert_non_null(strstr(text, "has no memory"));
 }
 
+/* The next best memory is the nearest, not the first. */
+static void nearest_memory(void **state)
+{
+	machine(4, 2, 1);
+	m.memory[2] = false;
+	make(8, false, NULL, 0);
+	for (unsigned int w = 0; w < 8; w++)
+		assert_int_equal(plan.worker[w].node,
+				 plan.worker[w].cpu_node == 2 ? 3 : plan.worker[w].cpu_node);
+}
+
+/* Queues go to who has the fewest; and where all have as many, not every port's first is the same one's. */
+static void queues_of_several_ports(void **state)
+{
+	const struct place_port all[] = {{.node = 0}, {.node = 0}};
+	const struct place_port few[] = {{.node = 0, .queues = 2}, {.node = 0, .queues = 1}};
+
+	machine(1, 4, 1);
+	make(4, false, all, 2);
+	assert_int_equal(plan.owner[0][0], 0);
+	assert_int_equal(plan.owner[1][0], 1);
+	make(4, false, few, 2);
+	assert_int_equal(plan.owner[0][0], 0);
+	assert_int_equal(plan.owner[0][1], 1);
+	assert_int_equal(plan.owner[1][0], 2);
+	make(1, false, few, 2); /* a worker has one queue of a port */
+	assert_int_equal(plan.port_queues[0], 1);
+}
+
 /* placement = list: the user's order, whatever it costs. */
 static void as_listed(void **state)
 {
@@ -239,6 +271,8 @@ int main(void)
 		cmocka_unit_test(four_nodes),
 		cmocka_unit_test(eight_nodes),
 		cmocka_unit_test(node_without_memory),
+		cmocka_unit_test(nearest_memory),
+		cmocka_unit_test(queues_of_several_ports),
 		cmocka_unit_test(as_listed),
 		cmocka_unit_test(this_machine),
 	};

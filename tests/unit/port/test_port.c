@@ -155,15 +155,25 @@ static void steering(void **state)
 	assert_int_equal(p.steering, PORT_STEER_NONE);
 	assert_true(port_plan(&info, "net_ixgbe", &c, 2, &p, err, sizeof(err)));
 	assert_int_equal(p.steering, PORT_STEER_RSS);
-	assert_true(port_plan(&info, "net_ixgbe", &c, 6, &p, err, sizeof(err)));
+	assert_true(port_plan(&info, "net_ixgbe", &c, 4, &p, err, sizeof(err)));
+	assert_int_equal(p.steering, PORT_STEER_RSS);
+	assert_true(port_plan(&info, "net_ixgbe", &c, 5, &p, err, sizeof(err)));
 	assert_int_equal(p.steering, PORT_STEER_SOFTWARE); /* four queues */
 	assert_true(noted(&p, PORT_NOTE_RSS_FEW));
+	c.steering = PORT_STEER_RSS; /* which is not to be had */
+	assert_true(port_plan(&info, "net_ixgbe", &c, 5, &p, err, sizeof(err)));
+	assert_int_equal(p.steering, PORT_STEER_SOFTWARE);
+	assert_true(noted(&p, PORT_NOTE_STEER_REFUSED));
+	c.steering = PORT_STEER_AUTO;
 	info.hash_key_size = 0;
 	assert_true(port_plan(&info, "net_ixgbe", &c, 2, &p, err, sizeof(err)));
 	assert_int_equal(p.steering, PORT_STEER_SOFTWARE);
 	assert_true(noted(&p, PORT_NOTE_RSS_UNKNOWN));
 	info.hash_key_size = 40;
 	info.reta_size = 96; /* no power of two */
+	assert_true(port_plan(&info, "net_ixgbe", &c, 2, &p, err, sizeof(err)));
+	assert_int_equal(p.steering, PORT_STEER_SOFTWARE);
+	info.reta_size = 2 * PORT_RETA_MAX;
 	assert_true(port_plan(&info, "net_ixgbe", &c, 2, &p, err, sizeof(err)));
 	assert_int_equal(p.steering, PORT_STEER_SOFTWARE);
 	info.reta_size = 128;
