@@ -26,7 +26,7 @@
 	X(READY, ready)     /* engine_run_ready: who has news, and what is left after it */        \
 	X(HANDLER, handler) /* the handler's callbacks and what they send */                       \
 	X(OUTPUT, output)   /* engine_output and tcp_output */                                     \
-	X(BUILD, build)     /* pkt_build, tcp_seg_finish: payload, checksums */                    \
+	X(BUILD, build)     /* pkt_build, tcp_seg_finish; fast.c's own is in output */              \
 	X(TICK, tick)       /* engine_tick */
 
 enum stage {

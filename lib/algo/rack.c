@@ -13,30 +13,6 @@ void rack_init(struct rack *r, uint32_t snd_una)
 	*r = (struct rack){ .end = snd_una, .fack = snd_una, .mult = 1 };
 }
 
-static void update(struct rack *r, const struct rack_range *d, uint32_t now, uint32_t min_rtt_us)
-{
-	uint32_t rtt = now - d->sent;
-
-	/* An ACK of a retransmission may be for the first copy: RTTs too short to be true. */
-	if (d->again && (d->echo_older || rtt < min_rtt_us))
-		return;
-	if (r->rtt_us && !seq_gt(d->sent, r->xmit) &&
-	    !(d->sent == r->xmit && seq_gt(d->end, r->end)))
-		return;
-	r->rtt_us = max_of(rtt, 1u);
-	r->xmit = d->sent;
-	r->end = d->end;
-}
-
-void rack_delivered(struct rack *r, const struct rack_range *d, uint32_t now, uint32_t min_rtt_us)
-{
-	update(r, d, now, min_rtt_us);
-	if (seq_gt(d->end, r->fack))
-		r->fack = d->end;
-	else if (seq_lt(d->end, r->fack) && !d->again)
-		r->reordering = true;
-}
-
 void rack_dsack(struct rack *r, uint32_t snd_una, uint32_t snd_nxt)
 {
 	if (r->in_dsack_round && seq_geq(snd_una, r->dsack_round))

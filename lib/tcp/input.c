@@ -256,16 +256,10 @@ static void update_ts_recent(const struct tcp *t, struct tcp_conn *c, const stru
 	}
 }
 
-void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_conn *c)
+/* The full path. */
+static __attribute__((noinline)) void input_any(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
+						struct tcp_conn *c, struct tcp_work *w)
 {
-	struct tcp_work *w = tcp_attach(t, c);
-
-	if (unlikely(!w)) {
-		tcp_drop(t, m, CTR_RX_NO_BLOCK);
-		return;
-	}
-	if (f->payload_len ? tcp_fast_input(t, m, f, c, w) : tcp_fast_bare(t, m, f, c, w))
-		return;
 	tcp_ready(t, c, w, 0);
 	if (unlikely(c->state == TCP_SYN_SENT)) {
 		tcp_syn_sent_input(t, m, f, c, w);
@@ -289,4 +283,14 @@ void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, stru
 		tcp_data_input(t, c, w, m, f);
 	else
 		pkt_recycle(t->pool, m);
+}
+
+void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_conn *c)
+{
+	struct tcp_work *w = tcp_attach(t, c);
+
+	if (unlikely(!w))
+		tcp_drop(t, m, CTR_RX_NO_BLOCK);
+	else if (!(f->payload_len ? tcp_fast_input(t, m, f, c, w) : tcp_fast_bare(t, m, f, c, w)))
+		input_any(t, m, f, c, w);
 }

@@ -227,10 +227,8 @@ static void guessed_wrong(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	w->size_acked = c->snd_mss;
 }
 
-void tcp_pmtu_progress(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+void tcp_pmtu_proved(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	w->full_timeouts = 0;
-	w->doubted = 0;
 	if (w->size_sent && seq_geq(w->snd_una, w->size_end)) {
 		w->size_acked = w->size_sent;
 		w->size_sent = 0;

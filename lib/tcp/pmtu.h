@@ -20,8 +20,17 @@ void tcp_pmtu_timeout(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 /* A tail loss probe of len bytes left that puts the timer off: it counts as a timeout. */
 void tcp_pmtu_probed(const struct tcp_conn *c, struct tcp_work *w, uint32_t len);
 
+/* SND.UNA moved, while sizes were on their way to be proved. */
+void tcp_pmtu_proved(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
 /* SND.UNA moved. */
-void tcp_pmtu_progress(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+static inline void tcp_pmtu_progress(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	w->full_timeouts = 0;
+	w->doubted = 0;
+	if (unlikely(w->size_sent | w->ptb_mtu))
+		tcp_pmtu_proved(t, c, w);
+}
 
 /*
  * A size above snd_mss that the next segment of new data shall have, to find out whether the path

@@ -7,13 +7,11 @@
 
 #include "tcp/tcp.h"
 
-/*
- * tcp_seg_finish of a segment that has no options but timestamps and is not to be fragmented on the way: seg's
- * syn, sack_n and fragment are not looked at.
- */
+/* tcp_seg_finish with these options, in words as on the wire; of seg, agreed and what says more is not looked at. */
 static inline __attribute__((always_inline)) void
-tcp_seg_push(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple, uint32_t path,
-	     const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum)
+tcp_seg_push_with(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple, uint32_t path,
+		  const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum, const uint32_t *opt,
+		  unsigned int words)
 {
 	struct net_path *p = &t->net->paths[path];
 	const struct pkt_port *pp = p->pp;
@@ -27,8 +25,6 @@ tcp_seg_push(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple, 
 				  .urg = seg->urg,
 				  .flags = seg->flags,
 				  .payload_sum = payload_sum};
-	const uint32_t ts[] = {BE32(TCP_OPT_TS_HEAD), be32(seg->tsval), be32(seg->tsecr)};
-	const unsigned int words = seg->agreed & TCP_AGREED_TS ? ARRAY_SIZE(ts) : 0;
 	const unsigned int hdr_len = TCP_HDR_LEN + 4 * words, l2_len = p->l2_len;
 	const uint16_t head = (uint16_t)(l2_len + IP4_HDR_LEN + hdr_len);
 	const uint16_t l4_len = (uint16_t)(m->pkt_len + hdr_len);
@@ -40,12 +36,25 @@ tcp_seg_push(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple, 
 	l2 = rte_pktmbuf_mtod(m, uint8_t *);
 	net_write(p, l2, h.saddr, h.daddr, IP_PROTO_TCP, (uint8_t)(seg->dscp << 2 | seg->ecn), ttl,
 		  l4_len);
-	if (likely(words))
-		pkt_write_tcp(l2 + l2_len + IP4_HDR_LEN, pp, &h, ts, ARRAY_SIZE(ts), l4_len);
-	else
-		pkt_write_tcp(l2 + l2_len + IP4_HDR_LEN, pp, &h, NULL, 0, l4_len);
+	pkt_write_tcp(l2 + l2_len + IP4_HDR_LEN, pp, &h, opt, words, l4_len);
 	pkt_offload(m, pp, l2_len, hdr_len);
 	pkt_pad(m);
+}
+
+/*
+ * tcp_seg_finish of a segment that has no options but timestamps and is not to be fragmented on the way: seg's
+ * syn, sack_n and fragment are not looked at.
+ */
+static inline __attribute__((always_inline)) void
+tcp_seg_push(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple, uint32_t path,
+	     const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum)
+{
+	const uint32_t ts[] = {BE32(TCP_OPT_TS_HEAD), be32(seg->tsval), be32(seg->tsecr)};
+
+	if (likely(seg->agreed & TCP_AGREED_TS))
+		tcp_seg_push_with(t, m, tuple, path, seg, ttl, payload_sum, ts, ARRAY_SIZE(ts));
+	else
+		tcp_seg_push_with(t, m, tuple, path, seg, ttl, payload_sum, NULL, 0);
 }
 
 #endif

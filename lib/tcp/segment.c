@@ -7,23 +7,19 @@
 #include "wire/eth.h"
 #include "wire/tcp_opt.h"
 
-/* Prepend the TCP header with its options; returns its length. h: addresses, ports and payload sum. */
-static unsigned int push_tcp(struct rte_mbuf *m, const struct pkt_port *pp, const struct pkt_tcp *h,
-			     const struct tcp_seg *seg)
+/* The options of seg, whatever they are; returns how many words. */
+static unsigned int options(uint32_t opt[PKT_OPT_WORDS], const struct tcp_seg *seg)
 {
-	uint32_t opt[PKT_OPT_WORDS];
 	uint8_t *p = (uint8_t *)opt;
 	unsigned int n = 0;
 
-	if (seg->syn) {
-		n = tcp_opt_emit_syn(p, seg->syn);
-	} else {
-		if (seg->agreed & TCP_AGREED_TS)
-			n = tcp_opt_emit_ts(p, seg->tsval, seg->tsecr);
-		if (seg->sack_n)
-			n += tcp_opt_emit_sack(p + n, seg->sack, seg->sack_n);
-	}
-	return pkt_push_tcp(m, pp, h, opt, n / 4);
+	if (seg->syn)
+		return tcp_opt_emit_syn(p, seg->syn) / 4;
+	if (seg->agreed & TCP_AGREED_TS)
+		n = tcp_opt_emit_ts(p, seg->tsval, seg->tsecr);
+	if (seg->sack_n)
+		n += tcp_opt_emit_sack(p + n, seg->sack, seg->sack_n);
+	return n / 4;
 }
 
 /* One with other options than timestamps, or that may be fragmented. */
@@ -32,37 +28,44 @@ static __attribute__((noinline)) void finish_any(struct tcp *t, struct rte_mbuf 
 						 const struct tcp_seg *seg, uint8_t ttl,
 						 uint16_t payload_sum)
 {
-	const struct pkt_port *pp = net_path_port(t->net, path);
-	struct pkt_tcp h = {.saddr = t->net->addrs[tuple->local].addr,
-			    .daddr = net_v4_of(tuple->remote),
-			    .sport = tuple->local_port,
-			    .dport = tuple->remote_port,
-			    .seq = seg->seq,
-			    .ack = seg->ack,
-			    .window = seg->window,
-			    .urg = seg->urg,
-			    .flags = seg->flags,
-			    .payload_sum = payload_sum};
-	unsigned int l4_len = push_tcp(m, pp, &h, seg), l2_len = t->net->paths[path].l2_len;
-	uint16_t total = m->pkt_len;
+	const unsigned int l2_len = t->net->paths[path].l2_len;
+	uint32_t opt[PKT_OPT_WORDS];
+	const unsigned int words = options(opt, seg);
 
-	net_push(t->net, path, m, tuple->local, tuple->remote, IP_PROTO_TCP,
-		 seg->dscp << 2 | seg->ecn, ttl, total);
-	if (unlikely(seg->fragment) && total + IP4_HDR_LEN > IP4_MTU_MIN) {
+	tcp_seg_push_with(t, m, tuple, path, seg, ttl, payload_sum, opt, words);
+	if (unlikely(seg->fragment) && m->pkt_len > IP4_MTU_MIN + l2_len) {
 		net_allow_fragments(t->net, m, path, tuple->local, tuple->remote, t->now);
 		pkt_ip_finish(m, l2_len);
+		pkt_offload(m, net_path_port(t->net, path), l2_len, TCP_HDR_LEN + 4 * words);
 	}
-	pkt_offload(m, pp, l2_len, l4_len);
-	pkt_pad(m);
+}
+
+/* Of a SYN-ACK that has all options: as tcp_opt_emit_syn puts them. */
+#define OPTS_ALL (TCP_OPTS_MSS | TCP_OPTS_TS | TCP_OPTS_SACK_OK | TCP_OPTS_WSCALE)
+
+static inline void finish_syn(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple,
+			      uint32_t path, const struct tcp_seg *seg, uint8_t ttl)
+{
+	const struct tcp_opts *o = seg->syn;
+	const uint32_t opt[] = {
+		be32(TCP_OPT_MSS << 24 | TCP_OPT_MSS_LEN << 16 | o->mss),
+		BE32(TCP_OPT_SACK_OK << 24 | TCP_OPT_SACK_OK_LEN << 16 | TCP_OPT_TS << 8 | TCP_OPT_TS_LEN),
+		be32(o->tsval), be32(o->tsecr),
+		be32(TCP_OPT_NOP << 24 | TCP_OPT_WSCALE << 16 | TCP_OPT_WSCALE_LEN << 8 | o->wscale),
+	};
+
+	tcp_seg_push_with(t, m, tuple, path, seg, ttl, 0, opt, ARRAY_SIZE(opt));
 }
 
 void tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple,
 		    uint32_t path, const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum)
 {
-	if (unlikely(seg->syn || seg->sack_n || seg->fragment))
-		finish_any(t, m, tuple, path, seg, ttl, payload_sum);
-	else
+	if (likely(!seg->syn && !seg->sack_n && !seg->fragment))
 		tcp_seg_push(t, m, tuple, path, seg, ttl, payload_sum);
+	else if (seg->syn && seg->syn->flags == OPTS_ALL && !seg->fragment)
+		finish_syn(t, m, tuple, path, seg, ttl);
+	else
+		finish_any(t, m, tuple, path, seg, ttl, payload_sum);
 }
 
 void tcp_seg_emit(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple, uint32_t path,
@@ -128,6 +131,7 @@ bool tcp_seg_answer(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f
 			    .sport = f->dport, .dport = f->sport, .seq = seg->seq,
 			    .ack = seg->ack, .window = seg->window, .urg = seg->urg,
 			    .flags = seg->flags};
+	uint32_t opt[PKT_OPT_WORDS];
 	struct eth_hdr *eth;
 	unsigned int l4_len;
 	uint8_t peer[6];
@@ -137,7 +141,7 @@ bool tcp_seg_answer(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f
 	m = tcp_reuse(t, m);
 	if (!m)
 		return false;
-	l4_len = push_tcp(m, pp, &h, seg);
+	l4_len = pkt_push_tcp(m, pp, &h, opt, options(opt, seg));
 	ip = (uint8_t *)rte_pktmbuf_prepend(m, IP4_HDR_LEN);
 	net_ip4_write(ip, net_v4_of(f->daddr), net_v4_of(f->saddr), IP4_HDR_LEN + l4_len,
 		       IP_PROTO_TCP, seg->dscp << 2, ttl);

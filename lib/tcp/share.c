@@ -99,17 +99,6 @@ void tcp_share_divide(struct tcp *t)
 	t->fair_window = max_of((uint32_t)all, FAIR_LEAST);
 }
 
-void tcp_share_promise(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w)
-{
-	uint32_t open = 0;
-
-	if (tcp_share_counts(w) && seq_gt(w->rcv_adv, c->rcv_nxt) &&
-	    !(c->flags & TCP_F_FIN_RECEIVED))
-		open = w->rcv_adv - c->rcv_nxt;
-	t->promised += (uint64_t)open - w->promised;
-	w->promised = open;
-}
-
 void tcp_pinch(struct tcp *t, struct tcp_work *w)
 {
 	if (w->pinched)

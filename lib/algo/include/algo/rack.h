@@ -12,6 +12,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/compiler.h"
+#include "base/seq.h"
+
 #define RACK_MULT_MAX 7 /* what a connection at rest can remember */
 
 struct rack {
@@ -36,8 +39,31 @@ struct rack_range {
 	bool echo_older; /* the ACK echoes a timestamp from before sent: it is for an earlier copy */
 };
 
+/* It is the latest delivery, if it was sent last of those delivered. */
+static inline void rack_update(struct rack *r, const struct rack_range *d, uint32_t now, uint32_t min_rtt_us)
+{
+	uint32_t rtt = now - d->sent;
+
+	/* An ACK of a retransmission may be for the first copy: RTTs too short to be true. */
+	if (d->again && (d->echo_older || rtt < min_rtt_us))
+		return;
+	if (r->rtt_us && !seq_gt(d->sent, r->xmit) &&
+	    !(d->sent == r->xmit && seq_gt(d->end, r->end)))
+		return;
+	r->rtt_us = max_of(rtt, 1u);
+	r->xmit = d->sent;
+	r->end = d->end;
+}
+
 /* A range was delivered, cumulatively or selectively. Section 6.2, steps 2 and 3. */
-void rack_delivered(struct rack *r, const struct rack_range *d, uint32_t now, uint32_t min_rtt_us);
+static inline void rack_delivered(struct rack *r, const struct rack_range *d, uint32_t now, uint32_t min_rtt_us)
+{
+	rack_update(r, d, now, min_rtt_us);
+	if (seq_gt(d->end, r->fack))
+		r->fack = d->end;
+	else if (seq_lt(d->end, r->fack) && !d->again)
+		r->reordering = true;
+}
 
 /*
  * An ACK carried a D-SACK for a retransmission: packets are late on this path, and at most once a round

@@ -30,13 +30,40 @@ struct rtt_limits {
 	bool literal;         /* RFC 6298 (2.3), (2.4) to the letter: the floor of the sum is 1 s */
 };
 
+/* value + (goal - value) / (k << shift), rounded away from value; k is nearly always 1. */
+static inline uint32_t rtt_approach(uint32_t value, uint32_t goal, unsigned int shift, uint64_t k)
+{
+	uint64_t gap = goal >= value ? goal - value : value - goal, step;
+
+	if (likely(k == 1))
+		step = (gap + (1u << shift) - 1) >> shift;
+	else
+		step = (gap + (k << shift) - 1) / (k << shift);
+	return goal >= value ? value + (uint32_t)step : value - (uint32_t)step;
+}
+
 /*
  * Take one measurement, sample_us (0 counts as 1). RFC 6298 (2.2), (2.3). samples_per_rtt is how
  * many measurements one round trip brings, ceil(FlightSize / (2 * SMSS)); the gains are divided by
  * it (RFC 7323 Appendix G), 0 counts as 1. Each value moves by at least 1 us towards its goal, so
  * that a small gain cannot freeze it.
  */
-void rtt_sample(struct rtt *r, uint32_t sample_us, uint32_t samples_per_rtt);
+static inline void rtt_sample(struct rtt *r, uint32_t sample_us, uint32_t samples_per_rtt)
+{
+	uint64_t k = max_of(samples_per_rtt, 1u);
+	uint32_t sample = max_of(sample_us, 1u), err;
+
+	if (r->srtt_us == 0) {
+		r->srtt_us = sample;
+		r->rttvar_us = sample / 2;
+		r->min_rtt_us = sample;
+		return;
+	}
+	err = r->srtt_us > sample ? r->srtt_us - sample : sample - r->srtt_us;
+	r->rttvar_us = rtt_approach(r->rttvar_us, err, 2, k);
+	r->srtt_us = rtt_approach(r->srtt_us, sample, 3, k);
+	r->min_rtt_us = min_of(r->min_rtt_us, sample);
+}
 
 /*
  * The retransmission timeout in us, not backed off: SRTT + max(rto_min, 4 * RTTVAR), so that a peer

@@ -54,7 +54,18 @@ static inline bool tcp_share_counts(const struct tcp_work *w)
 /* The fair window for the number of connections there are now. */
 void tcp_share_divide(struct tcp *t);
 /* The connection's window, or whether it is being filled, has changed: bring the sum up to date. */
-void tcp_share_promise(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w);
+static inline void tcp_share_promise(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w)
+{
+	uint32_t open = 0;
+
+	if (likely(!tcp_share_counts(w) && !w->promised))
+		return;
+	if (tcp_share_counts(w) && seq_gt(w->rcv_adv, c->rcv_nxt) &&
+	    !(c->flags & TCP_F_FIN_RECEIVED))
+		open = w->rcv_adv - c->rcv_nxt;
+	t->promised += (uint64_t)open - w->promised;
+	w->promised = open;
+}
 /* Open windows again, of a bounded number of connections. */
 void tcp_share_tick(struct tcp *t);
 

@@ -29,6 +29,7 @@
 #include "pkt/pool.h"
 #include "tcp/listener.h"
 #include "tcp/record.h"
+#include "tcp/segment.h"
 #include "wire/tcp.h"
 #include "wire/tcp_opt.h"
 
@@ -440,16 +441,6 @@ static inline void tcp_shutdown(struct tcp *t, struct tcp_conn *c, struct tcp_wo
 	tcp_ready(t, c, w, 0);
 }
 
-#define TCP_SUM_KNOWN     (1u << 16)
-#define TCP_COPY_MEM_BITS 28 /* of a SLICE_COPY's mem: slab index, its order above */
-#define TCP_COPY_MEM      ((1u << TCP_COPY_MEM_BITS) - 1)
-
-/* The memory of a SLICE_COPY. */
-static inline void tcp_copy_free(struct tcp *t, const struct slice *s)
-{
-	slab_free(&t->slab, s->mem & TCP_COPY_MEM, s->mem >> TCP_COPY_MEM_BITS);
-}
-
 /* Append to the send queue; each returns the bytes taken, bounded by the room. */
 size_t tcp_send_copy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
 		     size_t len);
@@ -531,64 +522,6 @@ bool tcp_send_reset(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 /* The same for one without block: all there is to say is in the record. */
 bool tcp_reset_at_rest(struct tcp *t, const struct tcp_conn *c);
 
-/* What a segment of a connection says. */
-struct tcp_seg {
-	uint32_t seq, ack;
-	uint16_t window, urg;
-	uint8_t flags;
-	uint8_t dscp, ecn;     /* ecn: the codepoint in the IP header */
-	uint32_t tsval, tsecr;
-	bool fragment;       /* may be fragmented on the way */
-	unsigned int agreed; /* TCP_AGREED_TS: carry timestamps */
-	unsigned int sack_n;
-	struct tcp_sack_block sack[4];
-	const struct tcp_opts *syn; /* options of a SYN-ACK instead */
-};
-
-/*
- * Prepend headers to m (which holds the payload), finish checksums, pad. The path must be known.
- * ttl 64 unless a listener says otherwise.
- */
-void tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple,
-		    uint32_t path, const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum);
-
-/* The same, and hand it to emit or, if the next hop is unknown, to net. */
-void tcp_seg_emit(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple, uint32_t path,
-		  const struct tcp_seg *seg, uint8_t ttl);
-
-/* Make seg, that says all but this, the connection's RST in m, and emit it. */
-void tcp_reset_emit(struct tcp *t, const struct tcp_conn *c, struct rte_mbuf *m, struct tcp_seg *seg);
-
-/*
- * Answer the segment that f describes with seg, in its own mbuf, to the frame's sender, by the way
- * it came: a stranger's packet must not cost a path entry or an ARP request. Consumes m. False if
- * there was no mbuf (counted).
- */
-bool tcp_seg_answer(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
-		    const struct tcp_seg *seg, uint8_t ttl);
-
-/*
- * Answer a segment that belongs to no connection with RST, in its own mbuf, under the RST limit.
- * Consumes m. RFC 9293 section 3.10.7.1.
- */
-void tcp_reset_reply(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
-		     enum counter reason);
-
-/* The same for a segment to a listener or connection, which says how it marks its packets. */
-void tcp_reset_reply_as(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
-			enum counter reason, uint8_t dscp, uint8_t ttl);
-
-/*
- * Answer with RST a segment to a connection that ends by it. There is one for each connection, and
- * without it the peer keeps what it has to send until it gives up: the RST limit is not asked.
- * Consumes m.
- */
-void tcp_reset_conn_reply(struct tcp *t, const struct tcp_conn *c, struct rte_mbuf *m,
-			  const struct pkt_facts *f, enum counter reason);
-
-/* Make an empty packet of m: no payload, one segment. NULL if that cannot be; m is consumed. */
-struct rte_mbuf *tcp_reuse(struct tcp *t, struct rte_mbuf *m);
-
 /* ---- timers (timer.c) ---- */
 
 /* The earliest of the connection's timers, put in the wheel if it moved forward. */
@@ -604,10 +537,7 @@ void tcp_timer_acked(struct tcp_conn *c, struct tcp_work *w, bool restart);
 void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool restart);
 /* Data left: the probe's timer begins again; at SND.UNA the retransmission timer too. */
 void tcp_timer_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool head_again);
-/*
- * The same, and tcp_timer_rearm of it, for fast.c: nothing was in flight before, one range is, and nothing is
- * owed, backed off, lost, SACKed or probed for.
- */
+/* The same and tcp_timer_rearm, for fast.c: the one range in flight, nothing owed, backed off, lost or SACKed. */
 void tcp_timer_first(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 /* The tick, in ms, at which a delay in us from now has passed. */
 uint32_t tcp_timer_due(const struct tcp *t, uint64_t delay_us);
