@@ -169,11 +169,12 @@ void engine_drain_conn(struct engine *e, struct tcp_conn *c)
 	engine_detach_handler(e, c, PIER_CLOSE_SHUTDOWN);
 }
 
-static void leave(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
+/* What is over for both sides ends: it is gone when this pass is through with it, not in the next one. */
+static void conclude(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 {
-	struct tcp *t = &e->tcp;
+	const bool listed = w->on_ready;
 
-	w->burst_acks = 0;
+	w->on_ready = 1;
 	if (unlikely(e->tcp.draining))
 		engine_drain_conn(e, c);
 	if (c->state != TCP_CLOSED && c->flags & TCP_F_OPEN && c->flags & TCP_F_ORPHAN)
@@ -181,7 +182,18 @@ static void leave(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 	if (c->state != TCP_CLOSED)
 		close_unread(e, c, w);
 	if (c->state != TCP_CLOSED)
-		tcp_finish(t, c, w);
+		tcp_finish(&e->tcp, c, w);
+	w->on_ready = listed;
+	if (unlikely(w->events && !listed) && c->state != TCP_CLOSED)
+		tcp_ready(&e->tcp, c, w, 0);
+}
+
+static void leave(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
+{
+	struct tcp *t = &e->tcp;
+
+	w->burst_acks = 0;
+	conclude(e, c, w);
 	if (c->state == TCP_CLOSED) {
 		engine_reap(e, c);
 		return;
