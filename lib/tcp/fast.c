@@ -12,6 +12,7 @@
 #include "pmtu.h"
 #include "push.h"
 #include "rcv.h"
+#include "sndq.h"
 #include "tcp/ecn.h"
 #include "tcp/loss.h"
 #include "tcp/policy.h"

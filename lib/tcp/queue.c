@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "rcv.h"
+#include "sndq.h"
 #include "wire/sum.h"
 
 #define COPY_MAX      4096 /* bytes in one piece of slab memory */
