@@ -202,6 +202,7 @@ void gen_trouble(struct pier_conn *pc, enum pier_trouble what)
 static enum load_error error_of_connect(int err)
 {
 	switch (-err) {
+	case EAGAIN:
 	case EADDRINUSE:
 	case EADDRNOTAVAIL:
 		return LOAD_ERR_no_port;
@@ -236,14 +237,22 @@ bool gen_open(struct gen *g, uint64_t due, uint64_t now)
 	const uint32_t i = g->free[--g->n_free];
 	struct slot *s = &g->slots[i];
 	unsigned int tries = TRIES * g->plan->workers;
+	bool later = false;
 	int err;
 
 	/* A connection that ended in the ring left its slot there. */
 	*s = (struct slot){.state = SLOT_CONNECTING, .start = due, .ready = s->ready};
-	g->c.connects++;
 	do {
 		err = try_tuple(g, i, now, &s->id);
-	} while ((err == -EADDRINUSE || err == -EADDRNOTAVAIL) && --tries);
+		later |= err == -EAGAIN;
+	} while ((err == -EADDRINUSE || err == -EADDRNOTAVAIL || err == -EAGAIN) && --tries);
+	/* A port that rests comes free by itself; where no rate is set, that is soon enough. */
+	if (err && later && !g->plan->o->cps) {
+		g->c.port_waits++;
+		give_back(g, s, true);
+		return false;
+	}
+	g->c.connects++;
 	if (!err) {
 		g->n_connecting++;
 		return true;

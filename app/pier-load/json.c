@@ -90,6 +90,7 @@ static void add_limit(cJSON *to, const struct load_result *r)
 	number(object, "packets_per_burst", load_burst(r));
 	number(object, "turns", (double)r->counted.turns);
 	number(object, "late", (double)r->counted.late);
+	number(object, "port_waits", (double)r->counted.port_waits);
 	number(object, "cycles", (double)r->counted.busy_ticks);
 }
 

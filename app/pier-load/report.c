@@ -114,13 +114,13 @@ static void print_errors(FILE *to, const struct load_result *r)
 
 static void print_limit(FILE *to, const struct load_result *r)
 {
-	char late[64] = "";
-
+	fprintf(to, "  %-14s %s (busy %.0f %%, %.1f packets a burst", "limit",
+		load_bound_texts[load_bound(r)], 100 * load_busy(r), load_burst(r));
 	if (r->counted.late)
-		snprintf(late, sizeof(late), ", %" PRIu64 " starts late by 1 ms or more",
-			 r->counted.late);
-	fprintf(to, "  %-14s %s (busy %.0f %%, %.1f packets a burst%s)\n", "limit",
-		load_bound_texts[load_bound(r)], 100 * load_busy(r), load_burst(r), late);
+		fprintf(to, ", %" PRIu64 " starts late by 1 ms or more", r->counted.late);
+	if (r->counted.port_waits)
+		fprintf(to, ", %" PRIu64 " starts put off for a local port", r->counted.port_waits);
+	fputs(")\n", to);
 }
 
 static void print_plan(FILE *to, const struct load_plan *p, const struct load_result *r)

@@ -13,12 +13,13 @@
 #define BURST_FULL  16.0 /* packets of a burst on average: there were always more waiting */
 #define RATE_NEAR   0.99
 
-const char *const load_bound_words[] = {"schedule", "client", "server", "unclear"};
+const char *const load_bound_words[] = {"schedule", "client", "server", "unclear", "ports"};
 const char *const load_bound_texts[] = {
 	"the rate asked for was reached",
 	"client-bound: pier-load had no time left, the server may be able to do more",
 	"server-bound: pier-load had time left and waited for the server, or for the path to it",
 	"unclear: pier-load had little time left, but found few packets at a time",
+	"client-bound: local ports were in TIME-WAIT; give more addresses, servers or ports",
 };
 
 enum {
@@ -169,6 +170,8 @@ enum load_bound load_bound(const struct load_result *r)
 {
 	if (r->wanted > 0 && per_second(r, r->counted.responses) >= r->wanted * RATE_NEAR)
 		return LOAD_BOUND_SCHEDULE;
+	if (r->counted.port_waits)
+		return LOAD_BOUND_PORTS;
 	if (load_busy(r) <= 1 - IDLE_ENOUGH)
 		return LOAD_BOUND_SERVER;
 	return load_burst(r) >= BURST_FULL ? LOAD_BOUND_CLIENT : LOAD_BOUND_UNCLEAR;

@@ -9,8 +9,9 @@
 enum load_bound {
 	LOAD_BOUND_SCHEDULE, /* the rate that was asked for was reached */
 	LOAD_BOUND_CLIENT,
-	LOAD_BOUND_SERVER,   /* or what is between */
+	LOAD_BOUND_SERVER, /* or what is between */
 	LOAD_BOUND_UNCLEAR,
+	LOAD_BOUND_PORTS, /* the client's: they were in TIME-WAIT */
 };
 
 extern const char *const load_bound_words[], *const load_bound_texts[];

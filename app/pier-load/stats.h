@@ -33,20 +33,21 @@ extern const char *const load_error_names[LOAD_ERRS], *const load_error_helps[LO
 
 /* X(name): counts since the start. */
 #define LOAD_COUNTS(X)                                                                             \
-	X(connects)  /* connections asked for */                                                   \
-	X(opened)    /* established */                                                             \
-	X(closed)    /* of these ended, however */                                                 \
-	X(requests)  /* sent */                                                                    \
-	X(responses) /* complete and right; bulk: connections that moved all their bytes */        \
-	X(failed)    /* requests that will have no answer */                                       \
-	X(rx_bytes)  /* payload */                                                                 \
-	X(tx_bytes)  /* payload taken by TCP */                                                    \
-	X(turns)     /* of the worker's loop */                                                    \
+	X(connects)   /* connections asked for */                                                  \
+	X(port_waits) /* put off: the local ports that were tried are in TIME-WAIT */              \
+	X(opened)     /* established */                                                            \
+	X(closed)     /* of these ended, however */                                                \
+	X(requests)   /* sent */                                                                   \
+	X(responses)  /* complete and right; bulk: connections that moved all their bytes */       \
+	X(failed)     /* requests that will have no answer */                                      \
+	X(rx_bytes)   /* payload */                                                                \
+	X(tx_bytes)   /* payload taken by TCP */                                                   \
+	X(turns)      /* of the worker's loop */                                                   \
 	X(busy_turns)                                                                              \
 	X(received) /* packets, in busy turns */                                                   \
 	X(ticks)    /* time in all turns, and in busy ones */                                      \
 	X(busy_ticks)                                                                              \
-	X(late)     /* starts that were due 1 ms before and more, though a connection was free */
+	X(late) /* starts that were due 1 ms before and more, though a connection was free */
 
 struct load_counts {
 #define X(name) uint64_t name;

@@ -75,7 +75,9 @@ static int choose_port(struct choice *ch, const struct engine_connect *req,
 		ch->tuple.local_port = be16(req->local_port);
 		if (!comes_home(ch))
 			return -EADDRNOTAVAIL;
-		return tuple_free(ch) ? 0 : -EADDRINUSE;
+		if (tuple_free(ch))
+			return 0;
+		return ch->old ? -EAGAIN : -EADDRINUSE;
 	}
 	ch->tuple.local_port = 0;
 	if (!ports_pick(&ch->t->ports, &ch->tuple, sizeof(ch->tuple), (uint16_t)lo, (uint16_t)hi,
@@ -176,6 +178,7 @@ int engine_call_connect(struct pier_conn *from, const struct pier_connect *to, u
 	struct engine *e = from->host;
 	const struct tcp_conn *c = &e->tcp.conn[(uint32_t)from->id];
 	int64_t local = local_index(&e->net, to->local_addr);
+	int err;
 	struct engine_connect req = {
 		.remote_port = to->remote_port,
 		.local = (uint32_t)local,
@@ -186,5 +189,6 @@ int engine_call_connect(struct pier_conn *from, const struct pier_connect *to, u
 	if (local < 0)
 		return -EADDRNOTAVAIL;
 	memcpy(req.remote, to->remote_addr, sizeof(req.remote));
-	return connect_by(e, &e->tcp.version[c->version], &req, id);
+	err = connect_by(e, &e->tcp.version[c->version], &req, id);
+	return err == -EAGAIN ? -EADDRINUSE : err;
 }

@@ -418,6 +418,14 @@ class AgainstPier(unittest.TestCase):
             run = self.good(mode, OURS, '--connections', '3', '--duration', '4', '--bytes', '100k')
             self.assertGreater(run.total['responses'], 3, mode)
 
+    def test_ports_in_time_wait(self):
+        """The client closes: each of fifty ports rests, and the next connection waits for one."""
+        run = self.good('up', OURS, '--connections', '3', '--duration', '3', '--bytes', '1k',
+                        '--local-port-low', '5000', '--local-port-high', '5049')
+        self.assertGreaterEqual(run.total['opened'], 50)
+        self.assertGreater(run.limit['port_waits'], 0, run.text)
+        self.assertEqual(run.limit['bound'], 'ports', run.text)
+
     def test_hold(self):
         run = self.good('hold', OURS, '--connections', '5k', '--duration', '1', '--expect',
                         'open=5k')

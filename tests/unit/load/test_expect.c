@@ -109,6 +109,10 @@ static void limits(void **state)
 	assert_int_equal(load_bound(&r), LOAD_BOUND_CLIENT);
 	r.counted.received = 20;
 	assert_int_equal(load_bound(&r), LOAD_BOUND_UNCLEAR);
+	r.counted.port_waits = 1;
+	assert_int_equal(load_bound(&r), LOAD_BOUND_PORTS);
+	r.wanted = 100000;
+	assert_int_equal(load_bound(&r), LOAD_BOUND_SCHEDULE);
 }
 
 int main(void)

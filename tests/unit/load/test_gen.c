@@ -19,18 +19,24 @@ static struct gen_plan plan = {
 	.request_len = 1, .copies = 1, .response_len = 1, .workers = 1,
 };
 
-static struct gen *start(struct kit *k)
+static struct gen *start_with(struct kit *k, uint32_t slots, uint16_t low, uint16_t high)
 {
 	struct gen *g;
 
 	kit_start(k);
+	request[0] = (char)kit_pattern(0); /* what the kit takes for right */
 	plan.tcp = k->tcp;
-	plan.tcp.port_low = 20000;
-	plan.tcp.port_high = 30000;
-	g = gen_create(&plan, 0, SLOTS);
+	plan.tcp.port_low = low;
+	plan.tcp.port_high = high;
+	g = gen_create(&plan, 0, slots);
 	assert_non_null(g);
 	gen_order(g, GEN_OPENING);
 	return g;
+}
+
+static struct gen *start(struct kit *k)
+{
+	return start_with(k, SLOTS, 20000, 30000);
 }
 
 static void turn(struct kit *k, struct gen *g)
@@ -96,9 +102,48 @@ static void a_slot_is_ready_once(void **state)
 	gen_destroy(g);
 }
 
+/* One request each: the client closes, and its port rests. */
+static void ask_and_close(struct kit *k, struct gen *g, struct kit_peer *p)
+{
+	expect(p, .flags = ACK, .seq = 1, .ack = 1);
+	while (!kit_has(k))
+		turn(k, g);
+	expect(p, .flags = PSH | ACK, .seq = 1, .ack = 1, .len = 1);
+	send_seg(p, .flags = PSH | ACK, .seq = 1, .ack = 2, .len = 1);
+	turn(k, g);
+	expect(p, .flags = FIN | ACK, .seq = 2, .ack = 2);
+	send_seg(p, .flags = FIN | ACK, .seq = 2, .ack = 3);
+	turn(k, g);
+	kit_drain(k);
+}
+
+/* Where no rate is set, a port in TIME-WAIT is waited for; one that is in use is missing. */
+static void ports_that_rest_are_waited_for(void **state)
+{
+	struct kit *k = *state;
+	struct gen *g;
+	uint64_t waits;
+
+	plan.requests = 1;
+	g = start_with(k, 1, 20000, 20000);
+	for (int i = 0; i < 2; i++) {
+		struct kit_peer *p = server(k, g);
+
+		ask_and_close(k, g, p);
+		waits = g->c.port_waits;
+		turn(k, g);
+		assert_true(g->c.port_waits > waits);
+		assert_false(kit_has(k));
+		kit_advance(k, 61 * SEC);
+	}
+	plan.requests = UINT32_MAX;
+	gen_destroy(g);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {KIT_TEST(a_slot_is_ready_once)};
+	const struct CMUnitTest tests[] = {KIT_TEST(a_slot_is_ready_once),
+					   KIT_TEST(ports_that_rest_are_waited_for)};
 
 	return cmocka_run_group_tests(tests, kit_group_setup, NULL);
 }

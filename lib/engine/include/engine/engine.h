@@ -200,7 +200,8 @@ struct engine_connect {
  *   -EINVAL        remote is not a unicast address of another host, or remote_port or version is bad
  *   -EADDRNOTAVAIL local is no address in use, or every local port of the range is taken, or the
  *                  peer's answers to local_port would come to another worker
- *   -EADDRINUSE    there is a connection of these four already, or one in TIME-WAIT too young
+ *   -EADDRINUSE    there is a connection of these four already
+ *   -EAGAIN        there is one in TIME-WAIT, too young to be reused: later it may (RFC 6191)
  *   -ENETUNREACH   no route, or all paths are in use
  *   -ENOMEM        no record, block or room in the table
  *   -ESHUTDOWN     the engine drains
