@@ -28,7 +28,7 @@ static const struct option server_options[] = {
 	 .help = "when stopping, time for open connections to end before they are reset"},
 	{"reset-time", OPTION_DURATION, AT(reset_time), 0, 3600 * US_PER_SEC, .def = "1m",
 	 .help = "when connections are left after drain, time for their resets to leave, as fast as the ports take "
-		 "them; a second in which no port takes any ends it too; who was not told is counted"},
+		 "them; three seconds in which no port takes any end it too; who was not told is counted"},
 	{"stats-at-exit", OPTION_BOOL, AT(stats_at_exit), .def = "no",
 	 .help = "print every counter that is not zero when the server ends"},
 	{"max-connections", OPTION_U32, AT(max_connections), 0, CONNECTIONS_MAX, .def = "100000",

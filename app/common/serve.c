@@ -254,6 +254,7 @@ static void wait_signal(struct server *s)
 		else if (sig == SIGINT || sig == SIGTERM)
 			break;
 	}
+	order(s, WORKER_OP_DRAIN); /* whoever reads that it stops finds that it takes nothing new */
 	printf("%s: %s: stopping\n", PROGRAM, sig == SIGINT ? "SIGINT" : "SIGTERM");
 }
 

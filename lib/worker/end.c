@@ -3,7 +3,9 @@
  * before the loop does.
  *
  * A port that takes nothing is waited for, but not for ever: STALL after the last packet left, or when the time
- * is up that the request allowed, what is left goes without a word, and is counted.
+ * is up that the request allowed, what is left goes without a word, and is counted. The other end of a link may be
+ * a virtual machine that has no CPU for a second or two. That of this worker may be away, too: of the time between
+ * two turns no more counts than a turn may take.
  */
 #include <rte_cycles.h>
 
@@ -11,7 +13,8 @@
 #include "room.h"
 
 #define STEP	    1024 /* records a turn */
-#define STALL	    US_PER_SEC
+#define STALL	    (3 * US_PER_SEC)
+#define TURN_MOST   (10 * US_PER_MS)
 #define FLUSH_TURNS 256
 #define FLUSH_WAIT  US_PER_SEC /* for the other workers */
 
@@ -38,7 +41,7 @@ static uint64_t waiting(const struct worker *w)
 void worker_end_begin(struct worker *w, uint64_t us)
 {
 	if (!w->end.telling)
-		w->end = (struct worker_end){.telling = true, .dropped = dropped(w), .moved = w->now};
+		w->end = (struct worker_end){.telling = true, .dropped = dropped(w), .turn = w->now};
 	w->end.until = w->now + us;
 }
 
@@ -74,11 +77,10 @@ unsigned int worker_end_turn(struct worker *w)
 	struct worker_end *end = &w->end;
 	const uint64_t sent = w->counters.v[CTR_TX_PACKETS] + w->counters.v[CTR_RELAYED_PACKETS];
 
-	if (sent != end->sent) {
-		end->sent = sent;
-		end->moved = w->now;
-	}
-	if (w->now >= end->until || w->now - end->moved >= STALL)
+	end->stalled = sent != end->sent ? 0 : end->stalled + min_of(w->now - end->turn, TURN_MOST);
+	end->sent = sent;
+	end->turn = w->now;
+	if (w->now >= end->until || end->stalled >= STALL)
 		give_up(w);
 	else if (engine_abort(w->engine, w->now, STEP) && !waiting(w))
 		end->telling = false;

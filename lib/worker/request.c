@@ -15,8 +15,8 @@
 
 #define RING_SIZE  16
 #define WAIT_NS	   50000
-#define WAIT_TURNS 40000 /* of WAIT_NS: two seconds */
-#define WALK_TURNS 1200000 /* a minute: what looks at every record, a hundred million of them */
+/* A minute and more: some look at every record, a hundred million of them; and a worker's CPU may be away. */
+#define WAIT_TURNS 1200000
 
 static void carry_out(struct worker *w, struct worker_msg *m)
 {
@@ -78,15 +78,9 @@ static bool serve_idle(struct worker *w, struct worker_msg *msg)
 	return true;
 }
 
-static unsigned int turns_to_wait(uint32_t op)
-{
-	return op == WORKER_OP_USAGE || op == WORKER_OP_AUDIT ? WALK_TURNS : WAIT_TURNS;
-}
-
 bool worker_request(struct worker *w, struct worker_msg *msg)
 {
 	const struct timespec pause = {.tv_nsec = WAIT_NS};
-	const unsigned int turns = turns_to_wait(msg->op);
 	const uint64_t one = 1, seq = ++w->seq;
 	struct worker_msg m;
 
@@ -97,7 +91,7 @@ bool worker_request(struct worker *w, struct worker_msg *msg)
 		return false;
 	if (write(w->sleep.wake, &one, sizeof(one)) < 0)
 		return false;
-	for (unsigned int i = 0; i < turns; i++) {
+	for (unsigned int i = 0; i < WAIT_TURNS; i++) {
 		while (rte_ring_sc_dequeue_elem(w->replies, &m, sizeof(m)) == 0)
 			if (m.seq == seq) {
 				*msg = m;

@@ -65,7 +65,8 @@ struct worker_end {
 	bool telling;	  /* resets are on their way */
 	uint64_t until;	  /* when they have to be */
 	uint64_t sent;	  /* packets the ports had taken by then */
-	uint64_t moved;	  /* when the last one left */
+	uint64_t turn;	  /* when the last turn was */
+	uint64_t stalled; /* turns since the last one left, in microseconds */
 	uint64_t dropped; /* packets that had not left before */
 	uint64_t untold;  /* peers that had no reset, for want of time */
 };

@@ -235,8 +235,9 @@ class Pier:
         self.net.run(['ip', 'link', 'set', name, 'up'])
 
     def wait_ready(self, net=None, address=SERVER, port=9):
-        """Wait until it answers. What asked is counted to its end: it is no part of what comes then."""
-        probe = (f'import socket; socket.create_connection(("{address}", {port}), 1).close()')
+        """Wait until it answers. What asked is counted from its begin, of which the FIN in answer to one tells, to
+        its end: it is no part of what comes then."""
+        probe = (f'import socket; s = socket.create_connection(("{address}", {port}), 1); s.shutdown(1); s.recv(1)')
         wait_for('pier answers', lambda: self.alive() and not
                  (net or self.net).run(['python3', '-c', probe], check=False).returncode)
         wait_for('the connection is closed', lambda: self.alive() and self.ended())
@@ -316,6 +317,7 @@ class PierCase(unittest.TestCase):
 
     def setUp(self):
         self.pier.alive()
+        self.pier.settle() # what the test before has sent is none of this one's
 
     def test_zz_ends_balanced(self):
         """Last by name: nothing may be left of what the other tests did."""

@@ -1,6 +1,7 @@
 """A crowd of real connections over a memif, from bench_crowd, which remembers nothing of them."""
 import json
 import os
+import re
 import subprocess
 import tempfile
 import unittest
@@ -78,7 +79,8 @@ class Crowd(unittest.TestCase):
         self.assertEqual(self.pier.stop(seconds=60), 0, self.pier.log()[-4000:])
 
     def told(self, n, more, told):
-        """Opened; the server stops by SIGTERM while the crowd looks on. Returns what both say."""
+        """Opened; the server stops by SIGTERM while the crowd looks on. Returns what both say. told: how many
+        hear of it, or what says so of the log."""
         self.start(n, more)
         crowd = self.crowd(n)
         self.phase(crowd, 'opened', n)
@@ -87,6 +89,7 @@ class Crowd(unittest.TestCase):
         crowd.stdin.flush()
         self.assertEqual(self.pier.stop(seconds=120), 0, self.pier.log()[-4000:])
         said = json.loads(crowd.stdout.readline())
+        told = told if isinstance(told, int) else told(self.pier.log())
         # What stands in the link's ring when its end is closed is lost with it: the server waits, not for ever.
         self.assertTrue(told - RING <= said['told'] <= told, (said, self.pier.log()[-4000:]))
         self.assertEqual(said['of'], n)
@@ -113,9 +116,14 @@ class Crowd(unittest.TestCase):
         self.assertRegex(log, r'tx_rsts +120000 ')
 
     def test_no_time_to_tell_anyone(self):
-        _, log = self.told(100000, 'drain = 0s\nreset-time = 0s\n', 0)
-        self.assertIn('not all peers were told: 100000 were not reset', log)
-        self.assertRegex(log, r'conn_untold +100000 ')
+        def orphans(log):
+            """Those beyond max-orphans are reset while it drains: how many, is a matter of when that is over."""
+            return int((re.search(r'(?m)^orphans_reset +(\d+) ', log) or [0, 0])[1])
+        _, log = self.told(100000, 'drain = 0s\nreset-time = 0s\n', orphans)
+        untold = 100000 - orphans(log)
+        self.assertGreater(untold, 50000)
+        self.assertIn(f'not all peers were told: {untold} were not reset', log)
+        self.assertRegex(log, rf'conn_untold +{untold} ')
 
     def test_more_than_there_is_room_for(self):
         """The last SYNs are answered by cookies, which promise nothing: some of those who complete them

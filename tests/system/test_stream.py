@@ -90,8 +90,9 @@ class Stream(PierCase):
         run = self.net.run(['nc', '-v', '-N', '-w', '60', SERVER, '81'], check=False)
         self.assertRegex(run.stderr, re.compile('refused', re.I))
         after = self.pier.stats()
-        self.assertEqual(after['rx_closed_port'] - before['rx_closed_port'], 1)
-        self.assertEqual(after['tx_rsts'] - before['tx_rsts'], 1)
+        # One SYN; more if the answer takes longer than the kernel waits.
+        self.assertGreaterEqual(after['rx_closed_port'] - before['rx_closed_port'], 1)
+        self.assertEqual(after['tx_rsts'] - before['tx_rsts'], after['rx_closed_port'] - before['rx_closed_port'])
 
     def test_ping(self):
         before = self.pier.stats()['icmp_echo_rx']

@@ -120,10 +120,10 @@ struct worker_msg {
 static_assert(sizeof(struct worker_msg) % 4 == 0, "messages travel by value in an rte_ring");
 
 /*
- * Have the worker carry out msg, at the end of one of its turns, and wait for the answer in msg,
- * two seconds at most; a minute for usage and audit, which look at every record and are for a
- * worker whose clients are gone. A worker that does not run is served by the caller's thread. False: no
- * answer in time; msg is untouched, the request may still be carried out.
+ * Have the worker carry out msg, at the end of one of its turns, and wait for the answer in msg, a few
+ * minutes at most: in some of which a handler may hang, or a virtual CPU be away. Usage and audit look at
+ * every record and are for a worker whose clients are gone. A worker that does not run is served by the
+ * caller's thread. False: no answer in time; msg is untouched, the request may still be carried out.
  */
 bool worker_request(struct worker *w, struct worker_msg *msg);
 
