@@ -34,7 +34,8 @@ static void __attribute__((noreturn)) usage(void)
 {
 	fprintf(stderr, "usage: bench_link (--ring | --memif SOCKET [--client]) [--kind KIND] "
 		"[--serve WHAT] [--connections N] [--flight N] [--window N] [--body BYTES] "
-		"[--message BYTES] [--plain] [--tolerant] [--linger] [--seconds S] [--warm S] [--rate R]\n"
+		"[--message BYTES] [--plain] [--tolerant] [--linger] [--seconds S] [--warm S] [--rate R] "
+		"[--work NS]\n"
 		"KIND: echo request short push pull forward\n"
 		"WHAT: echo http short discard chargen macswap 5tswap\n");
 	exit(2);
@@ -94,6 +95,7 @@ static const struct {
 	{"--seconds", NUMBERS, offsetof(struct link_options, seconds), true},
 	{"--warm", NUMBERS, offsetof(struct link_options, warm), true},
 	{"--rate", NUMBERS, offsetof(struct link_options, rate), true},
+	{"--work", NUMBERS, offsetof(struct link_options, work), true},
 };
 
 static void set_number(struct link_options *o, unsigned int a, const char *text)

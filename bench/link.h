@@ -26,6 +26,7 @@ struct link_options {
 	bool linger;             /* the client stays until its standard input ends */
 	double seconds, warm;
 	double rate;             /* units a second, open loop; 0: closed loop */
+	double work;             /* nanoseconds that the handler takes besides, each time it has data */
 };
 
 /*

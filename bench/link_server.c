@@ -21,6 +21,11 @@
 
 #define SAMPLE_S 0.02
 
+/* A handler that takes longer: the one it is made from, and the cycles that it waits. */
+static struct pier_handler slow;
+static const struct pier_handler *slow_of;
+static uint64_t slow_cycles;
+
 struct pier {
 	struct server server;
 	struct worker *worker;
@@ -34,12 +39,33 @@ double link_now(void)
 	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
-void link_server_init(struct link_server *s)
+static size_t slow_data(struct pier_conn *c, const struct pier_slice *s, unsigned int n)
+{
+	const uint64_t end = rte_rdtsc() + slow_cycles;
+
+	while (rte_rdtsc() < end)
+		;
+	return slow_of->data(c, s, n);
+}
+
+static const struct pier_handler *handler_for(const struct link_options *o)
 {
 	static const struct pier_handler *const handlers[] = {
 		[SERVE_ECHO] = &handler_echo, [SERVE_HTTP] = &handler_http,
 		[SERVE_SHORT] = &handler_http, [SERVE_DISCARD] = &handler_discard,
 		[SERVE_CHARGEN] = &handler_chargen};
+
+	if (o->work == 0)
+		return handlers[o->serve];
+	slow_of = handlers[o->serve];
+	slow = *slow_of;
+	slow.data = slow_data;
+	slow_cycles = (uint64_t)(o->work * (double)rte_get_tsc_hz() / 1e9);
+	return &slow;
+}
+
+void link_server_init(struct link_server *s)
+{
 	const struct link_options *o = s->opt;
 	const char *settings[] = {"body-size", NULL, "requests",
 				  o->serve == SERVE_SHORT ? "1" : "0", NULL};
@@ -56,8 +82,8 @@ void link_server_init(struct link_server *s)
 		return;
 	snprintf(body, sizeof(body), "%u", o->body);
 	settings[1] = body;
-	plan.handler = handlers[o->serve];
-	if (plan.handler == &handler_http) {
+	plan.handler = handler_for(o);
+	if (o->serve == SERVE_HTTP || o->serve == SERVE_SHORT) {
 		plan.settings = settings;
 		plan.body = o->body;
 	}

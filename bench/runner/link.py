@@ -12,6 +12,7 @@ ETH, HEADERS = 14, 66
 TRAFFIC = {
     "short": ("short", ["--tolerant"], "connections/s"),
     "short_plain": ("short", ["--tolerant", "--plain"], "connections/s"),
+    "short_work": ("short", ["--tolerant", "--work", "10000"], "connections/s"),
     "request": ("request", [], "requests/s"),
     "request_plain": ("request", ["--plain"], "requests/s"),
     "echo": ("echo", [], "packets/s"),

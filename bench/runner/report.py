@@ -25,7 +25,8 @@ NOPORT = {
     "short_plain": "Short HTTP connection, client without timestamps and SACK",
 }
 LINES = {
-    "short": "Short HTTP connections", "short_plain": "the same, client without timestamps and SACK",
+    "short": "Short HTTP connections", "short_work": "the same, 10 microseconds of work for each",
+    "short_plain": "the same, client without timestamps and SACK",
     "request": "HTTP requests, kept alive", "request_plain": "the same, without timestamps and SACK",
     "echo": "Echo, 64 bytes", "swap": "5tswap (our loop), 64 bytes", "macswap": "macswap (our loop)",
     "testpmd_macswap": "testpmd macswap, 64 bytes", "testpmd_5tswap": "testpmd 5tswap, 64 bytes",

@@ -80,14 +80,15 @@ def latency(ctx):
 
 # A client's tuples and connections: more than can be answered in the time, so that it never waits for
 # the server. The server has room for fewer.
-CLIENT = {"short": "2000000", "request": "8192"}
-SERVER = {"short": "50000", "request": "8192"}
+CLIENT = {"short": "2000000", "short_work": "2000000", "request": "8192"}
+SERVER = {"short": "50000", "short_work": "50000", "request": "8192"}
 
 
 def offered(ctx, key, rate):
     kind, extra, _ = link.TRAFFIC[key]
-    args = ["--kind", kind, *(e for e in extra if e != "--tolerant"), "--tolerant", "--warm", "1", "--seconds", str(max(ctx.seconds, 0.5))]
-    server = link.serve(ctx, [ctx.program("bench_link"), "--memif", ctx.socket(), "--kind", kind,
+    both = ["--kind", kind, *(e for e in extra if e != "--tolerant")]
+    args = [*both, "--tolerant", "--warm", "1", "--seconds", str(max(ctx.seconds, 0.5))]
+    server = link.serve(ctx, [ctx.program("bench_link"), "--memif", ctx.socket(), *both,
                               "--connections", SERVER[key]])
     value, own, watch = link.measured(ctx, server, [*args, "--connections", CLIENT[key], "--rate",
                                                     str(rate)])
@@ -102,7 +103,7 @@ def offered(ctx, key, rate):
 def overload(ctx):
     link.need_two(ctx)
     result = {}
-    for key in ctx.options.names or ("short", "request"):
+    for key in ctx.options.names or ("short", "short_work", "request"):
         full = rate_of(link.over_memif, ctx, key)
         runs = {f"{key} at {f} of {full:.0f}/s": lambda k=key, f=f: offered(ctx, k, full * f)
                 for f in OFFERED}
