@@ -44,7 +44,7 @@ static void lookup_init(struct lookup *l, uint32_t n)
 		l->key.k[i] = 0x9e3779b97f4a7c15ull * (i + 1);
 	mem = worker_alloc(&l->memory, bytes, "table");
 	l->records = worker_alloc(&l->memory, (size_t)n * RECORD, "records");
-	if (!mem || !l->records || flow_table_init(&l->table, mem, n))
+	if (!mem || !l->records || flow_table_init(&l->table, mem, n, n))
 		bench_die("no memory for a table of %u", n);
 	for (uint32_t i = 0; i < n; i++) {
 		*record(l, i) = tuple(i);
@@ -74,7 +74,7 @@ static unsigned int lookup_burst(const struct lookup *l, const struct flow_tuple
 		if (entry[i] != FLOW_NONE)
 			prefetch(record(l, flow_entry_index(entry[i])));
 		if (unlikely(cursor[i].mask))
-			prefetch(record(l, flow_entry_index(flow_table_peek(&cursor[i]))));
+			prefetch(record(l, flow_entry_index(flow_table_peek(&l->table, &cursor[i]))));
 	}
 	for (unsigned int j = 0; j < k; j++) {
 		entry[late[j]] = flow_table_next(&l->table, &cursor[late[j]]);

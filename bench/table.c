@@ -118,7 +118,7 @@ static void make(struct sides *s, uint32_t n)
 		s->key.k[i] = 0x9e3779b97f4a7c15ull * (i + 1);
 	mem = worker_alloc(&s->memory, flow_table_bytes(n), "table");
 	s->records = worker_alloc(&s->memory, (size_t)n * RECORD, "records");
-	if (!mem || !s->records || flow_table_init(&s->table, mem, n))
+	if (!mem || !s->records || flow_table_init(&s->table, mem, n, n))
 		bench_die("no memory for a table of %u", n);
 	p.socket_id = make_heap(s);
 	s->hash = rte_hash_create(&p);
@@ -154,7 +154,7 @@ static unsigned int ours(const struct sides *s, const struct flow_tuple *tuples)
 		if (entry[i] != FLOW_NONE)
 			prefetch(record(s, flow_entry_index(entry[i])));
 		if (unlikely(cursor[i].mask))
-			prefetch(record(s, flow_entry_index(flow_table_peek(&cursor[i]))));
+			prefetch(record(s, flow_entry_index(flow_table_peek(&s->table, &cursor[i]))));
 	}
 	for (unsigned int j = 0; j < k; j++) {
 		entry[late[j]] = flow_table_next(&s->table, &cursor[late[j]]);

@@ -259,7 +259,8 @@ static bool init_tables(struct engine *e, const struct engine_config *cfg, uint6
 			   err, errlen);
 	if (!ok)
 		return false;
-	flow_table_init(&t->table, table, table_entries(cfg));
+	flow_table_init(&t->table, table, table_entries(cfg),
+			max_of(cfg->max_connections, small_records(cfg)));
 	slab_init(&t->slab, region, blocks, book);
 	wheel_init(&t->wheel, chunks, wheel, ms_of(now));
 	wheel_set_prefetch(&t->wheel, tcp_timer_bring);

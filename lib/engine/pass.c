@@ -132,7 +132,7 @@ static void look_ahead(struct engine *e, struct pkt_facts **seg, unsigned int n)
 		}
 		add_record(&lines, t, seg[i]->entry);
 		/* One in fifty meets another's tag first; its own record is not to be waited for. */
-		add_record(&lines, t, flow_table_peek(&cur));
+		add_record(&lines, t, flow_table_peek(&t->table, &cur));
 	}
 	prefetch_records(&lines);
 	lines.n = 0;

@@ -15,6 +15,7 @@
 #define LOAD_NUM   17  /* load 17/20 = 0.85 */
 #define LOAD_DEN   20
 #define NO_PARENT  UINT16_MAX
+#define TAG_BITS   16 /* of the hash, the lowest */
 
 /* A bucket to look for room in; it was reached through an entry of another. */
 struct node {
@@ -37,11 +38,23 @@ size_t flow_table_bytes(uint32_t n_entries)
 	return buckets_for(n_entries) * sizeof(struct flow_bucket);
 }
 
-int flow_table_init(struct flow_table *t, void *mem, uint32_t n_entries)
+/* Bits of an entry that no index up to index_max uses, but not those that make the tag. */
+static uint32_t spare_bits(uint32_t index_max)
 {
-	if (!flow_table_bytes(n_entries) || !mem || (uintptr_t)mem % CACHE_LINE)
+	unsigned int used = TAG_BITS;
+
+	while (index_max >> used)
+		used++;
+	return FLOW_INDEX_MAX & ~((1u << used) - 1);
+}
+
+int flow_table_init(struct flow_table *t, void *mem, uint32_t n_entries, uint32_t index_max)
+{
+	if (!flow_table_bytes(n_entries) || index_max > FLOW_INDEX_MAX || !mem ||
+	    (uintptr_t)mem % CACHE_LINE)
 		return -EINVAL;
-	*t = (struct flow_table){.buckets = mem, .n_buckets = buckets_for(n_entries)};
+	*t = (struct flow_table){
+		.buckets = mem, .n_buckets = buckets_for(n_entries), .spare = spare_bits(index_max)};
 	return 0;
 }
 
@@ -180,7 +193,7 @@ int flow_table_insert(struct flow_table *t, uint64_t hash, uint32_t entry)
 	const uint32_t b[2] = {b1, flow_table_alternate(t, b1, tag)};
 	int which = 0, slot;
 
-	assert(flow_entry_type(entry) != 0);
+	assert(flow_entry_type(entry) != 0 && !(entry & t->spare));
 	if (slot_free(t, b[0]) < 0 && !send_home(t, b[0]))
 		which = slot_free(t, b[1]) >= 0 ? 1 : make_room(t, b);
 	if (unlikely(which < 0))
@@ -188,7 +201,7 @@ int flow_table_insert(struct flow_table *t, uint64_t hash, uint32_t entry)
 	slot = slot_free(t, b[which]);
 	if (slot < 0) /* which says otherwise; the compiler cannot know */
 		__builtin_unreachable();
-	slot_set(t, b[which], (unsigned int)slot, tag, entry, which == 1);
+	slot_set(t, b[which], (unsigned int)slot, tag, entry | flow_table_more(t, hash), which == 1);
 	t->count++;
 	t->version++;
 	return 0;
@@ -220,10 +233,10 @@ bool flow_table_replace(struct flow_table *t, uint64_t hash, uint32_t old_entry,
 {
 	struct flow_cursor c;
 
-	assert(flow_entry_type(new_entry) != 0);
+	assert(flow_entry_type(new_entry) != 0 && !(new_entry & t->spare));
 	if (!locate(t, hash, old_entry, &c))
 		return false;
-	t->buckets[c.bucket - t->buckets].entry[c.slot] = new_entry;
+	t->buckets[c.bucket - t->buckets].entry[c.slot] = new_entry | c.more;
 	t->version++;
 	return true;
 }
@@ -236,7 +249,7 @@ bool flow_table_walk(const struct flow_table *t, uint32_t *cursor, uint32_t n,
 
 		for (unsigned int slot = 0; slot < FLOW_SLOTS; slot++)
 			if (b->tag[slot])
-				visit(arg, b->entry[slot]);
+				visit(arg, b->entry[slot] & ~t->spare);
 	}
 	return *cursor < t->n_buckets;
 }

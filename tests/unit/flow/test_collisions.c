@@ -98,7 +98,7 @@ static void fill(uint64_t (*hash)(const struct flow_key *, const struct flow_tup
 	for (unsigned int i = 0; i < 8; i++)
 		key.k[i] = (k + i + 1) * 0x9e3779b97f4a7c15ull;
 	memset(mem, 0, flow_table_bytes(MANY));
-	assert_int_equal(flow_table_init(&t, mem, MANY), 0);
+	assert_int_equal(flow_table_init(&t, mem, MANY, MANY), 0);
 	assert_true(find_kernel(kernel) >= 16);
 	for (uint32_t i = 0; i < MANY; i++) {
 		struct flow_tuple u = tuple_of(kernel, i, &rss);
@@ -146,7 +146,7 @@ static void test_without_a_key(void **state)
 	uint32_t n = 0;
 
 	memset(mem, 0, flow_table_bytes(1000));
-	assert_int_equal(flow_table_init(&t, mem, 1000), 0);
+	assert_int_equal(flow_table_init(&t, mem, 1000, 1000), 0);
 	while (n < 1000 && !flow_table_insert(&t, unkeyed(NULL, NULL), flow_entry(FLOW_CONN, n)))
 		n++;
 	assert_int_equal(n, 24);

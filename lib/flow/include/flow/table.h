@@ -1,7 +1,9 @@
 /*
  * The connection table: from a tuple's 64-bit hash to {type, index} of a record.
  *
- * A bucket is one cache line of 12 slots, each a one-byte tag of the hash and the entry. An entry
+ * A bucket is one cache line of 12 slots, each a one-byte tag of the hash and the entry. Where indexes
+ * are small, the bits of an entry that they leave hold more of the hash: a tag alone sends one lookup in 25
+ * of what is not there to a record, with those of a hundred million it is one in 200. An entry
  * lies in one of two buckets; either follows from the other and the tag, so that an insertion can
  * move entries aside without reading a record (partial-key cuckoo hashing). A bucket knows how many
  * of its entries had to go to their second bucket: a lookup reads a second line only where that is
@@ -67,6 +69,7 @@ static_assert(offsetof(struct flow_bucket, entry) == 16, "tags and counts are on
 struct flow_table {
 	struct flow_bucket *buckets;
 	uint32_t n_buckets; /* even */
+	uint32_t spare;     /* bits of an entry above its index and below its type: of the hash */
 	uint32_t count;     /* entries */
 	uint32_t displaced; /* of them, those in their second bucket */
 	uint32_t max_depth;  /* longest chain of moves that made room in two full buckets */
@@ -78,6 +81,7 @@ struct flow_table {
 struct flow_cursor {
 	const struct flow_bucket *bucket;
 	uint32_t mask; /* slots of bucket still to offer */
+	uint32_t more; /* of the hash: what the entry has in the table's spare bits */
 	uint8_t tag;
 	uint8_t slot;  /* of bucket: the candidate offered last */
 	bool last;     /* the other bucket has been read, or need not be */
@@ -91,10 +95,11 @@ size_t flow_table_bytes(uint32_t n_entries);
 
 /*
  * An empty table in mem: flow_table_bytes(n_entries) bytes, the caller's, zeroed, and not touched here,
- * so that they are committed bucket by bucket as connections come. 0, or -EINVAL: n_entries out of
- * range or mem not aligned to a cache line.
+ * so that they are committed bucket by bucket as connections come. No entry may have an index above
+ * index_max, at most FLOW_INDEX_MAX. 0, or -EINVAL: n_entries or index_max out of range or mem not aligned to
+ * a cache line.
  */
-int flow_table_init(struct flow_table *t, void *mem, uint32_t n_entries);
+int flow_table_init(struct flow_table *t, void *mem, uint32_t n_entries, uint32_t index_max);
 
 /*
  * Add an entry. Same entry twice under one hash is the caller's error and not noticed. 0, or
@@ -134,7 +139,7 @@ static inline uint32_t flow_table_max_depth(const struct flow_table *t)
 	return t->max_depth;
 }
 
-/* Bits 63-32 of the hash choose the first bucket, bits 15-0 the tag; any n_buckets will do. */
+/* Bits 63-32 of the hash choose the first bucket, bits 15-0 the tag, 29-16 what fills spare bits. */
 static inline uint32_t flow_table_bucket(const struct flow_table *t, uint64_t hash)
 {
 	return (uint32_t)((hash >> 32) * t->n_buckets >> 32);
@@ -143,6 +148,11 @@ static inline uint32_t flow_table_bucket(const struct flow_table *t, uint64_t ha
 static inline uint8_t flow_table_tag(uint64_t hash)
 {
 	return (uint8_t)(1 + ((hash & 0xffff) * 255 >> 16));
+}
+
+static inline uint32_t flow_table_more(const struct flow_table *t, uint64_t hash)
+{
+	return (uint32_t)hash & t->spare;
 }
 
 /*
@@ -190,6 +200,52 @@ static inline uint32_t flow_match(const struct flow_bucket *b, uint8_t tag)
 #endif
 }
 
+/*
+ * Bit per slot with this tag whose entry's spare bits are more. Without a branch: which slots match is
+ * known when the line is there, and what was guessed before would be thrown away with all that follows.
+ */
+static inline uint32_t flow_candidates_portable(const struct flow_bucket *b, uint8_t tag,
+						uint32_t more, uint32_t spare)
+{
+	uint32_t m = 0;
+
+	for (unsigned int i = 0; i < FLOW_SLOTS; i++)
+		m |= (uint32_t)((b->entry[i] & spare) == more) << i;
+	return m & flow_match_portable(b, tag);
+}
+
+#ifdef __SSE2__
+static inline __m128i flow_more_sse2(const struct flow_bucket *b, unsigned int i, __m128i more,
+				     __m128i spare)
+{
+	const __m128i e = _mm_load_si128((const __m128i *)b->entry + i);
+
+	return _mm_cmpeq_epi32(_mm_and_si128(e, spare), more);
+}
+
+static inline uint32_t flow_candidates_sse2(const struct flow_bucket *b, uint8_t tag, uint32_t more,
+					    uint32_t spare)
+{
+	const __m128i m = _mm_set1_epi32((int)more), s = _mm_set1_epi32((int)spare);
+	const __m128i line = _mm_load_si128((const __m128i *)b);
+	const __m128i eq = _mm_cmpeq_epi8(line, _mm_set1_epi8((char)tag));
+	const __m128i low = _mm_packs_epi32(flow_more_sse2(b, 0, m, s), flow_more_sse2(b, 1, m, s));
+	const __m128i high = _mm_packs_epi32(flow_more_sse2(b, 2, m, s), _mm_setzero_si128());
+
+	return (uint32_t)_mm_movemask_epi8(_mm_and_si128(eq, _mm_packs_epi16(low, high)));
+}
+#endif
+
+static inline uint32_t flow_candidates(const struct flow_bucket *b, uint8_t tag, uint32_t more,
+				       uint32_t spare)
+{
+#ifdef __SSE2__
+	return flow_candidates_sse2(b, tag, more, spare);
+#else
+	return flow_candidates_portable(b, tag, more, spare);
+#endif
+}
+
 /* Fetch the line where a lookup of hash begins. */
 static inline void flow_table_prefetch(const struct flow_table *t, uint64_t hash)
 {
@@ -211,13 +267,13 @@ static inline uint32_t flow_table_next(const struct flow_table *t, struct flow_c
 			return FLOW_NONE;
 		c->last = true;
 		c->bucket = flow_table_other(t, c);
-		c->mask = flow_match(c->bucket, c->tag) & c->bucket->second;
+		c->mask = flow_candidates(c->bucket, c->tag, c->more, t->spare) & c->bucket->second;
 		if (!c->mask)
 			return FLOW_NONE;
 	}
 	c->slot = (uint8_t)__builtin_ctz(c->mask);
 	c->mask &= c->mask - 1;
-	return c->bucket->entry[c->slot];
+	return c->bucket->entry[c->slot] & ~t->spare;
 }
 
 /* A lookup's beginning: what hash finds in its first bucket is still to be offered. */
@@ -226,7 +282,9 @@ static inline void flow_table_start(const struct flow_table *t, uint64_t hash,
 {
 	c->bucket = &t->buckets[flow_table_bucket(t, hash)];
 	c->tag = flow_table_tag(hash);
-	c->mask = flow_match(c->bucket, c->tag) & ~(uint32_t)c->bucket->second;
+	c->more = flow_table_more(t, hash);
+	c->mask = flow_candidates(c->bucket, c->tag, c->more, t->spare) &
+		  ~(uint32_t)c->bucket->second;
 	c->last = c->bucket->displaced == 0;
 }
 
@@ -242,9 +300,9 @@ static inline uint32_t flow_table_first(const struct flow_table *t, uint64_t has
 }
 
 /* The candidate that flow_table_next would offer next, if it is in the same bucket, or FLOW_NONE. */
-static inline uint32_t flow_table_peek(const struct flow_cursor *c)
+static inline uint32_t flow_table_peek(const struct flow_table *t, const struct flow_cursor *c)
 {
-	return c->mask ? c->bucket->entry[__builtin_ctz(c->mask)] : FLOW_NONE;
+	return c->mask ? c->bucket->entry[__builtin_ctz(c->mask)] & ~t->spare : FLOW_NONE;
 }
 
 /*
