@@ -36,7 +36,7 @@ static inline bool calm(const struct tcp_work *w)
 	return !w->recovery && !w->probe && !w->keepalive_probe && !w->rto_recovery &&
 	       !w->override && !w->undo && !w->tlp_send && !w->tlp_out && !w->ecn_wait && !w->frto &&
 	       !w->syn && !w->urgent_in && !w->urgent_out &&
-	       !(w->lost | w->sacked | w->dup_credit | w->dup_acks | w->ptb_mtu | w->guesses);
+	       !(w->lost | w->sacked | w->dup_credit | w->dup_acks | w->ptb_mtu | w->guesses | w->quick);
 }
 
 /* The receive queue has at most what this burst brought, in line; nothing lies behind a gap. */

@@ -187,12 +187,14 @@ static void unacceptable(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 		w->dsack_end = f->seq + f->payload_len;
 	}
 	count(t->ctr, old ? CTR_RX_OLD_DATA : CTR_RX_OUT_OF_WINDOW);
-	if (old)
+	if (old) {
+		w->quick = TCP_QUICK_ACKS;
 		answer_copy(t, m, f, c);
-	else if (empty && keepalive)
+	} else if (empty && keepalive) {
 		tcp_keepalive_ack(t, c, m);
-	else
+	} else {
 		tcp_challenge_ack(t, c, m, empty);
+	}
 }
 
 /* Everything before the ACK field; true if the segment goes on. */

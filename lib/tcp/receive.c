@@ -138,6 +138,7 @@ static bool take_with_gap(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 
 static void ack_soon(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
+	w->quick = TCP_QUICK_ACKS;
 	if (w->burst_acks < TCP_BURST_ACKS) {
 		w->burst_acks++;
 		count(t->ctr, CTR_TX_DUP_ACKS);
@@ -211,12 +212,17 @@ static void fin_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	}
 }
 
-/* One ACK a burst, or every second segment across bursts (RFC 9293 section 3.8.6.3). */
+/*
+ * One ACK a burst, or every second segment across bursts (RFC 9293 section 3.8.6.3). Where segments are lost
+ * ACKs are too, and a window is small: then each segment, or what was left of a window would wait for the
+ * delayed ACK, and the loss of the one ACK of a round would be a timeout.
+ */
 static void ack_policy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool filled)
 {
 	if (w->segs_unacked < UINT8_MAX)
 		w->segs_unacked++;
-	if (filled || w->segs_unacked >= 2) {
+	if (filled || w->quick || w->segs_unacked >= 2) {
+		w->quick -= w->quick > 0;
 		w->ack_now = 1;
 	} else if (!w->delack) {
 		w->delack = 1;

@@ -121,6 +121,7 @@ static bool draw_pressure(struct sim *s)
 	if (c->loss + c->to_bad + c->ack_loss + c->reorder + c->corrupt > 0 ||
 	    c->thin || !wire_chance(&s->wire, 0.3))
 		return false;
+	s->wire.link[SERVER].conf.queue = 0; /* nor is lost for want of room */
 	sim_at(s, 0, set_pressure, 1);
 	sim_at(s, wire_range(&s->wire, 1, 500 * MS), set_pressure, 0);
 	return true;

@@ -92,16 +92,18 @@ static bool unread(const struct sim *s, const struct end *e)
 }
 
 /*
- * Twice the current timeout is what all timeouts before it add up to; the tail-loss probe before the
- * first comes on top (RFC 8985 section 7.2).
+ * The timeouts up to the current one, which double as far as they may, and the first once more, for what put it
+ * off; the tail-loss probe before it comes on top (RFC 8985 section 7.2).
  */
 static uint64_t patience(const struct tcp *t, const struct tcp_conn *c)
 {
 	const struct tcp_work *w = tcp_work_of(t, c);
 	unsigned int backoff = w->timer == TCP_TIMER_PERSIST ? c->probes : c->backoff;
-	uint64_t rto = rtt_backoff(tcp_rto(t, c), backoff, tcp_opts_of(t, c)->rto_max);
+	uint64_t all = tcp_rto(t, c);
 
-	return max_of(STALL_US, 2 * rto) + 2ull * w->rtt.srtt_us;
+	for (unsigned int i = 0; i <= backoff; i++)
+		all += rtt_backoff(tcp_rto(t, c), i, tcp_opts_of(t, c)->rto_max);
+	return max_of(STALL_US, all) + 2ull * w->rtt.srtt_us;
 }
 
 static void check_progress(struct sim *s, struct end *e)

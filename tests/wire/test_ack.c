@@ -213,6 +213,45 @@ static void ACK_04_holes_at_once(void **s)
 }
 
 /* All orders of 6 overlapping segments. */
+/* n segments of 1000 octets, each in a burst of its own, from seq on: which of them were acknowledged at once. */
+static uint32_t acked_at_once(struct kit_peer *p, uint32_t seq, unsigned int n)
+{
+	uint32_t which = 0;
+
+	for (unsigned int i = 0; i < n; i++, seq += 1000) {
+		send_seg(p, .flags = ACK, .seq = seq, .ack = 1, .len = 1000);
+		if (kit_has(p->k)) {
+			expect(p, .flags = ACK, .seq = 1, .ack = seq + 1000);
+			which |= 1u << i;
+		}
+		kit_quiet(p->k);
+	}
+	return which;
+}
+
+/*
+ * Where one segment was out of place or came twice, the next 16 are acknowledged one by one, that in the gap
+ * among them: the path loses ACKs as well, and the sender's window is small. Then it is every second again.
+ */
+static void one_by_one_after_a_loss(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p;
+
+	k->conf.mbuf_share = 1000; /* what comes in is measured: no rest between two segments */
+	p = kit_plain(k);
+	assert_int_equal(acked_at_once(p, 1, 4), 0xa);
+	send_seg(p, .flags = ACK, .seq = 5001, .ack = 1, .len = 1000);
+	expect(p, .flags = ACK, .seq = 1, .ack = 4001);
+	send_seg(p, .flags = ACK, .seq = 4001, .ack = 1, .len = 1000);
+	expect(p, .flags = ACK, .seq = 1, .ack = 6001);
+	assert_int_equal(acked_at_once(p, 6001, 19), 0x57fff);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 1000);
+	expect(p, .flags = ACK, .seq = 1, .ack = 25001);
+	assert_int_equal(acked_at_once(p, 25001, 20), 0xaffff);
+	kit_silence(k, SEC);
+}
+
 static void ACK_06_any_order(void **s)
 {
 	static const struct {
@@ -672,6 +711,7 @@ int main(void)
 		KIT_TEST(ACK_02_after_our_fin),
 		KIT_TEST(ACK_03_after_the_burst),
 		KIT_TEST(ACK_04_holes_at_once),
+		KIT_TEST(one_by_one_after_a_loss),
 		KIT_TEST(ACK_06_any_order),
 		KIT_TEST(ACK_07_acknowledging_the_unsent),
 		KIT_TEST(ACK_08_no_ack_of_an_ack),

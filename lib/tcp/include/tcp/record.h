@@ -285,6 +285,7 @@ struct tcp_work {
 	uint8_t segs_unacked;         /* data segments since the last ACK sent */
 	uint8_t dup_acks;
 	uint8_t burst_acks;           /* immediate ACKs in this burst */
+	uint8_t quick;                /* so many data segments more are acknowledged one by one */
 	uint8_t guesses;              /* 0: snd_mss is no guess; else 1 + larger sizes tried */
 	uint8_t rcv_left : 1,         /* the handler left data: what comes is packed */
 		override : 1,         /* the next segment may be small */

@@ -35,6 +35,7 @@
 
 #define TCP_PORTS_MAX   16
 #define TCP_BURST_ACKS  16 /* immediate ACKs of a connection in one burst */
+#define TCP_QUICK_ACKS  16 /* segments acknowledged one by one after one out of place */
 #define TCP_BLOCK_ORDER 4  /* 64 << 4: the hot block's slab class */
 #define TCP_BLOCK_BYTES (SLAB_UNIT << TCP_BLOCK_ORDER)
 #define TCP_LIST_END    UINT32_MAX
