@@ -60,6 +60,9 @@ static unsigned int receive(struct worker *w, struct worker_rx *q)
 
 	if (n == 0)
 		return 0;
+	/* Whatever was said when it was last asked: the answers need not be lost. */
+	if (unlikely(!port_link_up(q->port)) && q->rxq == 0)
+		port_link_poll(q->port);
 	pkt_parse_burst(pkts, w->facts, n, q->port->id, &q->port->cap);
 	count_add(&w->counters, CTR_RX_PACKETS, n);
 	count_add(&w->counters, CTR_RX_BYTES, length(pkts, n));

@@ -265,6 +265,24 @@ static void link_down_drops_at_once(void **state)
 	assert_int_equal(take(RING, &first), 1);
 }
 
+/* A link that came up since it was asked for: what comes from it is answered. */
+static void who_speaks_has_a_link(void **state)
+{
+	uint64_t first = 1;
+
+	assert_int_equal(rte_eth_dev_set_link_down(a.id), 0);
+	port_link_poll(&a);
+	fake.to_send = 1;
+	worker_turn(w);
+	assert_int_equal(counted(CTR_TX_LINK_DOWN), 1);
+	assert_int_equal(rte_eth_dev_set_link_up(a.id), 0);
+	offer(1);
+	fake.to_send = 1;
+	worker_turn(w);
+	assert_int_equal(counted(CTR_TX_LINK_DOWN), 1);
+	assert_int_equal(take(RING, &first), 1);
+}
+
 /* What the device has, within what a received frame has room for. */
 static void engine_hears_of_another_mtu(void **state)
 {
@@ -558,6 +576,7 @@ int main(void)
 		TEST(shortfall_waits_in_order),
 		TEST(refused_head_is_dropped),
 		TEST(link_down_drops_at_once),
+		TEST(who_speaks_has_a_link),
 		TEST(engine_hears_of_another_mtu),
 		TEST(pressure_is_told),
 		TEST(a_busy_worker_is_not_under_pressure),
