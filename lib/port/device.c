@@ -4,15 +4,18 @@
  */
 #include <errno.h>
 #include <net/if.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <rte_alarm.h>
 #include <rte_dev.h>
 #include <rte_errno.h>
 #include <rte_eth_ring.h>
 #include <rte_ring.h>
 
+#include "port/poller.h"
 #include "room.h"
 
 bool port_fail(char *err, size_t errlen, const char *fmt, ...)
@@ -309,9 +312,40 @@ static void ring_pair_put(struct port *p)
 	rings_free(p->ring_pair, 'b');
 }
 
+struct closing {
+	uint16_t id;
+	sem_t done;
+};
+
+static void stop_and_close(void *arg)
+{
+	struct closing *c = arg;
+
+	rte_eth_dev_stop(c->id);
+	rte_eth_dev_close(c->id);
+	sem_post(&c->done);
+}
+
+/*
+ * net_memif gives a link's memory back in the interrupt thread when the other end leaves, and when it is stopped:
+ * at the same time it would do so twice. One thread does one after the other.
+ */
+static void device_close(const struct port *p)
+{
+	struct closing c = {.id = p->id};
+
+	sem_init(&c.done, 0, 0);
+	port_poller_end(); /* that thread waits for those who poll */
+	if (strcmp(p->driver, "net_memif") || rte_eal_alarm_set(1, stop_and_close, &c))
+		stop_and_close(&c);
+	while (sem_wait(&c.done)) /* a signal */
+		;
+	sem_destroy(&c.done);
+}
+
 void device_put(struct port *p)
 {
-	rte_eth_dev_close(p->id);
+	device_close(p);
 	if (p->ring_pair[0])
 		ring_pair_put(p);
 	else if (p->created && is_vdev(p->name))

@@ -203,10 +203,8 @@ static bool open_device(struct port *p, const struct port_config *cfg, unsigned 
 	    !start_either_way(p, &info, want_intr, pools, err, errlen))
 		return false;
 	fill_cap(p);
-	if (!choose_mac(p, cfg, err, errlen) || !check_room(p, pools, err, errlen)) {
-		rte_eth_dev_stop(p->id);
+	if (!choose_mac(p, cfg, err, errlen) || !check_room(p, pools, err, errlen))
 		return false;
-	}
 	port_link_poll(p);
 	return true;
 }
@@ -234,7 +232,6 @@ bool port_open(const struct port_config *cfg, unsigned int workers, bool want_in
 
 void port_close(struct port *p)
 {
-	rte_eth_dev_stop(p->id);
 	device_put(p);
 }
 

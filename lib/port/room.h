@@ -19,7 +19,7 @@ bool port_fail(char *err, size_t errlen, const char *fmt, ...)
 bool device_get(const struct port_config *cfg, unsigned int queues, struct port *p, char *err,
 		size_t errlen);
 
-/* The opposite: close the device, remove what device_get created. */
+/* The opposite: stop and close the device, remove what device_get created. */
 void device_put(struct port *p);
 
 #endif

@@ -38,7 +38,7 @@ class Crowd(unittest.TestCase):
 
     def crowd(self, *numbers):
         process = subprocess.Popen(['taskset', '-c', CLIENT_CPU, CROWD, self.socket, *map(str, numbers)],
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
         def end():
             if process.poll() is None:
@@ -46,6 +46,12 @@ class Crowd(unittest.TestCase):
             process.communicate()
         self.addCleanup(end)
         return process
+
+    def ended(self, crowd):
+        """It goes in order, also when the server has left the link before."""
+        said = crowd.communicate('\n', timeout=60)[1]
+        self.assertEqual(crowd.returncode, 0, said)
+        self.assertNotIn('Error', said)
 
     def phase(self, process, name, n):
         said = json.loads(process.stdout.readline())
@@ -74,8 +80,7 @@ class Crowd(unittest.TestCase):
         self.phase(crowd, 'answered', n // 100)
         stats = self.pier.stats()
         self.assertEqual(stats['rx_payload_bytes'], n // 100 * 64)
-        crowd.communicate('\n', timeout=60)
-        self.assertEqual(crowd.returncode, 0)
+        self.ended(crowd)
         self.assertEqual(self.pier.stop(seconds=60), 0, self.pier.log()[-4000:])
 
     def told(self, n, more, told):
@@ -94,8 +99,7 @@ class Crowd(unittest.TestCase):
         self.assertTrue(told - RING <= said['told'] <= told, (said, self.pier.log()[-4000:]))
         self.assertEqual(said['of'], n)
         self.assertEqual((said['wrong'], said['strange']), (0, 0), said)
-        crowd.communicate('\n', timeout=30)
-        self.assertEqual(crowd.returncode, 0)
+        self.ended(crowd)
         return said, self.pier.log()
 
     def test_a_server_that_stops_tells_everyone(self):
@@ -140,7 +144,7 @@ class Crowd(unittest.TestCase):
         crowd.stdin.flush()
         said = json.loads(crowd.stdout.readline())
         self.assertEqual((said['answered'], said['wrong']), (room, 0), said)
-        crowd.communicate('\n', timeout=60)
+        self.ended(crowd)
         self.assertEqual(self.pier.stop(seconds=60), 0, self.pier.log()[-4000:])
 
 

@@ -200,7 +200,7 @@ bool port_open_pools(const struct port_config *cfg, unsigned int workers, bool w
  */
 bool port_reta_set(struct port *p, const uint16_t *queue, char *err, size_t errlen);
 
-/* Stop and close; what port_open created is removed. No worker may use the port any more. */
+/* Stop and close; what port_open created is removed. No worker may use the port any more, nor the caller poll. */
 void port_close(struct port *p);
 
 /* "in software", in a sentence about a port. Not AUTO. */
