@@ -102,6 +102,8 @@ void team_open(struct team_kit *k, const struct team_kit_config *cfg)
 
 	memset(k, 0, sizeof(*k));
 	open_kit = k;
+	if (cfg->owners)
+		t.owners = &cfg->owners;
 	t.n = k->n = cfg->workers ? cfg->workers : TEAM_N;
 	k->queues = cfg->queues ? cfg->queues : k->n;
 	k->next_port = 10000;

@@ -39,6 +39,7 @@ struct team_kit_config {
 	enum engine_neighbor neighbor;
 	enum engine_announce announce;
 	uint32_t ring_size;
+	const uint16_t *owners; /* workers in the order in which they get queues; NULL: in turn */
 	enum worker_idle idle;
 	const struct pier_handler *handler; /* NULL: echo */
 	/* Change the open port before the team sees it; NULL. */

@@ -29,6 +29,7 @@ enum fault {
 	REFUSES,   /* takes no indirection table */
 	FORGETS,   /* takes it, and has another */
 	LIES,	   /* hashes as it likes */
+	NO_TCP,	   /* hashes addresses only, it says */
 };
 
 static struct {
@@ -84,7 +85,7 @@ int rte_eth_dev_rss_hash_conf_get(uint16_t port, struct rte_eth_rss_conf *conf)
 		return -ENOTSUP;
 	memcpy(conf->rss_key, nic.key, KEY_LEN);
 	conf->rss_key_len = KEY_LEN;
-	conf->rss_hf = RTE_ETH_RSS_NONFRAG_IPV4_TCP;
+	conf->rss_hf = nic.fault == NO_TCP ? RTE_ETH_RSS_IPV4 : RTE_ETH_RSS_NONFRAG_IPV4_TCP;
 	return 0;
 }
 
@@ -117,12 +118,18 @@ static unsigned int queue_of(const struct frames_flow *f)
 	return nic.reta[rte_softrss(tuple, 3, nic.key) % RETA];
 }
 
-static void open_with(struct team_kit *k, enum fault fault)
+static void open_planned(struct team_kit *k, enum fault fault, const uint16_t *owners)
 {
 	memset(&nic, 0, sizeof(nic));
 	nic.on = true;
 	nic.fault = fault;
-	team_open(k, &(const struct team_kit_config){.neighbor = ENGINE_NEIGHBOR_REFLECT});
+	team_open(k, &(const struct team_kit_config){.neighbor = ENGINE_NEIGHBOR_REFLECT,
+						     .owners = owners});
+}
+
+static void open_with(struct team_kit *k, enum fault fault)
+{
+	open_planned(k, fault, NULL);
 }
 
 /*
@@ -195,10 +202,25 @@ static void lands_at_home(void **state)
 	}
 }
 
+/* The same where the plan gives the queues to others than would get them in turn. */
+static void lands_at_planned_home(void **state)
+{
+	static const uint16_t owners[TEAM_N] = {1, 0};
+	static struct team_kit k;
+
+	open_planned(&k, NONE, owners);
+	assert_int_equal(k.near.plan.steering, PORT_STEER_RSS);
+	assert_int_equal(shower(&k), FLOWS); /* which tells queues from owners */
+	conversations(&k);
+	assert_int_equal(team_counted_all(&k, CTR_HANDOVER_PACKETS), 0);
+	assert_int_equal(team_counted_all(&k, CTR_RSS_MISPLACED), 0);
+	team_close(&k);
+}
+
 /* What the port does not tell or do is done here, and it is known before the first packet. */
 static void not_relied_on(void **state)
 {
-	static const enum fault faults[] = {SECRETIVE, REFUSES, FORGETS};
+	static const enum fault faults[] = {SECRETIVE, REFUSES, FORGETS, NO_TCP};
 
 	for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
 		static struct team_kit k;
@@ -331,6 +353,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEAM_TEST(lands_at_home),
+		TEAM_TEST(lands_at_planned_home),
 		TEAM_TEST(not_relied_on),
 		TEAM_TEST(found_out),
 		TEAM_TEST(changes_its_mind),

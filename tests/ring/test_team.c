@@ -15,6 +15,15 @@
 
 #define OPEN(k, ...) team_open(k, &(const struct team_kit_config){__VA_ARGS__})
 
+static void take_all(struct team_kit *k)
+{
+	struct rte_mbuf *m;
+	unsigned int q;
+
+	while ((m = team_take(k, &q)))
+		rte_pktmbuf_free(m);
+}
+
 /* Each worker's flows, arriving on each queue: the owner has the connection. */
 static void handed_to_the_owner(void **state)
 {
@@ -38,6 +47,97 @@ static void handed_to_the_owner(void **state)
 	assert_true(team_counted(&k, 1, CTR_HANDOVER_PACKETS) > 0);
 	assert_int_equal(team_counted_all(&k, CTR_CONN_CLOSED), 4);
 	assert_int_equal(team_counted_all(&k, CTR_TX_RSTS), 0);
+	team_close(&k);
+}
+
+/* Who owns which queue is as planned; ARP, too, is the business of the one with queue 0. */
+static void planned_owners(void **state)
+{
+	static const uint16_t owners[TEAM_N] = {1, 0};
+	static struct team_kit k;
+	struct frames_flow f;
+
+	OPEN(&k, .neighbor = ENGINE_NEIGHBOR_REFLECT, .owners = owners);
+	for (unsigned int q = 0; q < TEAM_N; q++) {
+		f = team_flow(&k, owners[q]);
+		team_handshake(&k, &f, q);
+		assert_int_equal(team_usage(&k, owners[q]).connections, 1);
+		team_echo(&k, &f, q);
+		team_finish(&k, &f, q);
+		assert_int_equal(team_counted(&k, owners[q], CTR_CONN_CLOSED), 1);
+	}
+	assert_int_equal(team_counted_all(&k, CTR_HANDOVER_PACKETS), 0);
+	for (unsigned int q = 0; q < TEAM_N; q++)
+		team_send(&k, q, frames_arp(k.pools[0].data, &f, ARP_OP_REQUEST));
+	team_turns(&k, 3);
+	assert_int_equal(team_counted(&k, owners[0], CTR_ARP_REQUESTS_RX), 2);
+	assert_int_equal(team_counted_all(&k, CTR_ARP_REQUESTS_RX), 2);
+	take_all(&k);
+	team_close(&k);
+}
+
+/* The same with a queue for one of them only: the other one's flows go through it. */
+static void planned_owner_of_one_queue(void **state)
+{
+	static const uint16_t owners[TEAM_N] = {1, 0};
+	static struct team_kit k;
+
+	OPEN(&k, .queues = 1, .neighbor = ENGINE_NEIGHBOR_REFLECT, .owners = owners);
+	for (int owner = 0; owner < TEAM_N; owner++) {
+		struct frames_flow f = team_flow(&k, owner);
+
+		team_handshake(&k, &f, 0);
+		assert_int_equal(team_usage(&k, owner).connections, 1);
+		team_echo(&k, &f, 0);
+		team_finish(&k, &f, 0);
+	}
+	assert_int_equal(team_counted(&k, 0, CTR_TX_PACKETS), 0);
+	assert_int_equal(team_counted(&k, 1, CTR_RELAYED_PACKETS), 0);
+	assert_true(team_counted(&k, 0, CTR_RELAYED_PACKETS) > 0);
+	team_close(&k);
+}
+
+/* Where nobody says otherwise the rings to one worker have 4,096 slots together, each 64 to 1,024. */
+static void rings_by_workers(void **state)
+{
+	static const struct {
+		unsigned int n;
+		uint32_t slots;
+	} want[] = {{2, 1024}, {4, 1024}, {5, 512}, {8, 512}, {9, 256}, {16, 256}, {33, 64}, {64, 64}};
+	char err[128];
+
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		struct worker_team_config cfg = {.n = want[i].n};
+		uint64_t bytes[3];
+
+		for (unsigned int j = 0; j < ARRAY_SIZE(bytes); j++) {
+			struct worker_team *t;
+
+			cfg.ring_size = j == 0 ? 0 : j * want[i].slots;
+			t = worker_team_create(&cfg, err, sizeof(err));
+			assert_non_null(t);
+			bytes[j] = worker_team_bytes(t);
+			worker_team_destroy(t);
+		}
+		assert_int_equal(bytes[0], bytes[1]);
+		assert_true(bytes[1] < bytes[2]);
+	}
+}
+
+/* What waits in a relay when all is over goes with it: see team_close. */
+static void relay_at_the_end(void **state)
+{
+	static struct team_kit k;
+	struct frames_flow f;
+
+	OPEN(&k, .queues = 1, .neighbor = ENGINE_NEIGHBOR_REFLECT);
+	f = team_flow(&k, 1);
+	for (unsigned int i = 0; i < 3; i++)
+		team_send(&k, 0, frames_tcp(k.pools[0].data, &f, TCP_ACK, NULL, 0));
+	worker_turn(k.worker[0]);
+	worker_turn(k.worker[1]);
+	assert_int_equal(team_counted(&k, 1, CTR_RELAYED_PACKETS), 3);
+	assert_int_equal(team_counted(&k, 0, CTR_TX_PACKETS), 0);
 	team_close(&k);
 }
 
@@ -362,15 +462,6 @@ static void press(struct team_kit *k, const struct frames_flow *f)
 	worker_turn(k->worker[1]);
 }
 
-static void take_all(struct team_kit *k)
-{
-	struct rte_mbuf *m;
-	unsigned int q;
-
-	while ((m = team_take(k, &q)))
-		rte_pktmbuf_free(m);
-}
-
 /* Whether the SYN of a new flow of that worker's is answered; if so it is taken back. */
 static bool answered(struct team_kit *k, int owner)
 {
@@ -581,6 +672,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEAM_TEST(handed_to_the_owner),
+		TEAM_TEST(planned_owners),
+		TEAM_TEST(planned_owner_of_one_queue),
+		cmocka_unit_test(rings_by_workers),
+		TEAM_TEST(relay_at_the_end),
 		TEAM_TEST(fragments),
 		TEAM_TEST(icmp_errors),
 		TEAM_TEST(arp_news),
