@@ -131,7 +131,7 @@ static void look_ahead(struct engine *e, struct pkt_facts **seg, unsigned int n)
 			continue;
 		}
 		add_record(&lines, t, seg[i]->entry);
-		/* One in fifty meets another's tag first; its own record is not to be waited for. */
+		/* Where another's tag is met first its own record is not to be waited for. */
 		add_record(&lines, t, flow_table_peek(&t->table, &cur));
 	}
 	prefetch_records(&lines);
