@@ -385,15 +385,16 @@ static void RK_13_by_a_block(void **s)
 }
 
 /*
- * A repeated ACK comes first, or there is nothing new to send, or no window for it, or too little of one:
- * as any timeout.
+ * A repeated ACK comes first, or there is nothing new to send, or no window for it, or too little of one, or
+ * data brings a block that no duplicate ACK would: as any timeout.
  */
 static void RK_13_where_it_is_not_tried(void **s)
 {
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 5; i++) {
 		struct kit *k = kit_new();
 		struct flow f;
 		unsigned int again;
+		uint32_t seq = 1;
 
 		use_cc(k, "newreno");
 		f = flow_of_20(k, OFFER_SACK | OFFER_WS, RTT, i == 1 ? 0 : 100);
@@ -403,14 +404,19 @@ static void RK_13_where_it_is_not_tried(void **s)
 		if (i == 0) {
 			flow_sack(&f, 10, 29, 30);
 			kit_drain(k);
+		} else if (i == 4) {
+			send_seg(f.p, .flags = ACK, .seq = 1, .ack = at(&f, 10), .len = 100,
+				 .opts.sack_n = 1, .sack = {{at(&f, 29), at(&f, 30)}});
+			seq += 100;
+			kit_drain(k);
 		} else if (i >= 2) {
 			f.p->win = (uint16_t)(((f.sent - 11) * f.mss + (i == 3 ? 1000 : 0)) >> f.p->ws);
 		}
-		flow_ack(&f, 11);
+		send_seg(f.p, .flags = ACK, .seq = seq, .ack = at(&f, 11));
 		flow_any(&f, &again);
 		if (!again)
 			fail_msg("case %d", i);
-		flow_ack(&f, 18); /* 13 and on: sent once */
+		send_seg(f.p, .flags = ACK, .seq = seq, .ack = at(&f, 18)); /* 13 and on: sent once */
 		assert_int_equal(kit_ctr(k, CTR_SPURIOUS_RECOVERIES), 0);
 		assert_true(inside_cwnd(&f) <= 5);
 		f.p->win = 0xffff;
