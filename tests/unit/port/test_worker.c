@@ -19,7 +19,7 @@
 #include "worker/overload.h"
 #include "worker/worker.h"
 
-#define RING   32 /* packets between the ends */
+#define RING   WORKER_BURST /* packets between the ends */
 #define FASTER 20 /* a worker's clock that a test need not wait for */
 
 static char err[256];
@@ -452,7 +452,7 @@ static void begin_to_tell(uint64_t connections, uint64_t us)
 	assert_true(worker_request(w, &m));
 }
 
-/* 100 connections for a port with room for 32 packets: it is waited for, and what it takes then leaves. */
+/* 100 connections for a port with room for RING packets: it is waited for, and what it takes then leaves. */
 static void the_end_waits_for_the_port(void **state)
 {
 	struct worker_left left;
@@ -484,7 +484,7 @@ static void the_end_is_bounded(void **state)
 	uint64_t first = 0;
 
 	for (unsigned int stalled = 0; stalled < 2; stalled++) {
-		begin_to_tell(100, 3600 * US_PER_SEC);
+		begin_to_tell(4 * RING, 3600 * US_PER_SEC);
 		for (int i = 0; i < 1000; i++)
 			worker_turn(w);
 		if (!stalled)
@@ -493,7 +493,7 @@ static void the_end_is_bounded(void **state)
 			worker_turn(w);
 		left = left_to_do();
 		assert_int_equal(left.connections + left.packets, 0);
-		assert_int_equal(left.untold + left.dropped, 100 - RING);
+		assert_int_equal(left.untold + left.dropped, 3 * RING);
 		assert_true(left.untold && left.dropped);
 		assert_int_equal(counted(CTR_TX_REFUSED), (stalled + 1) * left.dropped);
 		assert_int_equal(counted(CTR_CONN_UNTOLD), (stalled + 1) * left.untold);

@@ -30,7 +30,7 @@
 #define OVERLOAD_ALL	  65536u /* refused: every SYN */
 #define OVERLOAD_LEAST	  64	 /* one SYN in so many is not */
 #define OVERLOAD_MOST	  (OVERLOAD_ALL - OVERLOAD_ALL / OVERLOAD_LEAST)
-#define OVERLOAD_RUN	  4	 /* an eighth of a ring of 1,024 packets; a batch of one client's is less */
+#define OVERLOAD_RUN	  2	 /* an eighth of a ring of 1,024 packets; a batch of one client's is less */
 #define OVERLOAD_ENTER_MS 32
 #define OVERLOAD_LEAVE_MS 100
 

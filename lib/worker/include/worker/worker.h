@@ -18,7 +18,7 @@
 #include "worker/memory.h"
 #include "worker/team.h"
 
-#define WORKER_BURST	      32
+#define WORKER_BURST	      64
 #define WORKER_REFUSED_TURNS  1000 /* default: 1 ms and more of a port that takes nothing */
 
 struct worker;
