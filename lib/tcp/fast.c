@@ -91,7 +91,7 @@ static inline bool may_take(const struct tcp *t, const struct rte_mbuf *m, const
 	       (f->tcp_flags & ~TCP_PSH) == TCP_ACK && options_fine(f, c) &&
 	       f->seq == c->rcv_nxt && f->payload_len && f->payload_len <= c->rcv_mss &&
 	       seq_leq(f->seq + f->payload_len, w->rcv_adv) && m->nb_segs == 1 && calm(w) &&
-	       queue_fine(w) && (!t->held_max || t->held < t->held_max) &&
+	       queue_fine(w) && t->held < t->held_open &&
 	       w->timer <= TCP_TIMER_REO &&
 	       f->ack - w->marks < TCP_MARKS_AGE;
 }

@@ -7,10 +7,16 @@
  * reading, there is room for what their peers may have sent already. Not counted are the windows of
  * connections that receive little, a full segment in a round trip at most. They are offered an equal
  * part of the share, two segments at least, until they receive more. What is left uncovered: two
- * segments each when connections are more than half the share's mbufs, and windows that grew while
- * much came in and were not used up when that ended. Should all of that be filled at once, the reserve
- * behind the share and then out-of-order data make room, and at last data inside a window is dropped
- * (rx_mbuf_share).
+ * segments each when connections are many, what those were offered that opened when they were few, and
+ * windows that grew while much came in and were not used up when that ended. Were these counted too, a
+ * few idle connections with wide windows would leave no window to all others.
+ *
+ * So more may come at once than there is room for. The share is open to all up to held_open: what is behind
+ * it has an mbuf for each connection, of as many as half the share, and is not promised to anyone. An eighth more
+ * is for windows that were promised all the same. Then come a connection's first mbufs, and what passes: data
+ * of handlers that read, which is gone with the burst. What others send is dropped, although it lies in their
+ * windows (rx_mbuf_share), out-of-order data first. With three sixteenths more than the share it ends for all;
+ * what a device's ring needs lies behind.
  *
  * A window that had to stay small is opened as soon as a quarter of the share is free again; the peer
  * need not probe for it.
@@ -79,23 +85,40 @@ struct tcp_work *tcp_fattest(const struct tcp *t)
 	return best;
 }
 
+/* Out of the reserve, for one whose handler reads: in it are only such, each for as long as a burst. */
+static uint64_t reserve_window(const struct tcp *t, const struct tcp_work *w)
+{
+	uint64_t used = max_of(t->held, tcp_share_narrow(t)), end = tcp_share_end(t), least = TCP_HELD_LEAST;
+
+	if (!tcp_share_passes(w) || end <= used)
+		return 0;
+	if (w->measuring)
+		least = max_of((end - used) / 8, least);
+	else
+		least -= min_of(least, (uint64_t)w->held);
+	return min_of(end - used, least) * t->mbuf_octets;
+}
+
 uint64_t tcp_share_window(const struct tcp *t, const struct tcp_work *w)
 {
-	uint64_t all = t->held_max * t->mbuf_octets, own = (uint64_t)w->held * t->mbuf_octets;
+	uint64_t all = t->held_open * t->mbuf_octets, own = (uint64_t)w->held * t->mbuf_octets;
 	uint64_t others = t->held * t->mbuf_octets - own + t->promised - w->promised, room;
 
 	room = all > others ? (all - others) / 4 * 3 : 0;
 	room = room > own ? room - own : 0;
-	if (!w->rcvq.n && w->held < TCP_HELD_LEAST && t->held < t->held_max + t->held_max / 8)
-		room = max_of(room, (uint64_t)(TCP_HELD_LEAST - w->held) * t->mbuf_octets);
-	return room;
+	return w->rcvq.n ? room : max_of(room, reserve_window(t, w));
 }
 
 void tcp_share_divide(struct tcp *t)
 {
-	uint64_t all = t->held_max * t->mbuf_octets, n = t->conn_pool.used + t->half_open + 1;
+	uint64_t n = t->conn_pool.used + t->half_open + 1, all;
 
-	all = min_of(all / n, GIB);
+	if (!t->held_max) {
+		t->held_open = UINT64_MAX;
+		return;
+	}
+	t->held_open = t->held_max - min_of(n, t->held_max / 2);
+	all = min_of(t->held_open * t->mbuf_octets / n, GIB);
 	t->fair_window = max_of((uint32_t)all, FAIR_LEAST);
 }
 

@@ -33,6 +33,8 @@ static size_t many_data(struct pier_conn *c, const struct pier_slice *s, unsigne
 {
 	size_t all = 0;
 
+	if (number_of(c) < many.sleepers)
+		return 0;
 	for (unsigned int i = 0; i < n; i++)
 		all += s[i].len;
 	many.octets += all;
@@ -98,6 +100,7 @@ struct kit *crowd(enum deed deed)
 	many.k = k;
 	many.deed = deed;
 	many.in_order = true;
+	many.pool = kit_mp;
 	k->unchecked = true;
 	k->conf.alloc = lazily;
 	return k;
@@ -178,7 +181,7 @@ void crowd_from(uint32_t i, uint16_t dport, struct seg s, uint16_t win, const st
 {
 	struct kit_peer p = {.k = many.k, .addr = be32(10u << 24 | (i & 0xffffff)), .server = KIT_SERVER,
 			     .port = (uint16_t)(1024 + (i >> 24)), .dport = dport, .win = win};
-	struct rte_mbuf *m = rte_pktmbuf_alloc(kit_mp);
+	struct rte_mbuf *m = rte_pktmbuf_alloc(many.pool);
 	uint32_t len;
 
 	assert_non_null(m);

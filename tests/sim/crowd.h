@@ -28,6 +28,8 @@ enum deed { REST, CLOSE_ON_OPEN, ANSWER_ON_DATA, STREAM };
 struct crowd {
 	struct kit *k;
 	enum deed deed;
+	uint32_t sleepers;        /* clients of a lower number are not read */
+	struct rte_mempool *pool; /* of what comes in */
 	uint8_t frame[128];
 	struct rte_mbuf *burst[BURST];
 	unsigned int n;

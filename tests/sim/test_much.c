@@ -2,7 +2,7 @@
  * What many connections may hold, at the size that the rows name (crowd.h): data out of order, and
  * streams of tiny segments. What a segment may cost is counted in steps, never timed.
  *
- * Rows: DOS-02 DOS-04.
+ * Rows: DOS-02 DOS-04 DOS-13.
  */
 #include "crowd.h"
 
@@ -213,11 +213,112 @@ static void DOS_04_a_thousand_connections(void **state)
 	assert_true(tiny <= full + n * 4096ull);
 }
 
+/* ---- DOS-13 ---- */
+
+/* A mempool that has no more than what connections may hold, a device's ring, and bursts under way. */
+static struct rte_mempool *tight_pool(uint32_t share, uint32_t ring)
+{
+	const uint32_t n = share + share / 8 + share / 16 + ring + 4 * BURST + 1024;
+	struct rte_mempool *mp = rte_mempool_create_empty(
+		"tight", n, sizeof(struct rte_mbuf) + RTE_PKTMBUF_HEADROOM + 2048, 0,
+		sizeof(struct rte_pktmbuf_pool_private), SOCKET_ID_ANY, 0);
+	struct rte_pktmbuf_pool_private priv = {.mbuf_data_room_size = RTE_PKTMBUF_HEADROOM + 2048};
+
+	assert_non_null(mp);
+	assert_int_equal(rte_mempool_set_ops_byname(mp, KIT_MEMPOOL_OPS, NULL), 0);
+	rte_pktmbuf_pool_init(mp, &priv);
+	assert_int_equal(rte_mempool_populate_anon(mp), n);
+	rte_mempool_obj_iter(mp, rte_pktmbuf_init, NULL);
+	return mp;
+}
+
+/* All send what their windows let them, a segment each in a round, until nothing more is taken of anyone. */
+static void fill_all(struct kit *k, uint32_t n, uint32_t most)
+{
+	uint64_t before = UINT64_MAX;
+
+	for (unsigned int round = 0; before != kit_usage(k).mbufs_held; round++) {
+		assert_true(round < 200);
+		before = kit_usage(k).mbufs_held;
+		for (uint32_t i = 0; i < n; i++) {
+			struct mate *m = &mates[i];
+			const uint32_t len = min_of(m->edge - m->una, 1460u);
+
+			if (len)
+				send_at(i, m->una, len);
+			assert_true(kit_usage(k).mbufs_held <= most);
+		}
+		crowd_turn();
+		crowd_pass(50 * MS); /* ACKs that were delayed */
+		crowd_turn();
+	}
+}
+
+/*
+ * Octets that one more client brings in 200 ms, a millisecond away, beside n that are not read. A thousand
+ * descriptors of a device have each its mbuf at all times.
+ */
+static uint64_t beside_sleepers(uint32_t n)
+{
+	enum { SHARE = MANY(36000) < 3600 ? 3600 : 36000, RING = 1024 };
+	const uint32_t most = SHARE + SHARE / 8 + SHARE / 16;
+	struct kit *k = mates_begin(REST, n + 1);
+	struct rte_mempool *mp = tight_pool(SHARE, RING);
+	struct rte_mbuf *ring[RING];
+	uint64_t octets;
+
+	many.pool = k->conf.pool = mp;
+	many.sleepers = n;
+	k->conf.mbuf_share = SHARE;
+	k->conf.max_half_open = BURST;
+	k->tcp.rcvbuf = 256 * KIB;
+	crowd_start(k);
+	assert_int_equal(rte_pktmbuf_alloc_bulk(mp, ring, RING), 0);
+	open_mates(0, n, &scaled);
+	fill_all(k, n, most);
+	print_message("%u sleep: %u mbufs held of %u, %" PRIu64 " segments dropped\n", n,
+		      (unsigned int)kit_usage(k).mbufs_held, (unsigned int)SHARE, kit_ctr(k, CTR_RX_MBUF_SHARE));
+	assert_true(!n || kit_usage(k).mbufs_held >= SHARE / 2);
+	octets = kit_ctr(k, CTR_RX_MBUF_SHARE);
+	open_mates(n, n + 1, &scaled);
+	for (unsigned int ms = 0; ms < 200; ms++) {
+		struct mate *m = &mates[n];
+		const uint32_t edge = m->edge;
+
+		for (unsigned int i = 0; i < 16 && edge - m->seq >= 1460; i++, m->seq += 1460)
+			send_at(n, m->seq, 1460);
+		crowd_turn();
+		crowd_pass(MS);
+	}
+	assert_int_equal(kit_ctr(k, CTR_RX_MBUF_SHARE), octets); /* of its segments none is dropped */
+	octets = many.octets;
+	rte_pktmbuf_free_bulk(ring, RING);
+	mates_end(k);
+	rte_mempool_free(mp);
+	return octets;
+}
+
+/*
+ * 10^4 connections open, then fill the windows that they were offered, and nobody reads. What they hold
+ * ends where the reserve for others begins; the ring never lacks an mbuf, and one more client, whose handler
+ * reads, is as fast as without them.
+ */
+static void DOS_13_ten_thousand_that_are_not_read(void **state)
+{
+	const uint32_t n = MANY(10000);
+	uint64_t alone = beside_sleepers(0), beside = beside_sleepers(n);
+
+	print_message("%" PRIu64 " octets alone, %" PRIu64 " beside %u that are not read\n", alone, beside, n);
+	assert_true(alone > 200 * 10000);
+	assert_true(beside * 100 >= alone * 95);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(DOS_02_a_thousand_connections),
 		cmocka_unit_test(DOS_04_a_thousand_connections),
+		cmocka_unit_test(DOS_13_ten_thousand_that_are_not_read),
 	};
 
 	return cmocka_run_group_tests_name("much", tests, kit_group_setup, NULL);

@@ -69,18 +69,29 @@ static inline void tcp_share_promise(struct tcp *t, const struct tcp_conn *c, st
 /* Open windows again, of a bounded number of connections. */
 void tcp_share_tick(struct tcp *t);
 
-/*
- * No more for this connection, although its window allowed it: more has come at once than was counted
- * on, and the reserve behind the share is spent too. One that holds next to nothing has a little more,
- * so that it gets on.
- */
+/* The handler takes what comes, or nothing has come for it: what the connection holds is gone with the burst. */
+static inline bool tcp_share_passes(const struct tcp_work *w)
+{
+	return !w->rcv_left && w->held < TCP_PASSING;
+}
+
+/* Behind this many only they have mbufs, and where the reserve ends nobody has. */
+static inline uint64_t tcp_share_narrow(const struct tcp *t)
+{
+	return t->held_open + t->held_max / 8;
+}
+
+static inline uint64_t tcp_share_end(const struct tcp *t)
+{
+	return t->held_max + t->held_max / 8 + t->held_max / 16;
+}
+
+/* No more for this connection, although its window allowed it: more has come at once than was counted on. */
 static inline bool tcp_share_refuses(const struct tcp *t, const struct tcp_work *w)
 {
-	uint64_t most = t->held_max + t->held_max / 8;
-
-	if (likely(t->held < most) || !t->held_max)
+	if (likely(t->held < t->held_open) || t->held < tcp_share_narrow(t))
 		return false;
-	return w->held >= TCP_HELD_LEAST || t->held >= most + t->held_max / 16;
+	return !tcp_share_passes(w) || t->held >= tcp_share_end(t);
 }
 
 #endif

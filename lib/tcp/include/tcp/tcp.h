@@ -43,6 +43,7 @@
 #define TCP_RANGES_MAX  256 /* out-of-order ranges of a connection */
 #define TCP_SHOWN_MAX   64  /* slices in one data callback */
 #define TCP_FAT_LISTS   33
+#define TCP_PASSING     64 /* mbufs of a burst, of a connection whose handler reads */
 #define TCP_HELD_LEAST  8   /* mbufs of a connection that a spent share leaves alone */
 
 static_assert(sizeof(struct tcp_work) <= 64 << TCP_BLOCK_ORDER, "a hot block fits its class");
@@ -117,6 +118,7 @@ struct tcp {
 	bool rescue;                  /* the wheel was full: some record has no entry */
 	uint32_t working;             /* blocks attached */
 	uint64_t held, held_max;      /* mbufs that queues keep, and their share; 0: no limit */
+	uint64_t held_open;           /* up to here each may hold what its window allows; see share.c */
 	uint64_t promised;            /* octets of open windows that are being filled; see share.c */
 	uint32_t mbuf_octets;         /* payload that each mbuf kept has, at least */
 	uint32_t fair_window;         /* octets: an equal part of the share for each connection */
