@@ -240,6 +240,31 @@ struct rte_mbuf *team_wait(struct team_kit *k, const struct tcp_hdr **th, uint16
 	return m;
 }
 
+void team_take_all(struct team_kit *k)
+{
+	struct rte_mbuf *m;
+	unsigned int q;
+
+	while ((m = team_take(k, &q)))
+		rte_pktmbuf_free(m);
+}
+
+unsigned int team_drain(struct team_kit *k)
+{
+	const struct tcp_hdr *th;
+	unsigned int n = 0;
+	uint16_t len;
+
+	for (unsigned int idle = 0; idle < 3;) {
+		struct rte_mbuf *m = team_wait(k, &th, &len);
+
+		n += th != NULL;
+		idle = m ? 0 : idle + 1;
+		rte_pktmbuf_free(m);
+	}
+	return n;
+}
+
 uint16_t team_expect(struct team_kit *k, struct frames_flow *f, uint8_t *flags, void *buf,
 		     size_t room)
 {

@@ -73,6 +73,10 @@ struct rte_mbuf *team_take(struct team_kit *k, unsigned int *q);
 /* The same, its TCP header (NULL: it has none) and octets; where nothing has come, NULL after a turn. */
 struct rte_mbuf *team_wait(struct team_kit *k, const struct tcp_hdr **th, uint16_t *len);
 
+/* Take and free what is there; the second until in three turns nothing came, returns how many were TCP. */
+void team_take_all(struct team_kit *k);
+unsigned int team_drain(struct team_kit *k);
+
 /*
  * The next segment to f: updates f->ack, returns the payload's length, which is copied to buf. Fails
  * the test if none comes. *flags: the header's.

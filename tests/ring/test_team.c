@@ -15,15 +15,6 @@
 
 #define OPEN(k, ...) team_open(k, &(const struct team_kit_config){__VA_ARGS__})
 
-static void take_all(struct team_kit *k)
-{
-	struct rte_mbuf *m;
-	unsigned int q;
-
-	while ((m = team_take(k, &q)))
-		rte_pktmbuf_free(m);
-}
-
 /* Each worker's flows, arriving on each queue: the owner has the connection. */
 static void handed_to_the_owner(void **state)
 {
@@ -72,7 +63,7 @@ static void planned_owners(void **state)
 	team_turns(&k, 3);
 	assert_int_equal(team_counted(&k, owners[0], CTR_ARP_REQUESTS_RX), 2);
 	assert_int_equal(team_counted_all(&k, CTR_ARP_REQUESTS_RX), 2);
-	take_all(&k);
+	team_take_all(&k);
 	team_close(&k);
 }
 
@@ -316,23 +307,6 @@ static void full_ring(void **state)
 	team_close(&k);
 }
 
-/* Take what comes back until in three turns nothing did; returns how many of it are TCP. */
-static unsigned int drain(struct team_kit *k)
-{
-	const struct tcp_hdr *th;
-	unsigned int n = 0;
-	uint16_t len;
-
-	for (unsigned int idle = 0; idle < 3;) {
-		struct rte_mbuf *m = team_wait(k, &th, &len);
-
-		n += th != NULL;
-		idle = m ? 0 : idle + 1;
-		rte_pktmbuf_free(m);
-	}
-	return n;
-}
-
 /* A segment that found the ring full is sent again, as any that was lost, and arrives. */
 static void full_ring_loses_no_data(void **state)
 {
@@ -351,7 +325,7 @@ static void full_ring_loses_no_data(void **state)
 	team_send(&k, 0, frames_tcp(k.pools[0].data, &f, TCP_ACK, text, sizeof(text)));
 	worker_turn(k.worker[0]);
 	assert_int_equal(team_counted(&k, 0, CTR_RX_HANDOVER_FULL), 1);
-	assert_int_equal(drain(&k), 0);
+	assert_int_equal(team_drain(&k), 0);
 	team_send(&k, 0, frames_tcp(k.pools[0].data, &f, TCP_ACK, text, sizeof(text)));
 	f.seq += sizeof(text);
 	assert_int_equal(team_expect(&k, &f, &flags, back, sizeof(back)), sizeof(text));
@@ -399,7 +373,7 @@ static void news_lost(void **state)
 	worker_turn(k.worker[0]);
 	assert_int_equal(team_counted(&k, 0, CTR_NEWS_LOST), 1);
 	assert_int_equal(team_counted(&k, 0, CTR_RX_HANDOVER_FULL), 0); /* no packet */
-	assert_int_equal(drain(&k), 0);
+	assert_int_equal(team_drain(&k), 0);
 	assert_int_equal(team_counted(&k, 1, CTR_RX_LISTEN_RST), 4);
 	expect_arp(&k, &f);
 	team_send(&k, 0, frames_arp(k.pools[0].data, &f, ARP_OP_REPLY));
@@ -434,92 +408,9 @@ static void full_relay(void **state)
 		;
 	assert_int_equal(team_counted(&k, 1, CTR_TX_RSTS), ALL);
 	assert_int_equal(team_counted(&k, 1, CTR_RELAYED_PACKETS), RELAY);
-	assert_int_equal(drain(&k), ALL);
+	assert_int_equal(team_drain(&k), ALL);
 	assert_int_equal(team_counted(&k, 1, CTR_RELAYED_PACKETS), ALL);
 	assert_int_equal(team_counted_all(&k, CTR_TX_QUEUE_FULL), 0);
-	team_close(&k);
-}
-
-/* A SYN of a new flow of that worker's, by queue 0. */
-static void send_syn(struct team_kit *k, int owner, struct frames_flow *f)
-{
-	*f = team_flow(k, owner);
-	team_send(k, 0, frames_tcp(k->pools[0].data, f, TCP_SYN, NULL, 0));
-}
-
-/* As much for worker 1 as it takes in a turn: what it had already, and the SYN of another flow. */
-static void press(struct team_kit *k, const struct frames_flow *f)
-{
-	static const char again[] = "again";
-	struct frames_flow old = *f, syn;
-
-	old.seq -= sizeof(again);
-	for (unsigned int i = 0; i < ENGINE_BURST_MAX - 1; i++)
-		team_send(k, 0, frames_tcp(k->pools[0].data, &old, TCP_ACK, again, sizeof(again)));
-	send_syn(k, 1, &syn);
-	for (unsigned int i = 0; i < ENGINE_BURST_MAX; i += WORKER_BURST)
-		worker_turn(k->worker[0]);
-	worker_turn(k->worker[1]);
-}
-
-/* Whether the SYN of a new flow of that worker's is answered; if so it is taken back. */
-static bool answered(struct team_kit *k, int owner)
-{
-	struct frames_flow f;
-	uint64_t before = team_counted(k, (unsigned int)owner, CTR_TX_SYNACKS);
-
-	take_all(k);
-	send_syn(k, owner, &f);
-	team_turns(k, 4);
-	take_all(k);
-	if (team_counted(k, (unsigned int)owner, CTR_TX_SYNACKS) == before)
-		return false;
-	f.seq++;
-	team_send(k, 0, frames_tcp(k->pools[0].data, &f, TCP_RST, NULL, 0));
-	team_turns(k, 4);
-	return true;
-}
-
-/*
- * A worker that has no queue, and more handed over to it than it can carry: it refuses SYNs as one that
- * has, the other does not, and it takes them again when that is over.
- */
-static void overload_without_a_queue(void **state)
-{
-	enum { SYNS = 640 };
-	uint64_t refused, carried;
-	struct frames_flow f;
-	static struct team_kit k;
-
-	OPEN(&k, .queues = 1, .neighbor = ENGINE_NEIGHBOR_REFLECT);
-	f = team_flow(&k, 1);
-	team_handshake(&k, &f, 0);
-	team_echo(&k, &f, 0);
-	while (!team_counted(&k, 1, CTR_RX_SYN_PRESSURE)) {
-		press(&k, &f);
-		take_all(&k);
-	}
-	for (unsigned int i = 0; i < 8; i++) /* a run of full bursts */
-		press(&k, &f);
-	refused = team_counted(&k, 1, CTR_RX_SYN_PRESSURE);
-	carried = team_counted(&k, 1, CTR_RX_OLD_DATA);
-	for (unsigned int i = 0; i < SYNS; i++) {
-		press(&k, &f);
-		take_all(&k);
-	}
-	refused = team_counted(&k, 1, CTR_RX_SYN_PRESSURE) - refused;
-	assert_in_range(refused, SYNS - SYNS / 32, SYNS - 1);
-	assert_true(team_counted(&k, 1, CTR_RX_OLD_DATA) > carried); /* what it has is served */
-	drain(&k);
-	assert_true(answered(&k, 0));
-	while (!answered(&k, 1))
-		;
-	refused = team_counted(&k, 1, CTR_RX_SYN_PRESSURE);
-	while (refused != team_counted(&k, 1, CTR_RX_SYN_PRESSURE) || !answered(&k, 1))
-		refused = team_counted(&k, 1, CTR_RX_SYN_PRESSURE);
-	assert_int_equal(team_counted(&k, 0, CTR_RX_SYN_PRESSURE), 0);
-	drain(&k);
-	team_echo(&k, &f, 0);
 	team_close(&k);
 }
 
@@ -686,7 +577,6 @@ int main(void)
 		TEAM_TEST(active_opens_come_home),
 		TEAM_TEST(one_queue),
 		TEAM_TEST(full_relay),
-		TEAM_TEST(overload_without_a_queue),
 		TEAM_TEST(arrival),
 	};
 
