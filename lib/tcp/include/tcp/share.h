@@ -8,6 +8,9 @@
 
 #include "tcp/tcp.h"
 
+#define TCP_PASSING    64 /* mbufs of a burst, of a connection whose handler reads */
+#define TCP_HELD_LEAST 8  /* mbufs of a connection that a spent share leaves alone */
+
 /* The out-of-order queue changed: keep the connection among those of its size. O(1). */
 void tcp_fatness(struct tcp *t, struct tcp_work *w);
 /* The connection with the most out-of-order mbufs, or one of nearly as many; NULL: none has any. */

@@ -43,8 +43,6 @@
 #define TCP_RANGES_MAX  256 /* out-of-order ranges of a connection */
 #define TCP_SHOWN_MAX   64  /* slices in one data callback */
 #define TCP_FAT_LISTS   33
-#define TCP_PASSING     64 /* mbufs of a burst, of a connection whose handler reads */
-#define TCP_HELD_LEAST  8   /* mbufs of a connection that a spent share leaves alone */
 
 static_assert(sizeof(struct tcp_work) <= 64 << TCP_BLOCK_ORDER, "a hot block fits its class");
 
