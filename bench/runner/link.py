@@ -177,7 +177,7 @@ def testpmd_command(ctx, mode):
     return [common.which("dpdk-testpmd"), f"--lcores=0@{cpu},1@{cpu}", "--no-pci", "--no-shconf",
             "--no-telemetry", *pages, "-m", "128", "--iova-mode=va", "--log-level=error", vdev(ctx),
             "--", "-i", f"--forward-mode={mode}", "--total-num-mbufs=16384", "--nb-cores=1",
-            "--rxd=1024", "--txd=1024", "--burst=64"]
+            "--rxd=1024", "--txd=1024", "--burst=32"]
 
 
 def free_huge_mib():
