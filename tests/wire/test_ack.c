@@ -212,7 +212,6 @@ static void ACK_04_holes_at_once(void **s)
 	assert_int_equal(p->app.rx, 200);
 }
 
-/* All orders of 6 overlapping segments. */
 /* n segments of 1000 octets, each in a burst of its own, from seq on: which of them were acknowledged at once. */
 static uint32_t acked_at_once(struct kit_peer *p, uint32_t seq, unsigned int n)
 {
@@ -252,6 +251,7 @@ static void one_by_one_after_a_loss(void **s)
 	kit_silence(k, SEC);
 }
 
+/* All orders of 6 overlapping segments. */
 static void ACK_06_any_order(void **s)
 {
 	static const struct {
