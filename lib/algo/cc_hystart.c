@@ -112,14 +112,22 @@ static void judge(struct cc_hystart *h)
 	h->css_rounds = CSS_ROUNDS;
 }
 
-/* What the next round is compared with. */
+/*
+ * What the next round is compared with. Number by number, each kept before its place is written: to read
+ * at once what was stored in pieces waits for all of the stores, and this is once a request.
+ */
 static void refer_to(struct cc_hystart *h)
 {
-	memmove(h->mins + 1, h->mins, sizeof(h->mins) - sizeof(h->mins[0]));
-	h->mins[0] = h->round_min;
-	h->last_min = 0;
-	for (unsigned int i = 0; i < ARRAY_SIZE(h->mins); i++)
-		h->last_min = max_of(h->last_min, h->mins[i]);
+	uint32_t newest = h->round_min, most = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(h->mins); i++) {
+		uint32_t older = h->mins[i];
+
+		h->mins[i] = newest;
+		most = max_of(most, newest);
+		newest = older;
+	}
+	h->last_min = most;
 }
 
 static void end_round(struct cc *c)
