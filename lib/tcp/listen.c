@@ -19,6 +19,7 @@
 
 #include "algo/isn.h"
 #include "tcp/ecn.h"
+#include "tcp/share.h"
 #include "open.h"
 #include "pmtu.h"
 
@@ -218,8 +219,8 @@ static void half_open(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, in
 		half.iss = tw->snd_nxt + 1 + (half.iss & 0xffff);
 	tcp_half_size(&half, l, tcp_half_agree(&half, f, l), t->net->paths[path].mtu);
 	/* A cookie cannot say so: what it offers is the same at all times. */
-	if (t->held_max && unlikely(t->fair_window < half.rcv_wnd))
-		half.rcv_wnd = (uint16_t)(t->fair_window >> half.rcv_wscale << half.rcv_wscale);
+	if (t->held_max && unlikely(tcp_share_fair(t, half.rcv_wscale) < half.rcv_wnd))
+		half.rcv_wnd = (uint16_t)tcp_share_fair(t, half.rcv_wscale);
 	if (half.agreed & TCP_AGREED_WS && unlikely(f->wscale > TCP_WSCALE_MAX))
 		count(t->ctr, CTR_RX_WSCALE_HIGH);
 	h = tcp_half_keep(t, &half, f->hash, &why);

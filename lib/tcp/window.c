@@ -50,9 +50,10 @@ static uint32_t share_edge(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 		return edge;
 	room = tcp_share_window(t, w);
 	if (!tcp_share_counts(w))
-		room = min_of(room, t->fair_window);
+		room = min_of(room, tcp_share_fair(t, c->rcv_wscale));
 	if (edge - c->rcv_nxt <= room)
 		return edge;
+	room = room >> c->rcv_wscale << c->rcv_wscale;
 	if (room < PINCHED_MSS * c->rcv_mss && !w->rcvq.n)
 		tcp_pinch(t, w); /* no reading of its own will open it */
 	return c->rcv_nxt + (uint32_t)room;

@@ -322,6 +322,30 @@ static void a_share_that_is_spent(void **s)
 	assert_int_equal(kit_usage(k).mbufs_held, 0);
 }
 
+/* The same peers where the window's unit is larger than two segments: what each is offered is not rounded to none. */
+static void a_fair_window_in_large_units(void **s)
+{
+	enum { MANY = 60, EACH = 2 * 1448 };
+	static struct eager e[MANY];
+	struct kit *k = *s;
+
+	k->conf.mbuf_share = 32;
+	k->tcp.rcvbuf = GIB;
+	for (unsigned int i = 0; i < MANY; i++) {
+		eager_open(k, &e[i], 65535);
+		assert_true(e[i].p->peer_ws == 14);
+		assert_true(e[i].edge - e[i].seq >= EACH);
+	}
+	for (unsigned int round = 0; round < 20; round++)
+		for (unsigned int i = 0; i < MANY; i++) {
+			assert_true(push(&e[i], EACH));
+			kit_advance(k, 100 * MS);
+			hear(k, e, MANY);
+			assert_int_equal(e[i].una, e[i].seq);
+		}
+	assert_int_equal(kit_ctr(k, CTR_RX_MBUF_SHARE), 0);
+}
+
 /* All mbufs are where they were: with the engine for use, or in the mempool. */
 static void pool_is_whole(struct kit *k)
 {
@@ -496,7 +520,8 @@ int main(void)
 		KIT_TEST(DOS_13_clients_that_never_read),
 		KIT_TEST(DOS_13_all_stop_reading),
 		KIT_TEST(DOS_13_a_thousand_at_once),
-	KIT_TEST(a_share_that_is_spent),
+		KIT_TEST(a_share_that_is_spent),
+		KIT_TEST(a_fair_window_in_large_units),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, kit_group_setup, NULL);

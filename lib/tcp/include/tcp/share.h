@@ -56,6 +56,11 @@ static inline bool tcp_share_counts(const struct tcp_work *w)
 
 /* The fair window for the number of connections there are now. */
 void tcp_share_divide(struct tcp *t);
+/* The same as a window field can say it that is scaled by shift. */
+static inline uint32_t tcp_share_fair(const struct tcp *t, unsigned int shift)
+{
+	return (t->fair_window + (1u << shift) - 1) >> shift << shift;
+}
 /* The connection's window, or whether it is being filled, has changed: bring the sum up to date. */
 static inline void tcp_share_promise(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w)
 {
