@@ -273,60 +273,75 @@ bool ooo_overlap(const struct tcp *t, struct tcp_work *w, uint32_t seq, uint32_t
 	return true;
 }
 
+/*
+ * What is reported of where seq is; false: it is not here. The FIN has a number of its own (RFC 9293 section 3.4):
+ * a block that ends without it says that the segment that brought it has not come.
+ */
+static bool block_of(const struct tcp *t, struct tcp_work *w, uint32_t seq, struct tcp_sack_block *b)
+{
+	const bool fin = w->fin_held && seq == w->fin_seq;
+	const struct tcp_run *r = run_of(t, w, seq - fin);
+
+	if (r)
+		*b = (struct tcp_sack_block){r->seq, r->end};
+	else if (fin)
+		*b = (struct tcp_sack_block){seq, seq};
+	else
+		return false;
+	b->right += w->fin_held && b->right == w->fin_seq;
+	return true;
+}
+
 void ooo_newest(const struct tcp *t, struct tcp_work *w, uint32_t seq)
 {
-	const struct tcp_run *newest = run_of(t, w, seq);
 	uint32_t keep[ARRAY_SIZE(w->sack_start)];
+	struct tcp_sack_block newest, b;
 	unsigned int n = 0;
 
-	if (!newest)
+	if (!block_of(t, w, seq, &newest))
 		return;
 	keep[n++] = seq;
-	for (unsigned int i = 0; i < w->sack_n && n < ARRAY_SIZE(keep); i++) {
-		const struct tcp_run *r = run_of(t, w, w->sack_start[i]);
-
-		if (r && r != newest)
+	for (unsigned int i = 0; i < w->sack_n && n < ARRAY_SIZE(keep); i++)
+		if (block_of(t, w, w->sack_start[i], &b) && b.left != newest.left)
 			keep[n++] = w->sack_start[i];
-	}
 	memcpy(w->sack_start, keep, n * sizeof(keep[0]));
 	w->sack_n = n;
 }
 
-/* Add the range to a report unless it is in it. */
-static void report(struct tcp_sack_block *out, unsigned int *n, unsigned int from,
-		   const struct tcp_run *r)
+/* Add the block that seq is in to a report unless it is in it. */
+static void report(const struct tcp *t, struct tcp_work *w, struct tcp_sack_block *out, unsigned int *n,
+		   unsigned int from, uint32_t seq)
 {
+	struct tcp_sack_block b;
+
+	if (!block_of(t, w, seq, &b))
+		return;
 	for (unsigned int j = from; j < *n; j++)
-		if (out[j].left == r->seq)
+		if (out[j].left == b.left)
 			return;
-	out[(*n)++] = (struct tcp_sack_block){r->seq, r->end};
+	out[(*n)++] = b;
 }
 
 unsigned int tcp_sack_report(const struct tcp *t, struct tcp_work *w, uint32_t rcv_nxt,
 			     struct tcp_sack_block *out, unsigned int max)
 {
 	unsigned int n = 0, from = 0;
-	const struct tcp_run *r;
 
 	if (w->dsack_start != w->dsack_end && n < max) {
 		out[n++] = (struct tcp_sack_block){w->dsack_start, w->dsack_end};
 		from = 1;
 		/* Duplicate data above RCV.NXT is followed by the block that contains it. */
-		if (seq_gt(w->dsack_start, rcv_nxt) && n < max) {
-			r = run_of(t, w, w->dsack_start);
-			if (r)
-				report(out, &n, from, r);
-		}
+		if (seq_gt(w->dsack_start, rcv_nxt) && n < max)
+			report(t, w, out, &n, from, w->dsack_start);
 		w->dsack_start = w->dsack_end = 0;
 	}
-	for (unsigned int i = 0; i < w->sack_n && n < max; i++) {
-		r = run_of(t, w, w->sack_start[i]);
-		if (r)
-			report(out, &n, from, r);
-	}
+	for (unsigned int i = 0; i < w->sack_n && n < max; i++)
+		report(t, w, out, &n, from, w->sack_start[i]);
 	/* Room that is left tells the sender where the next holes end. */
 	for (uint32_t i = 0; i < w->ooo.n && n < max; i++)
-		report(out, &n, from, run_at(t, w, i));
+		report(t, w, out, &n, from, run_at(t, w, i)->seq);
+	if (w->fin_held && n < max)
+		report(t, w, out, &n, from, w->fin_seq);
 	return n;
 }
 

@@ -17,7 +17,8 @@
 /* The peer is to hear what is here beyond RCV.NXT, or came twice. */
 static bool sack_due(const struct tcp_conn *c, const struct tcp_work *w)
 {
-	return c->flags & TCP_AGREED_SACK && (w->ooo.n || w->dsack_start != w->dsack_end);
+	return c->flags & TCP_AGREED_SACK &&
+	       (w->ooo.n || w->fin_held || w->dsack_start != w->dsack_end);
 }
 
 /* Everything of a segment but its place in the stream; what it acknowledges is then not owed. */

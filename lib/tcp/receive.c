@@ -354,8 +354,10 @@ void tcp_data_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struc
 		return;
 	}
 	take_payload(t, c, w, m, f, &p);
-	if (fin_reached(c, w))
+	if (fin_reached(c, w)) {
 		fin_input(t, c, w);
-	else if (f->tcp_flags & TCP_FIN && !f->payload_len)
+	} else if (f->tcp_flags & TCP_FIN && !f->payload_len) {
+		ooo_newest(t, w, f->seq);
 		ack_soon(t, c, w);
+	}
 }

@@ -1,6 +1,6 @@
 /*
  * Out-of-order data: every order, the reports, the caps.
- * Rows: ACK-06 CLS-10 CLS-11 SCK-03 SCK-04 SCK-08 DOS-02.
+ * Rows: ACK-06 CLS-10 CLS-11 SCK-02 SCK-03 SCK-04 SCK-08 DOS-02.
  */
 #include "kit.h"
 
@@ -90,6 +90,78 @@ static void CLS_10_nothing_beyond_the_fin(void **s)
 	send_seg(p, .flags = ACK | URG, .seq = 12, .ack = 1, .len = 10, .urg = 5);
 	expect(p, .flags = ACK, .seq = 1, .ack = 12);
 	assert_int_equal(p->app.rx, 10);
+}
+
+static void blocks_are(const struct seg *g, uint32_t ack, uint32_t left, uint32_t right, uint32_t left2, uint32_t right2)
+{
+	const unsigned int n = !!left + !!left2;
+
+	assert_int_equal(g->ack, ack);
+	assert_int_equal(g->opts.sack_n, n);
+	if (n > 0) {
+		assert_int_equal(g->sack[0].left, left);
+		assert_int_equal(g->sack[0].right, right);
+	}
+	if (n > 1) {
+		assert_int_equal(g->sack[1].left, left2);
+		assert_int_equal(g->sack[1].right, right2);
+	}
+}
+
+/*
+ * A FIN has a number (RFC 9293 section 3.4), and is reported: a kernel takes a segment whose FIN is not in the
+ * block for one that was lost.
+ */
+static void SCK_02_a_fin_is_reported(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_est(k);
+	struct seg g;
+
+	p->app.half_open_on_eof = true;
+	send_seg(p, .flags = ACK, .seq = 51, .ack = 1, .len = 10);
+	g = kit_take(p);
+	blocks_are(&g, 1, 51, 61, 0, 0);
+	send_seg(p, .flags = FIN | ACK, .seq = 101, .ack = 1); /* alone, and the newest */
+	g = kit_take(p);
+	blocks_are(&g, 1, 101, 102, 51, 61);
+	send_seg(p, .flags = ACK, .seq = 51, .ack = 1, .len = 10);
+	g = kit_take(p);
+	assert_int_equal(g.opts.sack_n, 3);
+	assert_int_equal(g.sack[2].left, 101);
+	assert_int_equal(g.sack[2].right, 102);
+	send_seg(p, .flags = ACK, .seq = 91, .ack = 1, .len = 10); /* up to it */
+	g = kit_take(p);
+	blocks_are(&g, 1, 91, 102, 51, 61);
+	send_seg(p, .flags = FIN | ACK, .seq = 101, .ack = 1); /* again */
+	g = kit_take(p);
+	blocks_are(&g, 1, 91, 102, 51, 61);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 50);
+	g = kit_take(p);
+	blocks_are(&g, 61, 91, 102, 0, 0);
+	send_seg(p, .flags = ACK, .seq = 61, .ack = 1, .len = 30);
+	g = kit_take(p);
+	blocks_are(&g, 102, 0, 0, 0, 0);
+	assert_int_equal(p->app.rx, 100);
+	assert_int_equal(p->app.eofs, 1);
+}
+
+/* With its data, as it comes at the end of an upload whose last segment but one is lost. */
+static void SCK_02_a_fin_with_data_is_reported(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_est(k);
+	struct seg g;
+
+	p->app.half_open_on_eof = true;
+	send_seg(p, .flags = FIN | ACK, .seq = 101, .ack = 1, .len = 50);
+	g = kit_take(p);
+	blocks_are(&g, 1, 101, 152, 0, 0);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 100);
+	g = kit_take(p);
+	blocks_are(&g, 152, 0, 0, 0, 0);
+	assert_int_equal(p->app.rx, 150);
+	assert_int_equal(p->app.eofs, 1);
 }
 
 /* Ten holes, timestamps: the three newest in each ACK, so each block in three of them. */
@@ -245,6 +317,8 @@ int main(void)
 		KIT_TEST(ACK_06_one_loss_in_four_mebibytes),
 		KIT_TEST(CLS_10_nothing_beyond_the_fin),
 		KIT_TEST(CLS_11_fin_ahead_of_a_thousand),
+		KIT_TEST(SCK_02_a_fin_is_reported),
+		KIT_TEST(SCK_02_a_fin_with_data_is_reported),
 		KIT_TEST(SCK_03_each_block_three_times),
 		KIT_TEST(SCK_08_what_was_reported_is_kept),
 		KIT_TEST(DOS_02_every_odd_offset),
