@@ -88,18 +88,18 @@ static void begin(struct pier_conn *c, struct iperf3_conn *x)
 	tell(c, x);
 }
 
-/* See where the test is, and do what that asks for. Returns whether bytes count. */
-static bool look(struct pier_conn *c, struct iperf3_conn *x)
+/* See where the test is, and do what that asks for. */
+static enum iperf3_phase look(struct pier_conn *c, struct iperf3_conn *x)
 {
 	const enum iperf3_phase phase = iperf3_phase(x->s);
 
-	if (phase == PHASE_RUN && !x->running)
+	if ((phase == PHASE_RUN || phase == PHASE_ENDED) && !x->running)
 		begin(c, x);
-	else if (phase == PHASE_ABORTED)
+	if (phase == PHASE_ABORTED)
 		pier_abort(c);
 	else if (phase == PHASE_CLOSED || (phase == PHASE_ENDED && x->sends))
 		pier_close(c);
-	return phase == PHASE_RUN;
+	return phase;
 }
 
 static void stream_timer(struct pier_conn *c, struct iperf3_conn *x)
@@ -108,7 +108,7 @@ static void stream_timer(struct pier_conn *c, struct iperf3_conn *x)
 
 	pier_set_timer(c, !x->running || x->rate ? MS : POLL_US);
 	tell(c, x);
-	if (look(c, x) && x->sends && (idle || x->rate))
+	if (look(c, x) == PHASE_RUN && x->sends && (idle || x->rate))
 		fill(c, x);
 	if (idle && x->running)
 		pier_set_timer(c, x->sends && x->rate ? MS : POLL_US);
@@ -148,7 +148,9 @@ static void join(struct pier_conn *c, struct iperf3_conn *x, struct iperf3_sessi
 
 static void stream_input(struct pier_conn *c, struct iperf3_conn *x, size_t len)
 {
-	if (!look(c, x) || x->sends)
+	const enum iperf3_phase phase = look(c, x);
+
+	if (x->sends || (phase != PHASE_RUN && phase != PHASE_ENDED))
 		return;
 	x->bytes += len;
 	share_put(&line_of(x)->bytes, x->bytes);
@@ -225,7 +227,7 @@ static void iperf3_writable(struct pier_conn *c, size_t room)
 
 	if (x->kind == KIND_CONTROL)
 		iperf3_ctl_writable(c, x);
-	else if (x->kind == KIND_STREAM && look(c, x) && x->sends)
+	else if (x->kind == KIND_STREAM && look(c, x) == PHASE_RUN && x->sends)
 		fill(c, x);
 }
 

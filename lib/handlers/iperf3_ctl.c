@@ -16,6 +16,7 @@
 #define RUN_POLL_US   (100 * 1000)
 #define LINGER_US     (2 * US)
 #define INTERVAL_US   US
+#define LATE_US       (5 * US) /* without a byte of those that are waited for */
 
 static const struct iperf3_settings *settings(const struct pier_conn *c)
 {
@@ -204,20 +205,62 @@ static void sum_up(struct pier_conn *c, struct iperf3_session *s)
 			     share_get(&s->stream[i].bytes) - s->share[i].skip);
 }
 
+/* What streams have moved until now, and when it was last more than before. */
+static void note_moved(struct pier_conn *c, struct iperf3_session *s)
+{
+	uint64_t moved = 0;
+
+	for (uint32_t i = 0; i < s->n; i++)
+		moved += share_get(&s->stream[i].bytes);
+	if (moved != s->ctl.moved)
+		s->ctl.idle_since = c->now;
+	s->ctl.moved = moved;
+}
+
+/* The books of what was received, or of what was sent, are closed. */
+static void close_books(struct iperf3_session *s, bool sends)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		struct iperf3_share *share = &s->share[i];
+
+		if (share->sends != sends)
+			continue;
+		share->result.bytes = share_get(&s->stream[i].bytes) - share->skip;
+		share->result.seconds = s->ctl.seconds;
+	}
+}
+
+static void last_interval(struct iperf3_session *s)
+{
+	const double from = (double)(s->ctl.interval_at - s->ctl.began) / US;
+
+	if (s->params.server_output && s->ctl.seconds > from)
+		iperf3_report_interval(s, from, s->ctl.seconds);
+}
+
+/* -n, -k, and a file that was read to its end: not the time says that the client is done. */
+static bool by_amount(const struct pier_conn *c, const struct iperf3_session *s)
+{
+	return !s->params.omit_s && (!s->params.time_s || c->now - s->ctl.began < s->params.time_s * US);
+}
+
+/*
+ * The end of a test overtakes what the client's socket has not got rid of. Where time ended it that is not
+ * counted; of an amount nothing must be missing.
+ */
 static void end_test(struct pier_conn *c, struct iperf3_session *s)
 {
 	struct iperf3_ctl *ctl = &s->ctl;
 
 	ctl->seconds = (double)(c->now - ctl->began) / US;
-	if (s->params.server_output && c->now > ctl->interval_at)
-		iperf3_report_interval(s, (double)(ctl->interval_at - ctl->began) / US, ctl->seconds);
-	for (uint32_t i = 0; i < s->n; i++) {
-		struct iperf3_share *share = &s->share[i];
-
-		share->result.bytes = share_get(&s->stream[i].bytes) - share->skip;
-		share->result.seconds = ctl->seconds;
+	ctl->late = by_amount(c, s);
+	note_moved(c, s);
+	close_books(s, true);
+	close_books(s, false);
+	if (!ctl->late) {
+		last_interval(s);
+		sum_up(c, s);
 	}
-	sum_up(c, s);
 	iperf3_phase_set(s, PHASE_ENDED);
 	step(c, ctl, STEP_RESULTS, settings(c)->setup_timeout);
 	say_state(c, ctl, IPERF3_EXCHANGE_RESULTS);
@@ -248,21 +291,36 @@ static void own_results(struct pier_conn *c, struct iperf3_session *s, struct ip
 	}
 }
 
-static void take_results(struct pier_conn *c, struct iperf3_session *s)
+/* All that the client says it has sent is here, as far as its streams are. */
+static bool arrived(const struct iperf3_session *s, const struct iperf3_results *r)
 {
-	struct iperf3_results *r = malloc(sizeof(*r));
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct iperf3_share *share = &s->share[i];
+		const uint64_t bytes = share_get(&s->stream[i].bytes);
+
+		if (share->sends || share_get(&s->stream[i].fate) != FATE_NONE)
+			continue;
+		for (uint32_t k = 0; k < r->n; k++)
+			if (r->stream[k].id == share->result.id && bytes < r->stream[k].bytes)
+				return false;
+	}
+	return true;
+}
+
+/* The client's results are here, and so is what it sent: r is freed. */
+static void answer(struct pier_conn *c, struct iperf3_session *s, struct iperf3_results *r)
+{
 	struct iperf3_ctl *ctl = &s->ctl;
 	struct pier_tcp_info info;
-	char *text = NULL;
+	char *text;
 	size_t len;
 
-	if (!r || iperf3_results_read(ctl->frame.text, ctl->frame.len, r)) {
-		free(r);
-		iperf3_frame_free(&ctl->frame);
-		fail(c, s, IPERF3_E_RECV_RESULTS);
-		return;
+	if (ctl->late) {
+		ctl->seconds = max_of(ctl->seconds, (double)(ctl->idle_since - ctl->began) / US);
+		close_books(s, false);
+		last_interval(s);
+		sum_up(c, s);
 	}
-	iperf3_frame_free(&ctl->frame);
 	own_results(c, s, r);
 	pier_get_tcp_info(c, &info);
 	r->congestion = info.congestion;
@@ -280,6 +338,44 @@ static void take_results(struct pier_conn *c, struct iperf3_session *s)
 	free(text);
 	step(c, ctl, STEP_DISPLAY, settings(c)->setup_timeout);
 	say_state(c, ctl, IPERF3_DISPLAY_RESULTS);
+}
+
+static void take_results(struct pier_conn *c, struct iperf3_session *s)
+{
+	struct iperf3_results *r = malloc(sizeof(*r));
+	struct iperf3_ctl *ctl = &s->ctl;
+
+	if (!r || iperf3_results_read(ctl->frame.text, ctl->frame.len, r)) {
+		free(r);
+		iperf3_frame_free(&ctl->frame);
+		fail(c, s, IPERF3_E_RECV_RESULTS);
+		return;
+	}
+	iperf3_frame_free(&ctl->frame);
+	note_moved(c, s);
+	if (!ctl->late || arrived(s, r)) {
+		answer(c, s, r);
+		return;
+	}
+	ctl->results = r;
+	step(c, ctl, STEP_ARRIVE, settings(c)->setup_timeout);
+	pier_set_timer(c, JOIN_POLL_US);
+}
+
+/* What does not come for LATE_US, or has not come when time is over, is not waited for any longer. */
+static void watch_arrival(struct pier_conn *c, struct iperf3_session *s)
+{
+	struct iperf3_ctl *ctl = &s->ctl;
+	struct iperf3_results *r = ctl->results;
+	const uint64_t from = ctl->deadline - settings(c)->setup_timeout;
+
+	note_moved(c, s);
+	if (!arrived(s, r) && c->now < ctl->deadline && c->now - max_of(ctl->idle_since, from) < LATE_US) {
+		pier_set_timer(c, JOIN_POLL_US);
+		return;
+	}
+	ctl->results = NULL;
+	answer(c, s, r);
 }
 
 static void take_state(struct pier_conn *c, struct iperf3_session *s, int8_t state)
@@ -343,22 +439,17 @@ void iperf3_ctl_writable(struct pier_conn *c, struct iperf3_conn *x)
 static enum iperf3_error watch_streams(struct pier_conn *c, struct iperf3_session *s)
 {
 	struct iperf3_ctl *ctl = &s->ctl;
-	uint64_t moved = 0;
 	bool lost = ctl->lost;
 
 	ctl->lost = false;
 	for (uint32_t i = 0; i < s->n; i++) {
-		moved += share_get(&s->stream[i].bytes);
 		if (share_get(&s->stream[i].fate) != FATE_LOST)
 			continue;
 		ctl->lost = true;
 		if (lost) /* time enough for the client to say why */
 			return s->share[i].sends ? IPERF3_E_STREAM_WRITE : IPERF3_E_STREAM_READ;
 	}
-	if (moved != ctl->moved) {
-		ctl->moved = moved;
-		ctl->idle_since = c->now;
-	}
+	note_moved(c, s);
 	return c->now - ctl->idle_since >= settings(c)->idle_timeout ? IPERF3_E_IDLE : IPERF3_OK;
 }
 
@@ -412,6 +503,8 @@ void iperf3_ctl_timer(struct pier_conn *c, struct iperf3_conn *x)
 		watch_run(c, s);
 	else if (ctl->step == STEP_STREAMS)
 		watch_joining(c, s);
+	else if (ctl->step == STEP_ARRIVE)
+		watch_arrival(c, s);
 	else if (ctl->step == STEP_OVER && c->now >= ctl->deadline)
 		pier_close(c);
 	else if (ctl->step == STEP_TOLD && c->now >= ctl->deadline)
@@ -456,6 +549,7 @@ void iperf3_ctl_close(struct pier_conn *c, struct iperf3_conn *x)
 		iperf3_phase_set(s, PHASE_ABORTED);
 	sum_up(c, s);
 	iperf3_frame_free(&s->ctl.frame);
+	free(s->ctl.results);
 	free(s->ctl.report.at);
 	free(s->ctl.out);
 	memset(&s->ctl, 0, sizeof(s->ctl));

@@ -26,7 +26,7 @@ enum iperf3_phase {
 	PHASE_PARAMS, /* taken; streams cannot join yet */
 	PHASE_CREATE, /* streams join */
 	PHASE_RUN,
-	PHASE_ENDED,  /* senders close; what is still under way is read, and not counted */
+	PHASE_ENDED,  /* senders close; what is still under way is read, and counts if the control connection waits for it */
 	PHASE_CLOSED, /* in order: streams close */
 	PHASE_ABORTED, /* streams reset */
 };
@@ -56,7 +56,7 @@ struct iperf3_share {
 	struct iperf3_result result;
 };
 
-enum iperf3_step { STEP_PARAMS, STEP_STREAMS, STEP_RUN, STEP_RESULTS, STEP_DISPLAY, STEP_TOLD, STEP_OVER };
+enum iperf3_step { STEP_PARAMS, STEP_STREAMS, STEP_RUN, STEP_RESULTS, STEP_ARRIVE, STEP_DISPLAY, STEP_TOLD, STEP_OVER };
 
 /* A growing text. Once memory is out it stays as it is: full. */
 struct iperf3_text {
@@ -69,9 +69,11 @@ struct iperf3_text {
 struct iperf3_ctl {
 	enum iperf3_step step;
 	bool failed, counted, shut, lost, summed;
+	bool late;             /* the client ended by an amount: what it says it has sent is waited for */
 	uint64_t deadline;     /* of the step */
 	uint64_t began, omit_at, idle_since, interval_at; /* omit_at 0: nothing to omit any more */
 	uint64_t moved;        /* bytes of all streams when idle_since was set */
+	struct iperf3_results *results; /* the client's, in STEP_ARRIVE */
 	uint64_t cpu_user, cpu_system, cpu_from; /* us, when the test began */
 	double seconds;        /* how long it took, without what was omitted */
 	struct iperf3_frame frame;

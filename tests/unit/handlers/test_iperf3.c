@@ -146,10 +146,11 @@ static struct fake_host *running(unsigned int test, const char *params, struct f
 
 #define PARAMS  "{\"tcp\":true,\"time\":10,\"parallel\":1,\"len\":1000}"
 #define REVERSE "{\"tcp\":true,\"time\":10,\"parallel\":1,\"len\":1000,\"reverse\":true}"
-#define RESULTS                                                                                    \
+#define RESULTS_OF(bytes)                                                                          \
 	"{\"cpu_util_total\":1,\"cpu_util_user\":1,\"cpu_util_system\":0,"                          \
-	"\"sender_has_retransmits\":18446744073709551615,\"streams\":[{\"id\":1,\"bytes\":5,"       \
+	"\"sender_has_retransmits\":18446744073709551615,\"streams\":[{\"id\":1,\"bytes\":" bytes "," \
 	"\"retransmits\":18446744073709551615,\"jitter\":0,\"errors\":0,\"packets\":0}]}"
+#define RESULTS RESULTS_OF("0")
 
 /* What the server's results say; the state that follows them was sent. */
 static struct iperf3_results *results(struct fake_host *f)
@@ -340,6 +341,103 @@ static void test_omit(void **state)
 	r = finish(f);
 	assert_int_equal(r->stream[0].bytes, 77);
 	assert_true(r->stream[0].seconds > 1.99 && r->stream[0].seconds < 2.02);
+	done();
+}
+
+#define AMOUNT "{\"tcp\":true,\"num\":9000,\"parallel\":1,\"len\":1000,\"get_server_output\":1}"
+
+/* The end of a test by an amount overtakes what is still in the client's socket: that is waited for. */
+static void test_amount_arrives_late(void **state)
+{
+	static char data[5000];
+	struct fake_host *f, *d;
+	struct iperf3_results *r;
+
+	listen_with(NULL);
+	f = running(1, AMOUNT, &d);
+	say(d, data, 1000);
+	pass(S);
+	say_state(f, IPERF3_TEST_END);
+	HEAR(f, "\x0d");
+	say(d, data, 3000);
+	say_json(f, RESULTS_OF("9000"));
+	pass(S);
+	assert_int_equal(f->out_len, 0);
+	say(d, data, 5000);
+	pass(2 * MS);
+	assert_non_null(strstr(f->out + 4, "8.79 KBytes"));
+	r = results(f);
+	assert_int_equal(r->stream[0].bytes, 9000);
+	assert_true(r->stream[0].seconds > 1.99 && r->stream[0].seconds < 2.02);
+	say_state(f, IPERF3_DONE);
+	pass(20 * MS);
+	assert_int_equal(d->closes, 1);
+	assert_int_equal(stat_of("received_bytes"), 9000);
+	assert_int_equal(stat_of("tests_failed") + stat_of("tests_vanished"), 0);
+	done();
+}
+
+/* A file that was shorter than the time: the stream sees the end before it has seen the beginning. */
+static void test_file_arrives_late(void **state)
+{
+	static char data[1000];
+	struct fake_host *f, *d;
+
+	listen_with(NULL);
+	f = control(1, PARAMS);
+	HEAR(f, "\x0a");
+	d = stream(1);
+	for (int i = 0; i < 3 && !f->out_len; i++) { /* without a turn of the stream's */
+		fake_wait(f, MS);
+		fake_turn(f);
+	}
+	HEAR(f, "\x01\x02");
+	say_state(f, IPERF3_TEST_END);
+	HEAR(f, "\x0d");
+	say(d, data, 1000);
+	say_json(f, RESULTS_OF("1000"));
+	assert_int_equal(results(f)->stream[0].bytes, 1000);
+	done();
+}
+
+/* What a time has ended is not waited for, nor what does not come, nor a stream that is gone. */
+static void test_not_waited_for(void **state)
+{
+	static char data[1000];
+	struct fake_host *f, *d;
+
+	listen_with(NULL);
+	f = running(1, PARAMS, &d);
+	pass(10 * S + 10 * MS);
+	say_state(f, IPERF3_TEST_END);
+	HEAR(f, "\x0d");
+	say(d, data, 1000);
+	say_json(f, RESULTS_OF("1000"));
+	assert_int_equal(results(f)->stream[0].bytes, 0);
+	f = running(2, AMOUNT, &d);
+	say_state(f, IPERF3_TEST_END);
+	HEAR(f, "\x0d");
+	say_json(f, RESULTS_OF("9007199254740992"));
+	pass(4 * S);
+	say(d, data, 1000);
+	pass(4 * S);
+	assert_int_equal(f->out_len, 0);
+	pass(2 * S);
+	assert_int_equal(results(f)->stream[0].bytes, 1000);
+	f = running(3, AMOUNT, &d);
+	say_state(f, IPERF3_TEST_END);
+	HEAR(f, "\x0d");
+	say_json(f, RESULTS_OF("9000"));
+	fake_fin(d);
+	pass(2 * MS);
+	assert_int_equal(results(f)->stream[0].bytes, 0);
+	f = running(4, AMOUNT, &d);
+	say_state(f, IPERF3_TEST_END);
+	HEAR(f, "\x0d");
+	say_json(f, RESULTS_OF("9000"));
+	say_state(f, IPERF3_CLIENT_TERMINATE);
+	pass(20 * MS);
+	assert_int_equal(d->closes, 1);
 	done();
 }
 
@@ -736,8 +834,9 @@ static void test_reload(void **state)
 	say(d[0], "x", 1);
 	say(d[1], "yy", 2);
 	say_state(f, IPERF3_TEST_END);
-	f->out_len = 0;
-	pass(20 * MS);
+	HEAR(f, "\x0d");
+	say_json(f, RESULTS);
+	results(f);
 	assert_int_equal(stat_of("received_bytes"), 3);
 	done();
 }
@@ -808,6 +907,9 @@ int main(void)
 		cmocka_unit_test(test_reverse),
 		cmocka_unit_test(test_both_directions),
 		cmocka_unit_test(test_omit),
+		cmocka_unit_test(test_amount_arrives_late),
+		cmocka_unit_test(test_file_arrives_late),
+		cmocka_unit_test(test_not_waited_for),
 		cmocka_unit_test(test_paced),
 		cmocka_unit_test(test_server_output),
 		cmocka_unit_test(test_results_wait_for_room),
