@@ -124,7 +124,7 @@ static const char *fields_of(uint32_t status)
 	case 401: return "WWW-Authenticate: Basic realm=\"pier\"\r\n";
 	case 405: return "Allow: GET, HEAD\r\n";
 	case 407: return "Proxy-Authenticate: Basic realm=\"pier\"\r\n";
-	case 426: return "Upgrade: HTTP/1.1\r\n";
+	case 426: return "Upgrade: HTTP/1.1\r\nConnection: upgrade\r\n"; /* section 7.8 */
 	default: return "";
 	}
 }

@@ -247,6 +247,8 @@ static void test_status_paths(void **state)
 			assert_memory_equal(r.body, words, 4);
 		assert_int_equal(status == 401, http_value(&r, "WWW-Authenticate") != NULL);
 		assert_int_equal(status == 405, http_value(&r, "Allow") != NULL);
+		assert_int_equal(status == 426, http_has(&r, "Upgrade: HTTP/1.1"));
+		assert_int_equal(status == 426, http_has(&r, "Connection: upgrade"));
 		assert_int_equal(status == 302, status == 302 && http_has(&r, "Location: /"));
 		fake_free(f);
 	}
