@@ -7,6 +7,7 @@
  * ends.
  */
 #include "engine_priv.h"
+#include "tcp/window.h"
 
 static const struct pier_handler *handler_of(const struct engine *e, const struct tcp_conn *c)
 {

@@ -12,6 +12,7 @@
 #include "base/siphash.h"
 #include "pkt/parse.h"
 #include "tcp/policy.h"
+#include "tcp/window.h"
 #include "wire/ip4.h"
 
 #define BIT(kind) (1u << CHAOS_##kind)

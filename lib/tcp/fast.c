@@ -16,6 +16,7 @@
 #include "tcp/ecn.h"
 #include "tcp/loss.h"
 #include "tcp/policy.h"
+#include "tcp/window.h"
 
 /* The connection is closing, marked, misbehaves on purpose, or wants something. */
 #define UNUSUAL                                                                                    \

@@ -9,6 +9,7 @@
 #include "tcp/ecn.h"
 #include "tcp/loss.h"
 #include "tcp/policy.h"
+#include "tcp/window.h"
 #include "wire/tcp_opt.h"
 
 #define ACK_OPTION_SACKS 3 /* beside timestamps; RFC 2018 section 3 */

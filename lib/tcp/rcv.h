@@ -10,7 +10,7 @@
 #ifndef PIER_TCP_RCV_H
 #define PIER_TCP_RCV_H
 
-#include "tcp/share.h"
+#include "tcp/window.h"
 
 /* m belongs to a receive queue of the connection from here on, or no more. */
 static inline void rcv_hold(struct tcp *t, struct tcp_work *w, const struct rte_mbuf *m)

@@ -25,7 +25,7 @@
  * that count, so that one of the fattest is found without looking at more than FAT_LOOK connections,
  * and moving a connection costs the same whatever it holds.
  */
-#include "tcp/share.h"
+#include "tcp/window.h"
 
 #define FAT_LOOK 16
 #define FAIR_LEAST (2u * 1460)

@@ -12,10 +12,8 @@
  * fill one window. While much comes in, the hot block stays for the round's length, or the measure
  * would be lost with it; and so long the window counts as one that is being filled (share.c).
  */
-#include "tcp/share.h"
+#include "tcp/window.h"
 
-#define RTT_MAX_US (10u * 1000 * 1000) /* longer is an idle sender */
-#define RTT_MIN_US 1000u               /* the timestamp clock's tick */
 #define PINCHED_MSS 2
 #define SHIFT_ALL   7
 #define RTT_GUESS  (100u * 1000)
@@ -59,42 +57,17 @@ static uint32_t share_edge(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	return c->rcv_nxt + (uint32_t)room;
 }
 
-/* What the edge must gain to be moved: RFC 9293 section 3.8.6.2.2. */
-static uint32_t least_gain(const struct tcp_conn *c, const struct tcp_work *w)
-{
-	return min_of(w->rcvbuf / 2, (uint32_t)c->rcv_mss);
-}
-
-uint16_t tcp_advertise(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+uint16_t tcp_advertise_edge(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	uint32_t edge = share_edge(t, c, w), field;
 
-	if (!seq_gt(edge, w->rcv_adv) || edge - w->rcv_adv < least_gain(c, w))
+	if (!seq_gt(edge, w->rcv_adv) || edge - w->rcv_adv < tcp_least_gain(c, w))
 		edge = w->rcv_adv;
 	field = seq_gt(edge, c->rcv_nxt) ? (edge - c->rcv_nxt) >> c->rcv_wscale : 0;
 	field = min_of(field, 0xffffu);
 	w->rcv_adv = seq_max(w->rcv_adv, c->rcv_nxt + (field << c->rcv_wscale));
 	tcp_share_promise(t, c, w);
 	return field;
-}
-
-static void take_rtt(struct tcp_work *w, uint32_t us)
-{
-	if (us > RTT_MAX_US)
-		return;
-	us = max_of(us, RTT_MIN_US);
-	if (!w->rcv_rtt || us < w->rcv_rtt)
-		w->rcv_rtt = us;
-	else
-		w->rcv_rtt += (us - w->rcv_rtt) / 8;
-}
-
-void tcp_rcv_rtt(struct tcp *t, struct tcp_work *w, uint32_t tsecr)
-{
-	uint32_t ms = tcp_ts_now(t, w->ts_offset) - tsecr;
-
-	if (tsecr && ms <= RTT_MAX_US / US_PER_MS)
-		take_rtt(w, ms * (uint32_t)US_PER_MS);
 }
 
 /* Without timestamps: what was the right edge has been reached. */
@@ -104,8 +77,8 @@ static void window_time(const struct tcp *t, const struct tcp_conn *c, struct tc
 
 	if (w->edge_at && seq_lt(c->rcv_nxt, w->edge_seq))
 		return;
-	if (w->edge_at)
-		take_rtt(w, now - w->edge_at);
+	if (w->edge_at && now - w->edge_at <= TCP_RCV_RTT_MAX_US)
+		tcp_rcv_rtt_take(w, now - w->edge_at);
 	w->edge_seq = w->rcv_adv;
 	w->edge_at = now ? now : 1;
 }
@@ -156,38 +129,43 @@ static bool grow(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	return true;
 }
 
-static void measure(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+/* More came in this round than one segment, or than the buffer has room for in so short a time. */
+static __attribute__((noinline)) void much(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+					   uint32_t got, uint32_t rtt)
 {
-	uint32_t now = (uint32_t)t->now, rtt = w->rcv_rtt ? w->rcv_rtt : w->rtt.srtt_us, got;
-
-	rtt = rtt ? rtt : RTT_GUESS;
-	if (!(c->flags & TCP_AGREED_TS))
-		window_time(t, c, w);
-	got = w->rcv_read - w->round_read;
 	while (w->growing && got > w->rcvbuf / 4 && grow(t, c, w))
 		;
-	if (got > c->rcv_mss) {
-		w->measuring = 1;
-		w->round_ms = t->now_ms + rtt / (uint32_t)US_PER_MS + 1;
-		tcp_timer_update(t, c, w);
-	}
+	if (got <= c->rcv_mss)
+		return;
+	w->measuring = 1;
+	w->round_ms = t->now_ms + rtt / (uint32_t)US_PER_MS + 1;
+	tcp_timer_update(t, c, w);
+}
+
+void tcp_window_measure(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	const uint32_t now = (uint32_t)t->now, got = w->rcv_read - w->round_read;
+	uint32_t rtt = w->rcv_rtt ? w->rcv_rtt : w->rtt.srtt_us;
+
+	rtt = rtt ? rtt : RTT_GUESS;
+	if (unlikely(!(c->flags & TCP_AGREED_TS)))
+		window_time(t, c, w);
+	if (got > min_of(w->rcvbuf / 4, (uint32_t)c->rcv_mss))
+		much(t, c, w, got, rtt);
 	if (now - w->round_at >= rtt) {
 		w->round_at = now;
 		w->round_read = w->rcv_read;
 	}
 }
 
-void tcp_window_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+void tcp_window_open(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	uint32_t edge, open, gain;
+	const uint32_t edge = share_edge(t, c, w);
+	uint32_t open, gain;
 
-	if (w->growing || t->held_max)
-		measure(t, c, w);
-	tcp_share_promise(t, c, w);
-	edge = share_edge(t, c, w);
 	open = seq_gt(w->rcv_adv, c->rcv_nxt) ? w->rcv_adv - c->rcv_nxt : 0;
 	gain = seq_gt(edge, w->rcv_adv) ? edge - w->rcv_adv : 0;
-	if (c->flags & TCP_F_FIN_RECEIVED || gain < least_gain(c, w))
+	if (c->flags & TCP_F_FIN_RECEIVED || gain < tcp_least_gain(c, w))
 		return;
 	if (open < c->rcv_mss || gain >= w->rcvbuf / 2) {
 		w->ack_now = 1;

@@ -466,7 +466,7 @@ void tcp_rcvq_consume(struct tcp *t, struct tcp_work *w, uint32_t n);
 void tcp_rcvq_left(struct tcp *t, struct tcp_work *w);
 void tcp_queues_drop(struct tcp *t, struct tcp_work *w);
 
-/* ---- the receive window (window.c) ---- */
+/* ---- the receive window (window.c; tcp/window.h has more) ---- */
 
 /* The receive buffer of a connection, in bytes: what it began with, doubled as often as it grew. */
 uint32_t tcp_rcvbuf(const struct tcp *t, const struct tcp_conn *c);
@@ -474,15 +474,6 @@ uint32_t tcp_rcvbuf(const struct tcp *t, const struct tcp_conn *c);
 uint32_t tcp_rcvbuf_grown(const struct tcp *t, const struct tcp_conn *c);
 /* Its own, 0: the listener's; in range. False: they do not fit into the worker's budget. */
 bool tcp_set_buffers(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t rcv, uint32_t snd);
-
-/* A segment in order echoes TSval tsecr: how long a round trip takes. */
-void tcp_rcv_rtt(struct tcp *t, struct tcp_work *w, uint32_t tsecr);
-
-/* The window field of a segment that leaves now; moves rcv_adv, which never moves back. */
-uint16_t tcp_advertise(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
-
-/* The handler took data: advance the window if silly-window avoidance allows, and say so. */
-void tcp_window_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 
 /* ---- output ---- */
 
