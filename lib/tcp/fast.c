@@ -28,23 +28,10 @@
 #define ENDING                                                                                     \
 	(TCP_F_ORPHAN | TCP_F_FIN_QUEUED | TCP_F_FIN_SENT | TCP_F_FIN_RECEIVED | TCP_F_LINGERS)
 
-/*
- * Loss, its repair, what would undo it, probes, and sizes on trial: all of that is over or never was. The bits
- * stand octet by octet, as in the block: compared with 0 next to each other they are one test.
- */
-static inline bool calm(const struct tcp_work *w)
-{
-	return !w->recovery && !w->probe && !w->keepalive_probe && !w->rto_recovery &&
-	       !w->override && !w->undo && !w->tlp_send && !w->tlp_out && !w->ecn_wait && !w->frto &&
-	       !w->syn && !w->urgent_in && !w->urgent_out &&
-	       !(w->lost | w->sacked | w->dup_credit | w->dup_acks | w->ptb_mtu | w->guesses | w->quick);
-}
-
-/* The receive queue has at most what this burst brought, in line; nothing lies behind a gap. */
+/* The receive queue has at most what this burst brought, in line. */
 static inline bool queue_fine(const struct tcp_work *w)
 {
-	return w->rcvq.head + w->rcvq.n < WORK_SLICES && !w->ooo.n && !w->fin_held && !w->rcv_left &&
-	       !w->rcv_more.head && !w->rcvq.mem;
+	return w->rcvq.head + w->rcvq.n < WORK_SLICES && !w->rcv_more.head && !w->rcvq.mem;
 }
 
 /* RFC 7323: agreed and there, not older, and an echo that can be true. */
@@ -91,7 +78,7 @@ static inline bool may_take(const struct tcp *t, const struct rte_mbuf *m, const
 	return c->state == TCP_ESTABLISHED && !(c->flags & UNUSUAL) &&
 	       (f->tcp_flags & ~TCP_PSH) == TCP_ACK && options_fine(f, c) &&
 	       f->seq == c->rcv_nxt && f->payload_len && f->payload_len <= c->rcv_mss &&
-	       seq_leq(f->seq + f->payload_len, w->rcv_adv) && m->nb_segs == 1 && calm(w) &&
+	       seq_leq(f->seq + f->payload_len, w->rcv_adv) && m->nb_segs == 1 && tcp_is_calm(w) &&
 	       queue_fine(w) && t->held < t->held_open &&
 	       w->timer <= TCP_TIMER_REO &&
 	       f->ack - w->marks < TCP_MARKS_AGE;
@@ -186,7 +173,6 @@ static inline void take_header(struct tcp *t, struct tcp_conn *c, struct tcp_wor
 	c->rx_dscp = f->dscp;
 	c->probes = 0;
 	w->burst_left = max_of((uint32_t)w->burst_left, tcp_opts_of(t, c)->burst);
-	w->burst_wait = 0;
 	c->snd_wl1 = f->seq;
 	w->snd_wl2 = f->ack;
 	w->snd_wnd = wnd;
@@ -266,7 +252,7 @@ bool tcp_fast_bare(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
 
 	if (next == TCP_CLOSED || c->flags & (UNUSUAL & ~ENDING) || f->payload_len ||
 	    (f->tcp_flags & ~(TCP_PSH | TCP_FIN)) != TCP_ACK || !options_fine(f, c) ||
-	    f->seq != c->rcv_nxt || !seq_lt(f->seq, w->rcv_adv) || !calm(w) || !queue_fine(w) ||
+	    f->seq != c->rcv_nxt || !seq_lt(f->seq, w->rcv_adv) || !tcp_is_calm(w) || !queue_fine(w) ||
 	    w->timer > TCP_TIMER_REO || f->ack - w->marks >= TCP_MARKS_AGE)
 		return false;
 	r = flight_acked(t, c, w, f, &ok);
@@ -292,10 +278,9 @@ static inline bool may_send(const struct tcp *t, const struct tcp_conn *c, struc
 {
 	const uint32_t len = w->snd_end - c->snd_nxt;
 
-	return c->snd_nxt == w->snd_una && w->snd_max == c->snd_nxt && w->flight.n == 0 && calm(w) &&
+	return c->snd_nxt == w->snd_una && w->snd_max == c->snd_nxt && w->flight.n == 0 && tcp_is_calm(w) &&
 	       s->seq == c->snd_nxt && s->len == len && len <= c->snd_mss && len < w->snd_wnd &&
 	       !s->owner && w->timer == TCP_TIMER_NONE && !c->backoff &&
-	       !w->ooo.n && !w->burst_wait &&
 	       w->dsack_start == w->dsack_end && w->flight.head < WORK_FLIGHTS && !w->flight.mem &&
 	       !(c->flags & (TCP_F_FRAGMENT | TCP_F_CORK | TCP_F_OWN | TCP_F_SLOW | TCP_F_STALLED |
 			     TCP_F_FIN_SENT)) &&

@@ -279,40 +279,53 @@ struct tcp_work {
 	uint32_t ready_next, out_next; /* next connection of the list; itself at the end */
 	uint16_t events;              /* enum tcp_event */
 	uint8_t close_reason;         /* enum pier_close_reason */
-	uint8_t on_ready : 1, on_out : 1, ack_now : 1, delack : 1, recovery : 1, probe : 1,
-		keepalive_probe : 1, rto_recovery : 1;
+	uint8_t on_ready : 1, on_out : 1, ack_now : 1, delack : 1,
+		timer_restart : 1,    /* SND.UNA moved: the retransmission timer begins anew */
+		tlp_spent : 1,        /* no round-trip sample since the last one */
+		growing : 1,          /* rcvbuf may grow */
+		measuring : 1;        /* much has come in this round: the block stays */
+	/*
+	 * Loss, its repair, what would undo it, probes, sizes on trial, gaps, and what a handler left: all of it is 0
+	 * while nothing of the kind is under way, and tcp_is_calm is one look at it.
+	 */
+	union {
+		struct {
+			uint8_t recovery : 1, probe : 1, keepalive_probe : 1, rto_recovery : 1,
+				override : 1, /* the next segment may be small */
+				undo : 1,     /* cc_before is from before the last loss event */
+				tlp_send : 1, /* a tail loss probe is due */
+				tlp_out : 1;  /* one is not accounted for */
+			uint8_t ecn_wait : 1, /* no new data before TCP_TIMER_ECN or RTO */
+				burst_wait : 1, /* burst_left was spent: on in the next millisecond */
+				frto : 2,     /* RFC 5682: 1 SND.UNA was sent again, 2 new data after it */
+				syn : 1,      /* active open: SND.UNA is our SYN, not acknowledged yet */
+				urgent_in : 1,  /* rcv_up is ahead of what was read */
+				urgent_out : 1, /* snd_up is ahead of SND.UNA */
+				fin_held : 1; /* fin_seq is valid */
+			uint8_t rcv_left : 1; /* the handler left data: what comes is packed */
+			uint8_t dup_acks;
+			uint8_t quick;        /* so many data segments more are acknowledged one by one */
+			uint8_t guesses;      /* 0: snd_mss is no guess; else 1 + larger sizes tried */
+			uint16_t ptb_mtu;     /* a report on trial, 0: none */
+			uint32_t sacked, lost; /* bytes in flight so marked */
+			uint32_t dup_credit;  /* bytes that duplicate ACKs say have left */
+			uint32_t ooo_held;    /* mbufs of the out-of-order queue */
+		};
+		uint64_t unusual[3];
+	};
 	uint8_t timer;                /* enum tcp_timer */
 	uint8_t segs_unacked;         /* data segments since the last ACK sent */
-	uint8_t dup_acks;
 	uint8_t burst_acks;           /* immediate ACKs in this burst */
-	uint8_t quick;                /* so many data segments more are acknowledged one by one */
-	uint8_t guesses;              /* 0: snd_mss is no guess; else 1 + larger sizes tried */
-	uint8_t rcv_left : 1,         /* the handler left data: what comes is packed */
-		override : 1,         /* the next segment may be small */
-		fin_held : 1,         /* fin_seq is valid */
-		force_retx : 1,       /* one retransmission whatever cwnd says */
+	uint8_t force_retx : 1,       /* one retransmission whatever cwnd says */
 		partial : 1,          /* this recovery has seen a partial ACK */
-		undo : 1,             /* cc_before is from before the last loss event */
-		tlp_send : 1,         /* a tail loss probe is due */
-		tlp_out : 1;          /* one is not accounted for */
-	uint8_t tlp_retx : 1,         /* it was a retransmission */
-		ecn_wait : 1,         /* no new data before TCP_TIMER_ECN or RTO */
+		tlp_retx : 1,         /* the tail loss probe was a retransmission */
+		tlp_late : 1,         /* it took time from the retransmission timer */
 		ecn_asked : 1,        /* every SYN so far asked for ECN */
-		tlp_spent : 1,        /* no round-trip sample since the last one */
 		reo_pending : 1,      /* reo_at is valid */
-		burst_wait : 1,       /* burst_left was spent: on in the next millisecond */
-		frto : 2;             /* RFC 5682: 1 SND.UNA was sent again, 2 new data after it */
-	uint8_t syn : 1,              /* active open: SND.UNA is our SYN, not acknowledged yet */
-		syn_due : 1,          /* and is to be sent, as SYN or SYN-ACK */
-		syn_times : 2,        /* how often it was sent; 2: more than once, no sample */
-		tlp_late : 1,         /* the last probe took time from the retransmission timer */
-		timer_restart : 1;    /* SND.UNA moved: the retransmission timer begins anew */
-	uint8_t pinched : 1,          /* the share keeps its window small: in tcp.pinched */
-		growing : 1,          /* rcvbuf may grow */
-		measuring : 1,        /* much has come in this round: the block stays */
-		urgent_in : 1,        /* rcv_up is ahead of what was read */
-		urgent_out : 1,       /* snd_up is ahead of SND.UNA */
+		pinched : 1,          /* the share keeps its window small: in tcp.pinched */
 		watched : 1;          /* watch_end is valid */
+	uint8_t syn_due : 1,          /* with syn: it is to be sent, as SYN or SYN-ACK */
+		syn_times : 2;        /* how often it was sent; 2: more than once, no sample */
 	uint8_t sack_n;
 	uint8_t sack_arrivals;        /* ACKs with new SACKs while some are on the scoreboard */
 	uint8_t full_timeouts;        /* in a row, of what may be too big */
@@ -331,15 +344,12 @@ struct tcp_work {
 	uint32_t progress;                  /* ms: last time something was acknowledged or begun */
 	uint32_t limited_end;               /* data below was sent when cwnd was the limit */
 	uint32_t marks;                     /* SND.UNA when past events were last looked at */
-	uint32_t sacked, lost;              /* bytes in flight so marked */
-	uint32_t dup_credit;                /* bytes that duplicate ACKs say have left */
 	uint32_t burst_ms;
 	uint32_t last_sent;                 /* ms */
 	uint16_t size_acked;                /* the largest segment known to have gone through */
 	uint16_t size_sent;                 /* a larger one on its way, 0: none ... */
 
 	uint32_t size_end;                  /* ... and what acknowledges it */
-	uint16_t ptb_mtu;                   /* a report on trial, 0: none ... */
 	uint16_t trouble;                   /* to be told: bits of enum pier_trouble */
 	uint32_t dsack_start, dsack_end;    /* to be reported once, equal: none */
 	uint32_t stamp, stamp_end;          /* when the last range left, in us, and its end */
@@ -379,7 +389,6 @@ struct tcp_work {
 	struct prr prr;
 	struct tcp_own own;                 /* with TCP_F_OWN */
 	uint32_t chaos;                     /* with TCP_F_SLOW: slab index of struct tcp_chaos */
-	uint32_t ooo_held;                  /* mbufs of the out-of-order queue */
 	uint32_t fat_next, fat_prev;        /* neighbours in tcp.fat, connection indexes, 0: none */
 	uint32_t fat_list;                  /* 0: in none */
 	uint32_t pinch_next, pinch_prev;    /* neighbours in tcp.pinched, 0: none */
@@ -394,6 +403,14 @@ struct tcp_work {
 	struct tcp_run ooo_inline[WORK_RUNS];
 	struct cc cc_before;                /* with undo */
 };
+
+static_assert(offsetof(struct tcp_work, timer) == offsetof(struct tcp_work, unusual) + 24,
+	      "all that tcp_is_calm looks at");
+
+static inline bool tcp_is_calm(const struct tcp_work *w)
+{
+	return !(w->unusual[0] | w->unusual[1] | w->unusual[2]);
+}
 
 #define TCP_HOT_LINES 10
 static_assert(offsetof(struct tcp_work, recover) <= TCP_HOT_LINES * CACHE_LINE, "the hot part");
