@@ -7,6 +7,7 @@
  * ends.
  */
 #include "engine_priv.h"
+#include "tcp/rcvq.h"
 #include "tcp/window.h"
 
 static const struct pier_handler *handler_of(const struct engine *e, const struct tcp_conn *c)
@@ -43,37 +44,52 @@ void engine_reap(struct engine *e, struct tcp_conn *c)
 		tcp_conn_free(&e->tcp, c);
 }
 
-/* One data callback; returns whether all that was shown was consumed and there is more. */
-static bool show(struct engine *e, struct tcp_conn *c, struct tcp_work *w,
-		 const struct pier_handler *h, struct pier_conn *pc)
+/*
+ * One data callback of a queue that is not empty; returns whether all that was shown was consumed and there is
+ * more. Inline: it has one caller, once for each message.
+ */
+static inline __attribute__((always_inline)) bool
+show(struct engine *e, struct tcp_conn *c, struct tcp_work *w, const struct pier_handler *h,
+     struct pier_conn *pc)
 {
 	struct pier_slice s[TCP_SHOWN_MAX];
-	unsigned int n = min_of(w->rcvq.n, (uint32_t)TCP_SHOWN_MAX);
+	const struct slice *q = vec_at(&w->rcvq, &e->tcp.slab, w->rcvq_inline, sizeof(*q), 0);
+	unsigned int n = min_of(w->rcvq.n, (uint32_t)TCP_SHOWN_MAX), i = 0;
 	size_t total = 0, used;
 
-	e->shown = vec_at(&w->rcvq, &e->tcp.slab, w->rcvq_inline, sizeof(struct slice), 0);
+	e->shown = q;
 	e->n_shown = n;
-	for (unsigned int i = 0; i < n; i++) {
-		s[i] = (struct pier_slice){e->shown[i].data, e->shown[i].len, e->shown[i].owner};
-		total += s[i].len;
-	}
-	used = h->data ? min_of(h->data(pc, s, n), total) : total;
+	do {
+		s[i] = (struct pier_slice){q[i].data, q[i].len, q[i].owner};
+		total += q[i].len;
+	} while (unlikely(++i < n));
+	used = likely(h->data) ? min_of(h->data(pc, s, n), total) : total;
 	e->n_shown = 0;
 	if (c->state == TCP_CLOSED)
 		return false;
-	tcp_rcvq_consume(&e->tcp, w, used);
-	return used == total && w->rcvq.n;
+	tcp_rcvq_consume(&e->tcp, w, (uint32_t)used);
+	return unlikely(w->rcvq.n) && used == total;
 }
 
-static void run_data(struct engine *e, struct tcp_conn *c, struct tcp_work *w,
-		     const struct pier_handler *h, struct pier_conn *pc)
+static inline void run_data(struct engine *e, struct tcp_conn *c, struct tcp_work *w,
+			    const struct pier_handler *h, struct pier_conn *pc)
 {
-	while (open_for(c) && w->rcvq.n && show(e, c, w, h, pc))
-		;
+	if (likely(w->rcvq.n))
+		while (show(e, c, w, h, pc) && open_for(c))
+			;
+	if (unlikely(c->state == TCP_CLOSED))
+		return;
 	if (unlikely(w->rcvq.n))
 		tcp_rcvq_left(&e->tcp, w);
-	if (c->state != TCP_CLOSED && !(c->flags & TCP_F_ORPHAN))
+	if (!(c->flags & TCP_F_ORPHAN))
 		tcp_window_update(&e->tcp, c, w);
+}
+
+static __attribute__((noinline)) void run_data_again(struct engine *e, struct tcp_conn *c,
+						     struct tcp_work *w, const struct pier_handler *h,
+						     struct pier_conn *pc)
+{
+	run_data(e, c, w, h, pc);
 }
 
 /* There may be no room any more: data() ran in between. Then the wish stays. */
@@ -88,7 +104,7 @@ static void run_writable(struct engine *e, struct tcp_conn *c, struct tcp_work *
 	if (h->writable)
 		h->writable(pc, room);
 	if (open_for(c) && w->rcvq.n)
-		run_data(e, c, w, h, pc);
+		run_data_again(e, c, w, h, pc);
 }
 
 static void run_eof(struct engine *e, struct tcp_conn *c, const struct pier_handler *h,
@@ -114,6 +130,40 @@ static void run_trouble(struct tcp_conn *c, struct tcp_work *w, const struct pie
 			h->trouble(pc, what);
 }
 
+/* What comes before data, and what comes after it: not in every pass. */
+static __attribute__((noinline)) void run_before(struct engine *e, struct tcp_conn *c,
+						 const struct pier_handler *h, struct pier_conn *pc,
+						 unsigned int events)
+{
+	if (events & TCP_EV_OPEN && c->state != TCP_CLOSED && !(c->flags & TCP_F_ORPHAN)) {
+		c->flags |= TCP_F_OPEN;
+		if (h->open)
+			h->open(pc);
+	}
+	if (events & TCP_EV_URGENT && open_for(c) && h->urgent)
+		h->urgent(pc);
+}
+
+static __attribute__((noinline)) void run_after(struct engine *e, struct tcp_conn *c, struct tcp_work *w,
+						const struct pier_handler *h, struct pier_conn *pc,
+						unsigned int events)
+{
+	if (events & TCP_EV_WRITABLE && open_for(c))
+		run_writable(e, c, w, h, pc);
+	if (events & TCP_EV_TIMER && open_for(c) && h->timer)
+		h->timer(pc);
+	if (events & TCP_EV_TROUBLE)
+		run_trouble(c, w, h, pc);
+}
+
+/* The peer has sent its FIN, and the handler was not told. */
+static inline bool eof_due(const struct tcp_conn *c)
+{
+	const uint32_t mask = TCP_F_OPEN | TCP_F_ORPHAN | TCP_F_FIN_RECEIVED | TCP_F_EOF_TOLD;
+
+	return (c->flags & mask) == (TCP_F_OPEN | TCP_F_FIN_RECEIVED) && c->state != TCP_CLOSED;
+}
+
 static void run_events(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 {
 	const struct pier_handler *h = handler_of(e, c);
@@ -121,26 +171,16 @@ static void run_events(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 	struct pier_conn pc;
 
 	w->events = 0;
-	if (unlikely(c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED))
-		events &= TCP_EV_TIMER | TCP_EV_TROUBLE; /* the rest follows open */
+	if (unlikely(c->state < TCP_ESTABLISHED))
+		events &= TCP_EV_TIMER | TCP_EV_TROUBLE; /* the rest follows open, or nothing does */
 	engine_conn_handle(e, c, &pc);
-	if (events & TCP_EV_OPEN && c->state != TCP_CLOSED && !(c->flags & TCP_F_ORPHAN)) {
-		c->flags |= TCP_F_OPEN;
-		if (h->open)
-			h->open(&pc);
-	}
-	if (events & TCP_EV_URGENT && open_for(c) && h->urgent)
-		h->urgent(&pc);
+	if (unlikely(events & (TCP_EV_OPEN | TCP_EV_URGENT)))
+		run_before(e, c, h, &pc, events);
 	if (events & TCP_EV_DATA && open_for(c))
 		run_data(e, c, w, h, &pc);
-	if (events & TCP_EV_WRITABLE && open_for(c))
-		run_writable(e, c, w, h, &pc);
-	if (events & TCP_EV_TIMER && open_for(c) && h->timer)
-		h->timer(&pc);
-	if (unlikely(events & TCP_EV_TROUBLE))
-		run_trouble(c, w, h, &pc);
-	if (open_for(c) && c->flags & TCP_F_FIN_RECEIVED && !(c->flags & TCP_F_EOF_TOLD) &&
-	    !w->rcvq.n)
+	if (unlikely(events & (TCP_EV_WRITABLE | TCP_EV_TIMER | TCP_EV_TROUBLE)))
+		run_after(e, c, w, h, &pc, events);
+	if (unlikely(eof_due(c)) && !w->rcvq.n)
 		run_eof(e, c, h, &pc);
 }
 
@@ -170,6 +210,12 @@ void engine_drain_conn(struct engine *e, struct tcp_conn *c)
 	engine_detach_handler(e, c, PIER_CLOSE_SHUTDOWN);
 }
 
+/* Of an open connection that both sides keep open there is nothing to conclude. */
+static inline bool may_conclude(const struct engine *e, const struct tcp_conn *c)
+{
+	return c->flags & (TCP_F_ORPHAN | TCP_F_FIN_RECEIVED) || unlikely(e->tcp.draining);
+}
+
 /* What is over for both sides ends: it is gone when this pass is through with it, not in the next one. */
 static void conclude(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 {
@@ -194,7 +240,8 @@ static void leave(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 	struct tcp *t = &e->tcp;
 
 	w->burst_acks = 0;
-	conclude(e, c, w);
+	if (may_conclude(e, c))
+		conclude(e, c, w);
 	if (c->state == TCP_CLOSED) {
 		engine_reap(e, c);
 		return;

@@ -10,22 +10,8 @@
 #ifndef PIER_TCP_RCV_H
 #define PIER_TCP_RCV_H
 
+#include "tcp/rcvq.h"
 #include "tcp/window.h"
-
-/* m belongs to a receive queue of the connection from here on, or no more. */
-static inline void rcv_hold(struct tcp *t, struct tcp_work *w, const struct rte_mbuf *m)
-{
-	t->held++;
-	w->held++;
-	w->rcv_charge += m->buf_len;
-}
-
-static inline void rcv_release(struct tcp *t, struct tcp_work *w, const struct rte_mbuf *m)
-{
-	t->held--;
-	w->held--;
-	w->rcv_charge -= m->buf_len;
-}
 
 /* ---- chain.c ---- */
 

@@ -134,26 +134,11 @@ static void pack_front(struct tcp *t, struct tcp_work *w)
 		vec_remove(&w->rcvq, &t->slab, w->rcvq_inline, sizeof(second), 1, 1);
 }
 
-/* There is one slice, inside the block, and the handler took all n octets of it, as nearly always. */
-static inline bool consumed_all(const struct tcp_work *w, uint32_t n)
-{
-	return w->rcvq.n == 1 && !w->rcvq.mem && w->rcvq_inline[w->rcvq.head].len == n &&
-	       !w->rcv_left && !w->rcv_more.head && !w->urgent_in;
-}
-
-void tcp_rcvq_consume(struct tcp *t, struct tcp_work *w, uint32_t n)
+void tcp_rcvq_consume_any(struct tcp *t, struct tcp_work *w, uint32_t n)
 {
 	uint32_t gone = 0;
 
 	w->rcv_read += n;
-	if (likely(consumed_all(w, n))) {
-		struct rte_mbuf *m = w->rcvq_inline[w->rcvq.head].owner;
-
-		rcv_release(t, w, m);
-		pkt_recycle(t->pool, m);
-		w->rcvq.head = w->rcvq.n = 0;
-		return;
-	}
 	while (gone < w->rcvq.n && n) {
 		struct slice *s = rcvq_at(t, w, gone);
 
@@ -163,7 +148,6 @@ void tcp_rcvq_consume(struct tcp *t, struct tcp_work *w, uint32_t n)
 		}
 		n -= s->len;
 		rcv_release(t, w, s->owner);
-		/* The mbuf that brought the payload takes the answer back, if nobody kept it. */
 		pkt_recycle(t->pool, s->owner);
 		gone++;
 	}

@@ -427,7 +427,7 @@ void tcp_urgent_mark(struct tcp_work *w, struct tcp_seg *seg);
 /* No data comes behind the peer's FIN at seq. */
 void tcp_urgent_fin(struct tcp_work *w, uint32_t seq);
 
-/* ---- queues (queue.c, rcvq.c) ---- */
+/* ---- queues (queue.c, rcvq.c; tcp/rcvq.h has more) ---- */
 
 /* FIN behind everything that was queued: CLOSE, RFC 9293 section 3.10.4. Once. */
 static inline void tcp_shutdown(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
@@ -460,8 +460,6 @@ void tcp_sndq_acked(struct tcp *t, struct tcp_work *w, uint32_t una);
 /* Slice index that holds seq. */
 uint32_t tcp_queue_find(const struct tcp *t, const struct vec *q, const struct slice *inl,
 			uint32_t seq);
-/* The handler consumed n bytes from the front of the receive queue. */
-void tcp_rcvq_consume(struct tcp *t, struct tcp_work *w, uint32_t n);
 /* The handler will not take more for now: what is left is packed. */
 void tcp_rcvq_left(struct tcp *t, struct tcp_work *w);
 void tcp_queues_drop(struct tcp *t, struct tcp_work *w);

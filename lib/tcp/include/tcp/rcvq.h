@@ -1,0 +1,54 @@
+/*
+ * What of the receive queue (rcvq.c) each message asks for: inline, and short where the handler takes all of
+ * the one slice that came.
+ *
+ * For the worker's thread. Bounded.
+ */
+#ifndef PIER_TCP_RCVQ_H
+#define PIER_TCP_RCVQ_H
+
+#include "tcp/tcp.h"
+
+/* m belongs to a receive queue of the connection from here on, or no more. */
+static inline void rcv_hold(struct tcp *t, struct tcp_work *w, const struct rte_mbuf *m)
+{
+	t->held++;
+	w->held++;
+	w->rcv_charge += m->buf_len;
+}
+
+static inline void rcv_release(struct tcp *t, struct tcp_work *w, const struct rte_mbuf *m)
+{
+	t->held--;
+	w->held--;
+	w->rcv_charge -= m->buf_len;
+}
+
+/* There is one slice, inside the block, of n octets, and nothing behind it, as nearly always. */
+static inline bool tcp_rcvq_is_one(const struct tcp_work *w, uint32_t n)
+{
+	return w->rcvq.n == 1 && !w->rcvq.mem && w->rcvq_inline[w->rcvq.head].len == n &&
+	       !w->rcv_left && !w->rcv_more.head && !w->urgent_in;
+}
+
+/* tcp_rcvq_consume of anything. */
+void tcp_rcvq_consume_any(struct tcp *t, struct tcp_work *w, uint32_t n);
+
+/* The handler consumed n bytes from the front of the receive queue. */
+static inline void tcp_rcvq_consume(struct tcp *t, struct tcp_work *w, uint32_t n)
+{
+	struct rte_mbuf *m;
+
+	if (unlikely(!tcp_rcvq_is_one(w, n))) {
+		tcp_rcvq_consume_any(t, w, n);
+		return;
+	}
+	m = w->rcvq_inline[w->rcvq.head].owner;
+	w->rcv_read += n;
+	w->rcvq.head = w->rcvq.n = 0;
+	rcv_release(t, w, m);
+	/* The mbuf that brought the payload takes the answer back, if nobody kept it. */
+	pkt_recycle(t->pool, m);
+}
+
+#endif
