@@ -196,6 +196,7 @@ unsigned int engine_output(struct engine *e, uint16_t port, struct rte_mbuf **pk
 	unsigned int n = queue_pull(e->queue[port], pkts, max);
 	uint32_t last = t->out[port].tail;
 	struct tcp_conn *c;
+	struct rte_mbuf *m;
 	bool more, end = false;
 
 	engine_set_time(e, now);
@@ -206,6 +207,11 @@ unsigned int engine_output(struct engine *e, uint16_t port, struct rte_mbuf **pk
 		if (c->state == TCP_CLOSED) {
 			if (!tcp_work_of(t, c)->on_ready)
 				engine_reap(e, c);
+			continue;
+		}
+		m = tcp_fast_output(t, c, tcp_work_of(t, c));
+		if (likely(m)) {
+			pkts[n++] = m;
 			continue;
 		}
 		n += tcp_output(t, c, tcp_work_of(t, c), pkts + n, max - n, &more);

@@ -13,8 +13,8 @@
 #include "push.h"
 #include "rcv.h"
 #include "sndq.h"
+#include "timer.h"
 #include "tcp/ecn.h"
-#include "tcp/loss.h"
 #include "tcp/policy.h"
 #include "tcp/window.h"
 
@@ -83,6 +83,8 @@ static inline bool may_take(const struct tcp *t, const struct rte_mbuf *m, const
 	       w->timer <= TCP_TIMER_REO &&
 	       f->ack - w->marks < TCP_MARKS_AGE;
 }
+
+#define HEADERS_MAX (IP4_HDR_LEN + TCP_HDR_LEN + TCP_OPT_TS_SPACE)
 
 /* What was queued has arrived. It is one slice, a copy of ours, as nearly always. */
 static inline void sndq_acked(struct tcp *t, struct tcp_work *w, uint32_t una)
@@ -272,15 +274,19 @@ bool tcp_fast_bare(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
 	return true;
 }
 
-/* All that is queued is one slice, of a segment at most, and the peer, the window and the path take it. */
+/*
+ * All that is queued is one slice, of a segment at most, and the peer, the window and the path take it. A path that
+ * is smaller than the connection could use is no matter as long as this fits.
+ */
 static inline bool may_send(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w,
-			    const struct slice *s)
+			    const struct slice *s, const struct net_path *p)
 {
 	const uint32_t len = w->snd_end - c->snd_nxt;
 
 	return c->snd_nxt == w->snd_una && w->snd_max == c->snd_nxt && w->flight.n == 0 && tcp_is_calm(w) &&
 	       s->seq == c->snd_nxt && s->len == len && len <= c->snd_mss && len < w->snd_wnd &&
 	       !s->owner && w->timer == TCP_TIMER_NONE && !c->backoff &&
+	       len + HEADERS_MAX <= p->mtu && p->state >= NET_PATH_RESOLVED &&
 	       w->dsack_start == w->dsack_end && w->flight.head < WORK_FLIGHTS && !w->flight.mem &&
 	       !(c->flags & (TCP_F_FRAGMENT | TCP_F_CORK | TCP_F_OWN | TCP_F_SLOW | TCP_F_STALLED |
 			     TCP_F_FIN_SENT)) &&
@@ -289,26 +295,35 @@ static inline bool may_send(const struct tcp *t, const struct tcp_conn *c, struc
 		 c->state > TCP_ESTABLISHED));
 }
 
-static inline struct rte_mbuf *copy_out(struct tcp *t, const struct slice *s, uint16_t *sum)
+/* The payload, with its sum. */
+static inline uint16_t copy_out(uint8_t *to, const struct slice *s)
 {
-	struct rte_mbuf *m = pkt_alloc(t->pool);
-	uint8_t *to;
+	if (unlikely(!(s->flags & SLICE_SUM)))
+		return sum_fold(sum_copy(to, s->data, s->len));
+	memcpy(to, s->data, s->len);
+	return s->sum;
+}
 
-	if (unlikely(!m))
-		return NULL;
-	to = rte_pktmbuf_mtod(m, uint8_t *);
-	m->data_len = (uint16_t)s->len;
-	m->pkt_len = s->len;
-	*sum = s->sum;
-	if (s->flags & SLICE_SUM)
-		memcpy(to, s->data, s->len);
+/* timer.c's tcp_timer_sent() and tcp_timer_rearm() of the one range in flight, of which nothing was lost. */
+static inline void guard(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+			 const struct tcp_options *o)
+{
+	const bool probe = tcp_tlp_if_calm(c, w);
+
+	w->rto_at = tcp_due(t, rtt_backoff(tcp_rto_by(o, c, w), 0, o->rto_max));
+	w->timer_restart = 0;
+	w->tlp_at = probe ? tcp_due(t, tcp_tlp_after(c, w)) : t->now_ms;
+	tcp_timer_earliest(w, probe);
+	if (likely(!(w->measuring | w->watched) && !(c->flags & TCP_F_TIMER)))
+		tcp_set_deadline(t, c, w->timer_at);
 	else
-		*sum = sum_fold(sum_copy(to, s->data, s->len));
-	return m;
+		tcp_timer_update(t, c, w);
+	tcp_policy(t, c, w);
 }
 
 /* It left: output.c's plan_sent_new(), flight.c's tcp_flight_sent(), timer.c's rearm() of new data. */
-static inline void sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t len, bool fin)
+static inline void sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+			const struct tcp_options *o, uint32_t len, bool fin)
 {
 	const uint32_t seq = c->snd_nxt, end = seq + len + fin;
 
@@ -332,40 +347,13 @@ static inline void sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, u
 	w->last_ack_sent = c->rcv_nxt;
 	w->ack_now = w->delack = 0;
 	w->segs_unacked = 0;
-	tcp_timer_first(t, c, w);
+	guard(t, c, w, o);
 }
 
-/* seg by value: that of the caller need not be in memory. */
-static __attribute__((noinline)) void finish_ecn(struct tcp *t, struct rte_mbuf *m, struct tcp_conn *c,
-						 struct tcp_seg seg, uint16_t sum)
+/* What the headers say. */
+static inline struct tcp_seg seg_of(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool fin)
 {
-	tcp_ecn_mark(c, &seg);
-	tcp_seg_finish(t, m, &c->tuple, c->path, &seg, tcp_opts_of(t, c)->ttl, sum);
-}
-
-struct rte_mbuf *tcp_fast_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
-{
-	const bool fin = c->flags & TCP_F_FIN_QUEUED;
-	const struct slice *s;
-	struct rte_mbuf *m;
-	struct tcp_seg seg;
-	uint16_t sum;
-
-	if (w->sndq.n != 1 || w->sndq.mem)
-		return NULL;
-	s = w->sndq_inline + w->sndq.head;
-	if (!may_send(t, c, w, s))
-		return NULL;
-	if (w->burst_ms != t->now_ms) {
-		w->burst_ms = t->now_ms;
-		w->burst_left = tcp_opts_of(t, c)->burst;
-	}
-	if (unlikely(!w->burst_left))
-		return NULL;
-	m = copy_out(t, s, &sum);
-	if (unlikely(!m))
-		return NULL;
-	seg = (struct tcp_seg){
+	return (struct tcp_seg){
 		.seq = c->snd_nxt,
 		.ack = c->rcv_nxt,
 		.window = tcp_advertise(t, c, w),
@@ -376,10 +364,65 @@ struct rte_mbuf *tcp_fast_output(struct tcp *t, struct tcp_conn *c, struct tcp_w
 		.tsval = tcp_ts_now(t, w->ts_offset),
 		.tsecr = c->ts_recent,
 	};
-	if (unlikely(c->flags & TCP_AGREED_ECN))
-		finish_ecn(t, m, c, seg, sum);
+}
+
+/* Headers and payload of a connection that agreed on ECN. */
+static __attribute__((noinline)) void build_ecn(struct tcp *t, struct rte_mbuf *m, struct tcp_conn *c,
+						struct tcp_work *w, const struct slice *s, bool fin)
+{
+	struct tcp_seg seg = seg_of(t, c, w, fin);
+	uint16_t sum;
+
+	pkt_begin(m, RTE_PKTMBUF_HEADROOM, (uint16_t)s->len);
+	sum = copy_out(rte_pktmbuf_mtod(m, uint8_t *), s);
+	tcp_ecn_mark(c, &seg);
+	tcp_seg_finish(t, m, &c->tuple, c->path, &seg, tcp_opts_of(t, c)->ttl, sum);
+}
+
+/* The same of any other. m is as pkt_take gives it. */
+static inline void build(struct tcp *t, struct rte_mbuf *m, struct tcp_conn *c, struct tcp_work *w,
+			 struct net_path *p, const struct slice *s, uint8_t ttl, bool fin)
+{
+	const struct tcp_seg seg = seg_of(t, c, w, fin);
+	const uint32_t ts[] = TCP_TS_WORDS(&seg);
+	uint8_t *to = (uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM;
+	const uint16_t sum = copy_out(to, s);
+	unsigned int head;
+
+	if (likely(seg.agreed & TCP_AGREED_TS))
+		head = tcp_seg_write(t, p, to, s->len, &c->tuple, &seg, ttl, sum, ts, ARRAY_SIZE(ts));
 	else
-		tcp_seg_push(t, m, &c->tuple, c->path, &seg, tcp_opts_of(t, c)->ttl, sum);
-	sent(t, c, w, s->len, fin);
+		head = tcp_seg_write(t, p, to, s->len, &c->tuple, &seg, ttl, sum, NULL, 0);
+	pkt_begin(m, (uint16_t)(RTE_PKTMBUF_HEADROOM - head), (uint16_t)(head + s->len));
+	tcp_seg_done(m, p, seg.agreed & TCP_AGREED_TS ? ARRAY_SIZE(ts) : 0);
+}
+
+struct rte_mbuf *tcp_fast_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	const struct slice *s = w->sndq_inline + w->sndq.head;
+	const bool fin = c->flags & TCP_F_FIN_QUEUED;
+	struct net_path *p = &t->net->paths[c->path];
+	const struct tcp_options *o;
+	struct rte_mbuf *m;
+
+	if (w->sndq.n != 1 || w->sndq.mem || !may_send(t, c, w, s, p))
+		return NULL;
+	o = tcp_opts_of(t, c);
+	if (w->burst_ms != t->now_ms) {
+		w->burst_ms = t->now_ms;
+		w->burst_left = o->burst;
+	}
+	if (unlikely(!w->burst_left))
+		return NULL;
+	m = pkt_take(t->pool);
+	if (unlikely(!m))
+		return NULL;
+	if (unlikely((uint64_t)(t->now_ms - w->last_sent) * US_PER_MS > o->rto_min))
+		tcp_check_idle(t, c, w);
+	if (unlikely(c->flags & TCP_AGREED_ECN))
+		build_ecn(t, m, c, w, s, fin);
+	else
+		build(t, m, c, w, p, s, o->ttl, fin);
+	sent(t, c, w, o, s->len, fin);
 	return m;
 }

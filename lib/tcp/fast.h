@@ -14,7 +14,4 @@ bool tcp_fast_input(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f
 bool tcp_fast_bare(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f, struct tcp_conn *c,
 		  struct tcp_work *w);
 
-/* The one segment that carries all that is queued, timers set. NULL: nothing was done. */
-struct rte_mbuf *tcp_fast_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
-
 #endif

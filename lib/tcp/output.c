@@ -539,8 +539,7 @@ static void after_idle(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	w->undo = 0;
 }
 
-/* RFC 5681 section 4.1: after an idle time the window is what a new connection has. */
-static void check_idle(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+void tcp_check_idle(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	uint64_t idle = (uint64_t)(t->now_ms - w->last_sent) * US_PER_MS;
 
@@ -562,12 +561,7 @@ unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	*more = false;
 	if (unlikely(tcp_pmtu_due(t, c)))
 		tcp_pmtu_review(t, c, w);
-	check_idle(t, c, w);
-	if (likely(ready && max)) {
-		pkts[0] = tcp_fast_output(t, c, w);
-		if (likely(pkts[0]))
-			return 1;
-	}
+	tcp_check_idle(t, c, w);
 	if (unlikely(c->flags & TCP_F_SLOW))
 		tcp_chaos_before(t, c, w, &chaos, &max);
 	while (n < max) {

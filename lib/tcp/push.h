@@ -7,14 +7,15 @@
 
 #include "tcp/tcp.h"
 
-/* tcp_seg_finish with these options, in words as on the wire; of seg, agreed and what says more is not looked at. */
-static inline __attribute__((always_inline)) void
-tcp_seg_push_with(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple, uint32_t path,
-		  const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum, const uint32_t *opt,
-		  unsigned int words)
+/*
+ * The headers of a segment of len bytes of payload, before it, with these options in words as on the wire; of seg,
+ * agreed and what says more is not looked at. Returns how many bytes they are. tcp_seg_done is to follow.
+ */
+static inline __attribute__((always_inline)) unsigned int
+tcp_seg_write(struct tcp *t, struct net_path *p, uint8_t *payload, uint32_t len,
+	      const struct flow_tuple *tuple, const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum,
+	      const uint32_t *opt, unsigned int words)
 {
-	struct net_path *p = &t->net->paths[path];
-	const struct pkt_port *pp = p->pp;
 	const struct pkt_tcp h = {.saddr = t->net->addrs[tuple->local].addr,
 				  .daddr = net_v4_of(tuple->remote),
 				  .sport = tuple->local_port,
@@ -25,21 +26,41 @@ tcp_seg_push_with(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tu
 				  .urg = seg->urg,
 				  .flags = seg->flags,
 				  .payload_sum = payload_sum};
-	const unsigned int hdr_len = TCP_HDR_LEN + 4 * words, l2_len = p->l2_len;
-	const uint16_t head = (uint16_t)(l2_len + IP4_HDR_LEN + hdr_len);
-	const uint16_t l4_len = (uint16_t)(m->pkt_len + hdr_len);
-	uint8_t *l2;
+	const unsigned int hdr_len = TCP_HDR_LEN + 4 * words, head = p->l2_len + IP4_HDR_LEN + hdr_len;
+	const uint16_t l4_len = (uint16_t)(len + hdr_len);
+
+	net_write(p, payload - head, h.saddr, h.daddr, IP_PROTO_TCP,
+		  (uint8_t)(seg->dscp << 2 | seg->ecn), ttl, l4_len);
+	pkt_write_tcp(payload - hdr_len, p->pp, &h, opt, words, l4_len);
+	return head;
+}
+
+/* m is the frame: what the port has to fill in, and padding. */
+static inline __attribute__((always_inline)) void
+tcp_seg_done(struct rte_mbuf *m, const struct net_path *p, unsigned int words)
+{
+	pkt_offload(m, p->pp, p->l2_len, TCP_HDR_LEN + 4 * words);
+	pkt_pad(m);
+}
+
+/* tcp_seg_finish with these options. */
+static inline __attribute__((always_inline)) void
+tcp_seg_push_with(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple, uint32_t path,
+		  const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum, const uint32_t *opt,
+		  unsigned int words)
+{
+	struct net_path *p = &t->net->paths[path];
+	const unsigned int head = tcp_seg_write(t, p, rte_pktmbuf_mtod(m, uint8_t *), m->pkt_len, tuple,
+						seg, ttl, payload_sum, opt, words);
 
 	m->data_off -= head;
 	m->data_len += head;
 	m->pkt_len += head;
-	l2 = rte_pktmbuf_mtod(m, uint8_t *);
-	net_write(p, l2, h.saddr, h.daddr, IP_PROTO_TCP, (uint8_t)(seg->dscp << 2 | seg->ecn), ttl,
-		  l4_len);
-	pkt_write_tcp(l2 + l2_len + IP4_HDR_LEN, pp, &h, opt, words, l4_len);
-	pkt_offload(m, pp, l2_len, hdr_len);
-	pkt_pad(m);
+	tcp_seg_done(m, p, words);
 }
+
+/* seg's timestamps as words. */
+#define TCP_TS_WORDS(seg) {BE32(TCP_OPT_TS_HEAD), be32((seg)->tsval), be32((seg)->tsecr)}
 
 /*
  * tcp_seg_finish of a segment that has no options but timestamps and is not to be fragmented on the way: seg's
@@ -49,7 +70,7 @@ static inline __attribute__((always_inline)) void
 tcp_seg_push(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple, uint32_t path,
 	     const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum)
 {
-	const uint32_t ts[] = {BE32(TCP_OPT_TS_HEAD), be32(seg->tsval), be32(seg->tsecr)};
+	const uint32_t ts[] = TCP_TS_WORDS(seg);
 
 	if (likely(seg->agreed & TCP_AGREED_TS))
 		tcp_seg_push_with(t, m, tuple, path, seg, ttl, payload_sum, ts, ARRAY_SIZE(ts));

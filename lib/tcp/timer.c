@@ -9,8 +9,8 @@
  * works has many near deadlines, and each would leave a dead entry at the far one.
  */
 #include "pmtu.h"
+#include "timer.h"
 #include "tcp/connect.h"
-#include "tcp/loss.h"
 #include "tcp/policy.h"
 #include "tcp/share.h"
 
@@ -20,7 +20,6 @@
 #define HOP_MAX_MS  (1u << 30) /* so that now and then can be compared */
 #define OVERRIDE_MIN_US (100 * US_PER_MS) /* RFC 9293 section 3.8.6.2.1 */
 #define OVERRIDE_MAX_US (1000 * US_PER_MS)
-#define RTO_AFTER_SYN_US (3 * US_PER_SEC) /* RFC 6298 (5.7) */
 
 uint32_t tcp_wheel_insert(struct tcp *t, uint32_t entry, uint32_t deadline)
 {
@@ -33,21 +32,12 @@ uint32_t tcp_wheel_insert(struct tcp *t, uint32_t entry, uint32_t deadline)
 	return slot;
 }
 
-static inline uint64_t rto_by(const struct tcp_options *o, const struct tcp_conn *c,
-			      const struct tcp_work *w)
-{
-	const struct rtt_limits limits = {o->rto_initial, o->rto_min, o->rto_max, o->rto_literal};
-	const uint64_t rto = rtt_rto(&w->rtt, &limits);
-
-	return c->flags & TCP_F_RTO_3S && !w->rtt.srtt_us ? max_of(rto, RTO_AFTER_SYN_US) : rto;
-}
-
 uint64_t tcp_rto(const struct tcp *t, const struct tcp_conn *c)
 {
-	return rto_by(tcp_opts_of(t, c), c, tcp_work_of(t, c));
+	return tcp_rto_by(tcp_opts_of(t, c), c, tcp_work_of(t, c));
 }
 
-static void wheel_put(struct tcp *t, struct tcp_conn *c, uint32_t at)
+void tcp_timer_put(struct tcp *t, struct tcp_conn *c, uint32_t at)
 {
 	uint32_t idle = min_of(t->now_ms - c->last_rx, HOP_MAX_MS / 2);
 	uint32_t hop = t->now_ms + max_of(HOP_MIN_MS, 2 * idle);
@@ -98,14 +88,6 @@ static void rare_deadlines(const struct tcp *t, const struct tcp_conn *c, const 
 		earliest(any, at, limit);
 }
 
-static void set_deadline(struct tcp *t, struct tcp_conn *c, uint32_t at)
-{
-	c->deadline = at;
-	c->flags |= TCP_F_WHEEL;
-	if (!c->wheel_slot || seq_lt(at, c->wheel_at))
-		wheel_put(t, c, at);
-}
-
 /* Of all that may be waited for it is what guards the data in flight, and nothing else. */
 static inline bool only_flight(const struct tcp_conn *c, const struct tcp_work *w)
 {
@@ -122,7 +104,7 @@ void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	if (c->state == TCP_CLOSED)
 		return;
 	if (w && only_flight(c, w)) {
-		set_deadline(t, c, w->timer_at);
+		tcp_set_deadline(t, c, w->timer_at);
 		return;
 	}
 	if (w && w->timer != TCP_TIMER_NONE)
@@ -142,21 +124,14 @@ void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	if (w && unlikely(c->flags & (TCP_F_STALLED | TCP_F_SLOW) || w->watched))
 		rare_deadlines(t, c, w, &any, &at);
 	if (any)
-		set_deadline(t, c, at);
+		tcp_set_deadline(t, c, at);
 	else
 		c->flags &= ~(uint32_t)TCP_F_WHEEL;
 }
 
-/* A millisecond more than asked: the present one has already begun. */
-static inline uint32_t due(const struct tcp *t, uint64_t delay_us)
-{
-	return t->now_ms + (uint32_t)((delay_us + US_PER_MS - 1) / US_PER_MS) +
-	       (delay_us && t->within_ms);
-}
-
 uint32_t tcp_timer_due(const struct tcp *t, uint64_t delay_us)
 {
-	return due(t, delay_us);
+	return tcp_due(t, delay_us);
 }
 
 static void set(const struct tcp *t, struct tcp_work *w, enum tcp_timer kind, uint64_t delay_us)
@@ -176,26 +151,12 @@ static void restart_rto(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	const struct tcp_options *o = tcp_opts_of(t, c);
 
-	w->rto_at = due(t, rtt_backoff(rto_by(o, c, w), c->backoff, o->rto_max));
-}
-
-/* The earliest of what can happen to data in flight (RFC 8985 sections 6.2, 7.2 and 8); probe: TLP may. */
-static inline void arm(struct tcp_work *w, bool probe)
-{
-	w->timer = TCP_TIMER_RTO;
-	w->timer_at = w->rto_at;
-	if (w->reo_pending && seq_leq(w->reo_at, w->rto_at)) {
-		w->timer = TCP_TIMER_REO;
-		w->timer_at = w->reo_at;
-	} else if (!w->reo_pending && probe) {
-		w->timer = TCP_TIMER_TLP;
-		w->timer_at = seq_min(w->tlp_at, w->rto_at);
-	}
+	w->rto_at = tcp_due(t, rtt_backoff(tcp_rto_by(o, c, w), c->backoff, o->rto_max));
 }
 
 static void arm_loss(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	arm(w, tcp_tlp_wanted(c, w));
+	tcp_timer_earliest(w, tcp_tlp_wanted(c, w));
 }
 
 static bool guards_flight(const struct tcp_work *w)
@@ -217,23 +178,6 @@ void tcp_timer_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool 
 		restart_rto(t, c, w);
 	w->timer_restart = 0;
 	w->tlp_at = tcp_timer_due(t, tcp_tlp_delay(c, w));
-}
-
-void tcp_timer_first(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
-{
-	const struct tcp_options *o = tcp_opts_of(t, c);
-	const bool probe = tcp_tlp_if_calm(c, w);
-
-	w->rto_at = due(t, rtt_backoff(rto_by(o, c, w), 0, o->rto_max));
-	w->timer_restart = 0;
-	w->tlp_at = probe ? due(t, tcp_tlp_after(c, w)) : t->now_ms;
-	arm(w, probe);
-	if (likely(!(w->measuring | w->watched) &&
-		   !(c->flags & (TCP_F_TIMER | TCP_F_STALLED | TCP_F_SLOW))))
-		set_deadline(t, c, w->timer_at);
-	else
-		tcp_timer_update(t, c, w);
-	tcp_policy(t, c, w);
 }
 
 static void set_persist(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
@@ -438,7 +382,7 @@ static void expire(struct tcp *t, struct tcp_conn *c)
 	if (!w) {
 		c->deadline = t->now_ms + HOP_MIN_MS;
 		c->flags |= TCP_F_WHEEL;
-		wheel_put(t, c, c->deadline);
+		tcp_timer_put(t, c, c->deadline);
 		return;
 	}
 	if (w->delack && seq_leq(w->delack_at, t->now_ms)) {
@@ -472,7 +416,7 @@ static void expire(struct tcp *t, struct tcp_conn *c)
 static void rescue_conn(struct tcp *t, struct tcp_conn *c)
 {
 	if (c->state != TCP_CLOSED && c->flags & TCP_F_WHEEL && !c->wheel_slot)
-		wheel_put(t, c, c->deadline);
+		tcp_timer_put(t, c, c->deadline);
 }
 
 static void rescue_half(struct tcp *t, struct tcp_half *h)
@@ -530,7 +474,7 @@ static void fire_conn(struct tcp *t, struct tcp_conn *c, uint32_t slot)
 	if (!(c->flags & TCP_F_WHEEL))
 		return;
 	if (seq_gt(c->deadline, t->now_ms)) {
-		wheel_put(t, c, c->deadline);
+		tcp_timer_put(t, c, c->deadline);
 		return;
 	}
 	c->flags &= ~(uint32_t)TCP_F_WHEEL;

@@ -48,6 +48,28 @@ void pkt_pool_trim(struct pkt_pool *pool);
 /* Give back everything: before the mempools are freed. */
 void pkt_pool_drain(struct pkt_pool *pool);
 
+/* An mbuf that nobody else refers to, its fields still to be set by pkt_begin; NULL when there is none. */
+static inline struct rte_mbuf *pkt_take(struct pkt_pool *pool)
+{
+	return likely(pool->n > 0) ? pool->lifo[--pool->n] : rte_mbuf_raw_alloc(pool->mp);
+}
+
+/* Make m one plain packet of len bytes, which begins at data_off: each field is written once. */
+static inline void pkt_begin(struct rte_mbuf *m, uint16_t data_off, uint16_t len)
+{
+	m->data_off = data_off;
+	m->nb_segs = 1;
+	m->port = RTE_MBUF_PORT_INVALID;
+	m->ol_flags &= RTE_MBUF_F_EXTERNAL;
+	m->packet_type = 0;
+	m->pkt_len = len;
+	m->data_len = len;
+	m->vlan_tci = 0;
+	m->vlan_tci_outer = 0;
+	m->next = NULL;
+	m->tx_offload = 0;
+}
+
 /* An empty mbuf with default headroom, refcnt 1, no flags; NULL when there is none. */
 static inline struct rte_mbuf *pkt_alloc(struct pkt_pool *pool)
 {

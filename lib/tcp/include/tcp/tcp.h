@@ -479,6 +479,15 @@ bool tcp_set_buffers(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint
 unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 			struct rte_mbuf **pkts, unsigned int max, bool *more);
 
+/*
+ * tcp_output of one segment that carries all that is queued, if nothing about it is unusual: it is in flight then,
+ * and nothing more is to be done. NULL: nothing was done. (fast.c)
+ */
+struct rte_mbuf *tcp_fast_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
+/* RFC 5681 section 4.1: after an idle time, before data leaves, the window is what a new connection has. */
+void tcp_check_idle(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
 /* Whether there is something that tcp_output may have to send: it decides whether now. */
 static inline bool tcp_has_output(const struct tcp_conn *c, const struct tcp_work *w)
 {
@@ -527,8 +536,6 @@ void tcp_timer_acked(struct tcp_conn *c, struct tcp_work *w, bool restart);
 void tcp_timer_rearm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool restart);
 /* Data left: the probe's timer begins again; at SND.UNA the retransmission timer too. */
 void tcp_timer_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool head_again);
-/* The same and tcp_timer_rearm, for fast.c: the one range in flight, nothing owed, backed off, lost or SACKed. */
-void tcp_timer_first(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 /* The tick, in ms, at which a delay in us from now has passed. */
 uint32_t tcp_timer_due(const struct tcp *t, uint64_t delay_us);
 /* The retransmission timeout in us, not backed off. The connection has its block. */
