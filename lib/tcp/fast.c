@@ -102,8 +102,9 @@ static inline void sndq_acked(struct tcp *t, struct tcp_work *w, uint32_t una)
 }
 
 /* Everything in flight has arrived: acked.c's advance() and tcp_loss_detect() of a calm connection. */
-static void take_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const struct pkt_facts *f,
-		     const struct tcp_flight *r)
+static inline __attribute__((always_inline)) void
+take_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const struct tcp_options *o,
+	 const struct pkt_facts *f, const struct tcp_flight *r)
 {
 	const uint32_t una = w->snd_una, flight = f->ack - una, now = (uint32_t)t->now;
 	const struct rack_range range = {.sent = r->sent, .end = r->end};
@@ -132,14 +133,14 @@ static void take_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, cons
 	w->progress = t->now_ms;
 	w->sack_arrivals = 0;
 	net_confirm(t->net, c->path, t->now_ms);
-	tcp_cc(t, c)->on_ack(&w->cc, &ack);
+	cc_algorithms[o->congestion]->on_ack(&w->cc, &ack);
 	w->timer = TCP_TIMER_NONE;
 	w->timer_restart = 1;
 }
 
 /* receive.c's take_in_order() and ack_policy(). */
 static inline void take_data(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
-			     struct rte_mbuf *m, const struct pkt_facts *f)
+			     const struct tcp_options *o, struct rte_mbuf *m, const struct pkt_facts *f)
 {
 	rcv_hold(t, w, m);
 	w->rcvq_inline[w->rcvq.head + w->rcvq.n++] = (struct slice){
@@ -159,13 +160,13 @@ static inline void take_data(struct tcp *t, struct tcp_conn *c, struct tcp_work 
 		w->ack_now = 1;
 	} else if (!w->delack) {
 		w->delack = 1;
-		w->delack_at = t->now_ms + ms_of(tcp_opts_of(t, c)->delack);
+		w->delack_at = t->now_ms + ms_of(o->delack);
 	}
 }
 
 /* What every acceptable segment tells: input.c, and acked.c's update_window(). */
 static inline void take_header(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
-			       const struct pkt_facts *f)
+			       const struct tcp_options *o, const struct pkt_facts *f)
 {
 	const uint32_t wnd = f->window << c->snd_wscale;
 
@@ -174,16 +175,19 @@ static inline void take_header(struct tcp *t, struct tcp_conn *c, struct tcp_wor
 	c->last_rx = t->now_ms;
 	c->rx_dscp = f->dscp;
 	c->probes = 0;
-	w->burst_left = max_of((uint32_t)w->burst_left, tcp_opts_of(t, c)->burst);
+	w->burst_left = max_of((uint32_t)w->burst_left, o->burst);
 	c->snd_wl1 = f->seq;
 	w->snd_wl2 = f->ack;
 	w->snd_wnd = wnd;
 	w->max_snd_wnd = max_of(w->max_snd_wnd, wnd);
 }
 
-bool tcp_fast_input(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f, struct tcp_conn *c,
-		    struct tcp_work *w)
+/* tcp_conn_input of a usual segment. False: nothing was done, m is still the caller's. */
+static inline __attribute__((always_inline)) bool
+fast_input(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f, struct tcp_conn *c,
+	   struct tcp_work *w)
 {
+	const struct tcp_options *o = tcp_opts_of(t, c);
 	struct tcp_flight *r;
 	bool ok;
 
@@ -193,10 +197,10 @@ bool tcp_fast_input(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f
 	if (!ok || !timestamps_fine(t, c, w, f, r ? max_of((uint32_t)t->now - r->sent, 1u) : 0))
 		return false;
 	tcp_ready(t, c, w, TCP_EV_DATA);
-	take_header(t, c, w, f);
+	take_header(t, c, w, o, f);
 	if (r)
-		take_ack(t, c, w, f, r);
-	take_data(t, c, w, m, f);
+		take_ack(t, c, w, o, f, r);
+	take_data(t, c, w, o, m, f);
 	return true;
 }
 
@@ -244,10 +248,13 @@ static inline enum tcp_state next_state(enum tcp_state state, bool fin, bool our
 	}
 }
 
-bool tcp_fast_bare(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f, struct tcp_conn *c,
-		  struct tcp_work *w)
+/* The same of one without payload: a FIN, or what acknowledges all that was in flight. */
+static __attribute__((noinline)) bool fast_bare(struct tcp *t, struct rte_mbuf *m,
+						const struct pkt_facts *f, struct tcp_conn *c,
+						struct tcp_work *w)
 {
 	const bool fin = f->tcp_flags & TCP_FIN;
+	const struct tcp_options *o = tcp_opts_of(t, c);
 	enum tcp_state next = next_state(c->state, fin, c->flags & TCP_F_FIN_SENT);
 	struct tcp_flight *r;
 	bool ok;
@@ -262,16 +269,39 @@ bool tcp_fast_bare(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f,
 	    !timestamps_fine(t, c, w, f, r ? max_of((uint32_t)t->now - r->sent, 1u) : 0))
 		return false;
 	tcp_ready(t, c, w, fin ? TCP_EV_EOF : 0);
-	take_header(t, c, w, f);
+	take_header(t, c, w, o, f);
 	if (r && c->flags & TCP_F_FIN_SENT)
 		take_last_ack(t, c, w, f);
 	else if (r)
-		take_ack(t, c, w, f, r);
+		take_ack(t, c, w, o, f, r);
 	if (fin)
 		take_fin(c, w);
 	c->state = next;
 	pkt_recycle(t->pool, m);
 	return true;
+}
+
+void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_conn *c)
+{
+	struct tcp_work *w = tcp_attach(t, c);
+
+	if (unlikely(!w))
+		tcp_drop(t, m, CTR_RX_NO_BLOCK);
+	else if (!(f->payload_len ? fast_input(t, m, f, c, w) : fast_bare(t, m, f, c, w)))
+		tcp_conn_input_any(t, m, f, c, w);
+}
+
+void tcp_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
+{
+	struct tcp_conn *c = &t->conn[flow_entry_index(f->entry)];
+
+	if (unlikely(f->flags & PKT_F_BAD_OPT))
+		count(t->ctr, CTR_RX_BAD_OPT);
+	if (likely(flow_entry_type(f->entry) == FLOW_CONN && tcp_tuple_is(f, &c->tuple) &&
+		   c->state != TCP_CLOSED))
+		tcp_conn_input(t, m, f, c);
+	else
+		tcp_input_any(t, m, f);
 }
 
 /*

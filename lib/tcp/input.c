@@ -33,23 +33,16 @@ uint32_t tcp_entry_of(const struct tcp *t, const struct flow_tuple *tuple, uint6
 	return FLOW_NONE;
 }
 
-static uint32_t lookup(const struct tcp *t, const struct pkt_facts *f)
+void tcp_input_any(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
 {
 	struct flow_tuple tuple;
-
-	tcp_tuple_of(f, &tuple);
-	if (f->entry != FLOW_NONE && entry_is(t, f->entry, &tuple))
-		return f->entry;
-	return tcp_entry_of(t, &tuple, f->hash);
-}
-
-void tcp_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
-{
-	uint32_t entry = lookup(t, f), i = flow_entry_index(entry);
+	uint32_t entry, i;
 	int version;
 
-	if (unlikely(f->flags & PKT_F_BAD_OPT))
-		count(t->ctr, CTR_RX_BAD_OPT);
+	tcp_tuple_of(f, &tuple);
+	entry = f->entry != FLOW_NONE && entry_is(t, f->entry, &tuple) ? f->entry :
+								     tcp_entry_of(t, &tuple, f->hash);
+	i = flow_entry_index(entry);
 	switch (entry == FLOW_NONE ? 0 : flow_entry_type(entry)) {
 	case FLOW_CONN:
 		tcp_conn_input(t, m, f, &t->conn[i]);
@@ -258,9 +251,8 @@ static void update_ts_recent(const struct tcp *t, struct tcp_conn *c, const stru
 	}
 }
 
-/* The full path. */
-static __attribute__((noinline)) void input_any(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
-						struct tcp_conn *c, struct tcp_work *w)
+void tcp_conn_input_any(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_conn *c,
+			struct tcp_work *w)
 {
 	tcp_ready(t, c, w, 0);
 	if (unlikely(c->state == TCP_SYN_SENT)) {
@@ -285,14 +277,4 @@ static __attribute__((noinline)) void input_any(struct tcp *t, struct rte_mbuf *
 		tcp_data_input(t, c, w, m, f);
 	else
 		pkt_recycle(t->pool, m);
-}
-
-void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_conn *c)
-{
-	struct tcp_work *w = tcp_attach(t, c);
-
-	if (unlikely(!w))
-		tcp_drop(t, m, CTR_RX_NO_BLOCK);
-	else if (!(f->payload_len ? tcp_fast_input(t, m, f, c, w) : tcp_fast_bare(t, m, f, c, w)))
-		input_any(t, m, f, c, w);
 }

@@ -355,13 +355,31 @@ void tcp_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f);
 /* A segment for a connection; consumes m. RFC 9293 section 3.10.7.4. */
 void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_conn *c);
 
+/*
+ * Ports and local address as they stand in a tuple. Hash and comparison read them as one word: from memory they
+ * would wait for the smaller stores.
+ */
+static inline uint64_t tcp_tuple_rest(const struct pkt_facts *f)
+{
+	return (uint64_t)f->local << 32 | (uint32_t)f->dport << 16 | f->sport;
+}
+
 static inline void tcp_tuple_of(const struct pkt_facts *f, struct flow_tuple *tuple)
 {
-	/* Hash and comparison read it by words of 8 bytes at once: they would wait for smaller stores. */
-	const uint64_t rest = (uint64_t)f->local << 32 | (uint32_t)f->dport << 16 | f->sport;
+	const uint64_t rest = tcp_tuple_rest(f);
 
 	memcpy(tuple->remote, f->saddr, 16);
 	memcpy((uint8_t *)tuple + 16, &rest, sizeof(rest));
+}
+
+/* Whether tuple is that of f. */
+static inline bool tcp_tuple_is(const struct pkt_facts *f, const struct flow_tuple *tuple)
+{
+	uint64_t a[2], b[3];
+
+	memcpy(a, f->saddr, sizeof(a));
+	memcpy(b, tuple, sizeof(b));
+	return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (tcp_tuple_rest(f) ^ b[2])) == 0;
 }
 
 /* Drop m for a reason. */
