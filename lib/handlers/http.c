@@ -186,16 +186,14 @@ static bool flush(struct pier_conn *c, struct http_conn *h)
 }
 
 /* A short response goes as one piece, as far as it is accepted. */
-static void send_short(struct pier_conn *c, struct http_conn *h, const struct http_reply *r)
+static inline void send_short(struct pier_conn *c, struct http_conn *h, const struct http_reply *r)
 {
-	const char *text = NULL;
-	uint32_t *sum;
-	size_t len;
+	struct http_response_memo *text = NULL;
 
-	if (!h->head_only && h->sec == date.sec)
-		text = http_rendered(c->settings, r, h->sec, date.text, &len, &sum);
-	if (text)
-		h->sent = pier_send_summed(c, text, len, sum);
+	if (likely(!h->head_only && h->sec == date.sec))
+		text = http_rendered(c->settings, r, h->sec, date.text);
+	if (likely(text))
+		h->sent = pier_send_summed(c, text->bytes, text->len, &text->sum);
 }
 
 static void reply(struct pier_conn *c, struct http_conn *h, const struct http_reply *r)
@@ -315,7 +313,7 @@ static size_t drain(struct pier_conn *c, struct http_conn *h, size_t n)
 }
 
 /* Read one slice, of which behind bytes follow in others. Returns the bytes read. */
-static size_t read_slice(struct pier_conn *c, struct http_conn *h, const struct pier_slice *s,
+static inline size_t read_slice(struct pier_conn *c, struct http_conn *h, const struct pier_slice *s,
 			 size_t behind, unsigned int *batch)
 {
 	const struct http_settings *set = c->settings;
@@ -323,7 +321,7 @@ static size_t read_slice(struct pier_conn *c, struct http_conn *h, const struct 
 	enum http_event event;
 	size_t at = 0;
 
-	while (at < s->len && h->phase == SERVING && !h->reply && *batch) {
+	while (h->phase == SERVING && !h->reply && *batch) {
 		at += http_parse_again(&h->parser, &h->query, &set->rules, data + at, s->len - at,
 				       &event);
 		if (event == HTTP_MORE)
@@ -332,31 +330,38 @@ static size_t read_slice(struct pier_conn *c, struct http_conn *h, const struct 
 		h->pipelines |= h->more && event == HTTP_REQUEST;
 		answer(c, h, event);
 		--*batch;
+		if (likely(at == s->len))
+			break;
 	}
 	return at;
+}
+
+/* Not everything was taken. Returns how much of it was after all. */
+static size_t leave_some(struct pier_conn *c, struct http_conn *h, size_t left)
+{
+	if (h->phase == LINGERING)
+		return drain(c, h, left);
+	h->more = true;
+	if (h->phase == SERVING && !h->reply)
+		pier_resume(c);
+	return 0;
 }
 
 static size_t http_data(struct pier_conn *c, const struct pier_slice *s, unsigned int n)
 {
 	struct http_conn *h = c->ctx;
-	size_t total = 0, taken = 0, got;
-	unsigned int batch = BATCH;
+	size_t total = s->len, taken = 0, got;
+	unsigned int batch = BATCH, i = 0;
 
-	for (unsigned int i = 0; i < n; i++)
-		total += s[i].len;
-	for (unsigned int i = 0; i < n; i++) {
+	for (unsigned int k = 1; unlikely(k < n); k++)
+		total += s[k].len;
+	do {
 		got = read_slice(c, h, &s[i], total - taken - s[i].len, &batch);
 		taken += got;
-		if (got < s[i].len)
-			break;
-	}
-	if (h->phase == LINGERING)
-		return taken + drain(c, h, total - taken);
-	if (taken < total)
-		h->more = true;
-	if (h->phase == SERVING && !h->reply && taken < total)
-		pier_resume(c);
-	return taken;
+	} while (unlikely(got == s[i].len && ++i < n));
+	if (likely(taken == total))
+		return taken;
+	return taken + leave_some(c, h, total - taken);
 }
 
 static void http_writable(struct pier_conn *c, size_t room)

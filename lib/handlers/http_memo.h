@@ -8,20 +8,76 @@
 #ifndef HANDLERS_HTTP_MEMO_H
 #define HANDLERS_HTTP_MEMO_H
 
+#include <string.h>
+
+#include "base/compiler.h"
 #include "handlers/http_parse.h"
 #include "http_reply.h"
 
 #define HTTP_MEMO_MAX 1024 /* bytes of a request, and of a response, that are remembered */
 
+struct http_request_memo {
+	uint32_t len; /* 0: nothing yet */
+	uint64_t key; /* of the rules */
+	struct http_parser after;
+	struct http_query query; /* if the parser's flags say so */
+	char bytes[HTTP_MEMO_MAX];
+};
+
+struct http_response_memo {
+	uint64_t settings; /* their serial number, 0: nothing yet */
+	const struct http_reply *reply;
+	uint32_t sec;
+	uint32_t len;
+	uint32_t sum; /* pier_send_summed's */
+	char bytes[HTTP_MEMO_MAX];
+};
+
+extern __thread struct http_request_memo http_request_memo;
+extern __thread struct http_response_memo http_response_memo;
+
+/* http_parse, which remembers what it read. */
+size_t http_parse_new(struct http_parser *p, struct http_query *q, const struct http_rules *rules,
+		      const void *data, size_t len, enum http_event *event);
+
+/* Put r of these settings, dated sec, whose text is date, into the memo; its length fits. */
+void http_render(const struct http_settings *set, const struct http_reply *r, uint32_t sec,
+		 const char *date);
+
 /* As http_parse, but a request that lies there in one piece and is the last one again is not parsed. */
-size_t http_parse_again(struct http_parser *p, struct http_query *q, const struct http_rules *rules,
-			const void *data, size_t len, enum http_event *event);
+static inline size_t http_parse_again(struct http_parser *p, struct http_query *q,
+				      const struct http_rules *rules, const void *data, size_t len,
+				      enum http_event *event)
+{
+	const struct http_request_memo *last = &http_request_memo;
+
+	/* Shorter than max_head in all, no part of it can be too long. */
+	if (unlikely(!http_parse_begins(p) || !last->len || last->len > len ||
+		     last->len > rules->max_head || last->key != rules->key ||
+		     memcmp(last->bytes, data, last->len)))
+		return http_parse_new(p, q, rules, data, len, event);
+	*p = last->after;
+	if (unlikely(p->flags & HTTP_HAS_QUERY))
+		*q = last->query;
+	*event = HTTP_REQUEST;
+	return last->len;
+}
 
 /*
- * The whole response r of these settings with its body, dated sec, whose text is date; NULL if it is
- * too long to be remembered. *len: its bytes, *sum: for pier_send_summed. Valid until the next call.
+ * The whole response r of these settings with its body, dated sec, whose text is date, as the memo has it;
+ * NULL if it is too long to be remembered. Its sum is for pier_send_summed. Valid until the next call.
  */
-const char *http_rendered(const struct http_settings *set, const struct http_reply *r, uint32_t sec,
-			  const char *date, size_t *len, uint32_t **sum);
+static inline struct http_response_memo *http_rendered(const struct http_settings *set,
+						       const struct http_reply *r, uint32_t sec,
+						       const char *date)
+{
+	struct http_response_memo *last = &http_response_memo;
+
+	if (unlikely(r->body_len > HTTP_MEMO_MAX - HTTP_HEAD_MAX))
+		return NULL;
+	if (unlikely(last->reply != r || last->settings != set->serial || last->sec != sec))
+		http_render(set, r, sec, date);
+	return last;
+}
 
 #endif

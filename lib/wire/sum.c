@@ -73,6 +73,14 @@ static inline uint64_t tail(uint8_t *d, const uint8_t *p, size_t len)
 	return sum;
 }
 
+/* 32 bytes. */
+static inline uint64_t quad(const uint8_t *b)
+{
+	uint64_t sum = sum_add64(load64(b), load64(b + 8));
+
+	return sum_add64(sum_add64(sum, load64(b + 16)), load64(b + 24));
+}
+
 uint32_t sum_partial(const void *p, size_t len, uint32_t sum)
 {
 	const uint8_t *b = p;
@@ -89,10 +97,20 @@ uint32_t sum_partial(const void *p, size_t len, uint32_t sum)
 		} while (len >= 2 * sizeof(vec));
 		total += vec_total(s0 + s1);
 	}
-	for (; len >= 8; b += 8, len -= 8)
-		total += halves(load64(b));
-	if (len)
-		total += tail(NULL, b, len);
+	if (LANES == 4 && len & 32) {
+		total = sum_add64(total, quad(b));
+		b += 32;
+	}
+	if (len & 16) {
+		total = sum_add64(sum_add64(total, load64(b)), load64(b + 8));
+		b += 16;
+	}
+	if (len & 8) {
+		total = sum_add64(total, load64(b));
+		b += 8;
+	}
+	if (len & 7)
+		total = sum_add64(total, tail(NULL, b, len & 7));
 	return sum_fold64(total);
 }
 
