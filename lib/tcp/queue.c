@@ -34,20 +34,26 @@ static struct slice *sndq_push(struct tcp *t, struct tcp_work *w)
 	return vec_push(&w->sndq, &t->slab, w->sndq_inline, WORK_SLICES, sizeof(struct slice));
 }
 
-size_t tcp_send_room(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w)
+static inline size_t send_room(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w)
 {
 	uint64_t buf = tcp_sndbuf(t, c);
 	uint64_t spare = slab_available(&t->slab);
-	uint64_t reserve = (uint64_t)(t->slab.n_pages / 8) << SLAB_PAGE_SHIFT;
 	uint32_t queued = w->snd_end - w->snd_una;
 
-	if (c->flags & TCP_F_FIN_QUEUED || c->state == TCP_CLOSED ||
-	    !spare)
+	if (unlikely(c->flags & TCP_F_FIN_QUEUED || c->state == TCP_CLOSED || !spare))
 		return 0;
 	/* Of what is left of the slab none gets more than the rest, and blocks have a reserve. */
-	if (w->sndq.n)
+	if (w->sndq.n) {
+		const uint64_t reserve = (uint64_t)(t->slab.n_pages / 8) << SLAB_PAGE_SHIFT;
+
 		buf = min_of(buf, spare > reserve ? spare - reserve : 0);
+	}
 	return queued >= buf ? 0 : buf - queued;
+}
+
+size_t tcp_send_room(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w)
+{
+	return send_room(t, c, w);
 }
 
 void tcp_send_flush(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
@@ -74,15 +80,13 @@ void tcp_send_flush(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		w->snd_up = seq_min(w->snd_up, keep);
 }
 
-/* Append to the last slice if it is a copy with room behind its end. */
+/* Append to the last slice, where there is one, if it is a copy with room behind its end. */
 static size_t append_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, size_t len)
 {
 	struct slice *s;
 	uint8_t *end, *limit;
 	size_t n;
 
-	if (!w->sndq.n)
-		return 0;
 	s = sndq_at(t, w, w->sndq.n - 1);
 	if (s->kind != SLICE_COPY)
 		return 0;
@@ -100,7 +104,7 @@ static size_t append_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, s
  * A new copy slice. The first of a queue is as large as what it holds, for most are all there is;
  * behind another one there will be more.
  */
-static size_t push_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, size_t len, uint32_t *sum)
+static inline size_t push_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, size_t len, uint32_t *sum)
 {
 	size_t least = w->sndq.n ? COPY_NEXT : 0, want = max_of(len, least);
 	unsigned int order = slab_order(min_of(want, (size_t)COPY_MAX));
@@ -121,7 +125,7 @@ static size_t push_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, siz
 	to = slab_ptr(&t->slab, mem);
 	*s = (struct slice){.data = to, .mem = order << TCP_COPY_MEM_BITS | mem, .seq = w->snd_end,
 			    .len = len, .kind = SLICE_COPY, .flags = SLICE_SUM};
-	if (sum && *sum && whole) {
+	if (likely(sum && *sum && whole)) {
 		memcpy(to, p, len);
 		s->sum = (uint16_t)*sum;
 	} else {
@@ -136,23 +140,22 @@ static size_t push_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, siz
 static inline size_t send_copy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 			       const uint8_t *p, size_t len, uint32_t *sum)
 {
-	const size_t room = tcp_send_room(t, c, w);
-	size_t done = 0;
+	const size_t room = send_room(t, c, w);
+	size_t done = 0, n;
 
 	if (unlikely(room < len)) {
 		len = room;
 		sum = NULL;
 	}
-	while (done < len) {
-		size_t n = append_copy(t, w, p + done, len - done);
-
-		if (!n)
+	if (unlikely(!len))
+		return 0;
+	do {
+		n = unlikely(w->sndq.n) ? append_copy(t, w, p + done, len - done) : 0;
+		if (likely(!n))
 			n = push_copy(t, w, p + done, len - done, done ? NULL : sum);
-		if (!n)
-			break;
 		done += n;
 		w->snd_end += n;
-	}
+	} while (unlikely(n && done < len));
 	return done;
 }
 
@@ -173,7 +176,7 @@ size_t tcp_send_static(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, co
 {
 	struct slice *s;
 
-	len = min_of(len, tcp_send_room(t, c, w));
+	len = min_of(len, send_room(t, c, w));
 	if (!len)
 		return 0;
 	s = sndq_push(t, w);
@@ -195,7 +198,7 @@ size_t tcp_send_slice(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	if (!from->owner || from->len < pp->copy_below || pp->tx_mode == PKT_TX_GIVES_AWAY ||
 	    (!tcp_share_left(t, w) && w->sndq.n >= TCP_HELD_LEAST))
 		return send_copy(t, c, w, from->data, from->len, &sum);
-	len = min_of((size_t)from->len, tcp_send_room(t, c, w));
+	len = min_of((size_t)from->len, send_room(t, c, w));
 	if (!len)
 		return 0;
 	s = sndq_push(t, w);
