@@ -85,12 +85,13 @@ static enum counter ip4_check_options(const uint8_t *opt, unsigned len)
 }
 
 /* CTR_MAX when the header may be used. ip: contiguous, frame: bytes from the header on. */
-static enum counter ip4_check(const struct rte_mbuf *m, const struct ip4_hdr *ip, uint32_t frame)
+static inline enum counter ip4_check(const struct rte_mbuf *m, const struct ip4_hdr *ip, uint32_t frame,
+				     unsigned hlen)
 {
 	uint64_t cksum = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
-	unsigned hlen = ip4_hdr_len(ip), total = be16(ip->total_len);
+	unsigned total = be16(ip->total_len);
 
-	if (unlikely(ip->ver_ihl >> 4 != 4 || hlen < IP4_HDR_LEN || total < hlen))
+	if (unlikely(hlen < IP4_HDR_LEN || total < hlen))
 		return CTR_RX_IP_BAD;
 	if (unlikely(total > frame))
 		return CTR_RX_IP_CUT;
@@ -104,12 +105,12 @@ static enum counter ip4_check(const struct rte_mbuf *m, const struct ip4_hdr *ip
 	return ip4_check_options((const uint8_t *)ip + IP4_HDR_LEN, hlen - IP4_HDR_LEN);
 }
 
-/* Store an IPv4 address as ::ffff:a.b.c.d. */
+/* Store an IPv4 address as ::ffff:a.b.c.d where all is 0. */
 static inline void map_address(uint8_t *to, uint32_t addr_be)
 {
-	uint32_t w[4] = {0, 0, BE32(0xffff), addr_be};
+	const uint32_t w[2] = {BE32(0xffff), addr_be};
 
-	memcpy(to, w, sizeof(w));
+	memcpy(to + 8, w, sizeof(w));
 }
 
 /* Only the pseudo-header's sum is there: the sender's device was to do the rest. */
@@ -123,42 +124,35 @@ static __attribute__((noinline)) void bad_sum(const struct tcp_hdr *th, const st
 
 /*
  * Decide by the receive flags, or verify: false and the reason when the segment is to be dropped.
- * Verified, the payload's part of the sum stays in the facts.
+ * Verified, the payload's part of the sum stays in the facts. hlen: of the TCP header; flags: the facts' new ones.
  */
-static bool tcp_check_sum(const struct rte_mbuf *m, const struct tcp_hdr *th, unsigned hlen,
-			  const struct ip4_hdr *ip, struct pkt_facts *f)
+static inline bool tcp_check_sum(const struct rte_mbuf *m, const struct tcp_hdr *th, unsigned hlen,
+				 const struct ip4_hdr *ip, unsigned l4_off, unsigned l4_len,
+				 struct pkt_facts *f, uint16_t *flags)
 {
-	uint64_t state = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	const uint64_t state = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
+	const unsigned off = l4_off + hlen, len = l4_len - hlen;
+	uint32_t payload = 0;
 	uint64_t sum;
 
-	if (state == RTE_MBUF_F_RX_L4_CKSUM_GOOD)
-		return true;
-	if (state == RTE_MBUF_F_RX_L4_CKSUM_NONE) {
-		f->flags |= PKT_F_CSUM_NONE;
-		return true;
+	if (unlikely(state != RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN)) {
+		if (state == RTE_MBUF_F_RX_L4_CKSUM_NONE)
+			*flags |= PKT_F_CSUM_NONE;
+		if (state == RTE_MBUF_F_RX_L4_CKSUM_BAD)
+			drop(f, CTR_RX_CSUM_BAD);
+		return state != RTE_MBUF_F_RX_L4_CKSUM_BAD;
 	}
-	if (state == RTE_MBUF_F_RX_L4_CKSUM_BAD) {
-		drop(f, CTR_RX_CSUM_BAD);
-		return false;
-	}
-	if (!f->payload_len)
-		f->payload_sum = 0;
-	else if (likely(m->data_len >= f->payload_off + f->payload_len))
-		f->payload_sum = sum_fold(sum_partial(
-			rte_pktmbuf_mtod_offset(m, uint8_t *, f->payload_off), f->payload_len, 0));
-	else
-		f->payload_sum = pkt_sum(m, f->payload_off, f->payload_len);
-	sum = (uint64_t)ip->saddr + ip->daddr + BE16(IP_PROTO_TCP) + be16(f->l4_len) +
-	      f->payload_sum;
-	if (likely(hlen == TCP_HDR_LEN + TCP_OPT_TS_SPACE))
-		sum = sum_add64(sum, sum_header64(th, TCP_HDR_LEN + TCP_OPT_TS_SPACE));
-	else
-		sum = sum_add64(sum, sum_header64(th, hlen));
-	if (unlikely(!sum_is_good(sum))) {
+	if (len && likely(m->data_len >= off + len))
+		payload = sum_fold(sum_partial((const uint8_t *)th + hlen, len, 0));
+	else if (len)
+		payload = pkt_sum(m, off, len);
+	f->payload_sum = payload;
+	sum = (uint64_t)ip->saddr + ip->daddr + BE16(IP_PROTO_TCP) + be16((uint16_t)l4_len) + payload;
+	if (unlikely(!sum_is_good(sum_add64(sum, sum_header64(th, hlen))))) {
 		bad_sum(th, ip, f);
 		return false;
 	}
-	f->flags |= PKT_F_SUM;
+	*flags |= PKT_F_SUM;
 	return true;
 }
 
@@ -178,44 +172,62 @@ static __attribute__((noinline)) void parse_options(const uint8_t *opt, unsigned
 	f->sack_off = (uint16_t)(f->l4_off + TCP_HDR_LEN + o.sack_off);
 }
 
-static void parse_tcp(const struct rte_mbuf *m, const uint8_t *h, const struct ip4_hdr *ip,
-		      struct pkt_facts *f)
+/* The rest of a segment whose header, with options, is hlen long; l4_off: where it begins. */
+static inline __attribute__((always_inline)) void
+parse_segment(const struct rte_mbuf *m, const struct tcp_hdr *th, const struct ip4_hdr *ip,
+	      struct pkt_facts *f, unsigned l4_off, unsigned l4_len, unsigned hlen)
 {
-	const struct tcp_hdr *th = (const struct tcp_hdr *)(h + f->l4_off);
 	const uint8_t *opt = (const uint8_t *)(th + 1);
-	unsigned hlen;
+	const uint32_t ports = load32(th), word = load_be32(&th->doff);
+	uint16_t flags = f->flags;
 
-	if (unlikely(f->l4_len < TCP_HDR_LEN ||
-		     (hlen = tcp_hdr_len(th)) < TCP_HDR_LEN || hlen > f->l4_len)) {
-		drop(f, CTR_RX_BAD_HDR);
+	f->payload_off = (uint16_t)(l4_off + hlen);
+	f->payload_len = (uint16_t)(l4_len - hlen);
+	if (unlikely(!tcp_check_sum(m, th, hlen, ip, l4_off, l4_len, f, &flags)))
 		return;
-	}
-	f->payload_off = (uint16_t)(f->l4_off + hlen);
-	f->payload_len = (uint16_t)(f->l4_len - hlen);
-	if (unlikely(!tcp_check_sum(m, th, hlen, ip, f)))
-		return;
-	if (unlikely(th->sport == 0 || th->dport == 0)) {
+	if (unlikely(!(ports & 0xffff) || !(ports >> 16))) {
 		drop(f, CTR_RX_PORT_ZERO);
 		return;
 	}
 	f->kind = PKT_TCP;
-	f->sport = th->sport;
-	f->dport = th->dport;
+	memcpy(&f->sport, &ports, sizeof(f->sport) + sizeof(f->dport));
 	f->seq = be32(th->seq);
 	f->ack = be32(th->ack);
-	f->tcp_flags = th->flags;
-	f->window = be16(th->window);
+	f->tcp_flags = (uint8_t)(word >> 16);
+	f->window = word & 0xffff;
 	f->urg = be16(th->urg);
 	if (likely(tcp_opt_only_ts(opt, hlen - TCP_HDR_LEN))) {
-		f->flags |= PKT_F_TS;
+		f->flags = flags | PKT_F_TS;
 		f->tsval = load_be32(opt + 4);
 		f->tsecr = load_be32(opt + 8);
-	} else if (hlen != TCP_HDR_LEN) {
-		parse_options(opt, hlen - TCP_HDR_LEN, th->flags & TCP_SYN, f);
+		return;
 	}
+	f->flags = flags;
+	if (hlen != TCP_HDR_LEN)
+		parse_options(opt, hlen - TCP_HDR_LEN, th->flags & TCP_SYN, f);
 }
 
-static void parse_udp(const uint8_t *h, struct pkt_facts *f)
+/* The same of any length, which is checked here; that of timestamps alone the compiler knows. */
+static inline __attribute__((always_inline)) void
+parse_tcp(const struct rte_mbuf *m, const struct tcp_hdr *th, const struct ip4_hdr *ip,
+	  struct pkt_facts *f, unsigned l4_off, unsigned l4_len)
+{
+	unsigned hlen;
+
+	if (likely(l4_len >= TCP_HDR_LEN + TCP_OPT_TS_SPACE &&
+		   tcp_hdr_len(th) == TCP_HDR_LEN + TCP_OPT_TS_SPACE)) {
+		parse_segment(m, th, ip, f, l4_off, l4_len, TCP_HDR_LEN + TCP_OPT_TS_SPACE);
+		return;
+	}
+	if (unlikely(l4_len < TCP_HDR_LEN ||
+		     (hlen = tcp_hdr_len(th)) < TCP_HDR_LEN || hlen > l4_len)) {
+		drop(f, CTR_RX_BAD_HDR);
+		return;
+	}
+	parse_segment(m, th, ip, f, l4_off, l4_len, hlen);
+}
+
+static __attribute__((noinline)) void parse_udp(const uint8_t *h, struct pkt_facts *f)
 {
 	const struct udp_hdr *uh = (const struct udp_hdr *)(h + f->l4_off);
 
@@ -230,7 +242,7 @@ static void parse_udp(const uint8_t *h, struct pkt_facts *f)
 	f->payload_len = f->l4_len - UDP_HDR_LEN;
 }
 
-static void parse_icmp(struct pkt_facts *f)
+static __attribute__((noinline)) void parse_icmp(struct pkt_facts *f)
 {
 	if (f->l4_len < ICMP_HDR_LEN) {
 		drop(f, CTR_RX_ICMP_BAD);
@@ -241,25 +253,23 @@ static void parse_icmp(struct pkt_facts *f)
 	f->payload_len = f->l4_len - ICMP_HDR_LEN;
 }
 
-static void parse_ip4(const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f)
+/* A packet with an IPv4 header of hlen bytes. */
+static inline __attribute__((always_inline)) void
+parse_datagram(const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f, unsigned hlen)
 {
 	const struct ip4_hdr *ip = (const struct ip4_hdr *)(h + ETH_HDR_LEN);
-	enum counter reason;
-	unsigned hlen;
+	const enum counter reason = ip4_check(m, ip, m->pkt_len - ETH_HDR_LEN, hlen);
+	const unsigned l4_off = ETH_HDR_LEN + hlen;
+	unsigned l4_len;
 
-	if (unlikely(m->pkt_len < ETH_HDR_LEN + IP4_HDR_LEN)) {
-		drop(f, CTR_RX_RUNT);
-		return;
-	}
-	reason = ip4_check(m, ip, m->pkt_len - ETH_HDR_LEN);
 	if (unlikely(reason != CTR_MAX)) {
 		drop(f, reason);
 		return;
 	}
-	hlen = ip4_hdr_len(ip);
+	l4_len = be16(ip->total_len) - hlen;
 	f->l3_off = ETH_HDR_LEN;
-	f->l4_off = (uint16_t)(ETH_HDR_LEN + hlen);
-	f->l4_len = (uint16_t)(be16(ip->total_len) - hlen);
+	f->l4_off = (uint16_t)l4_off;
+	f->l4_len = (uint16_t)l4_len;
 	f->proto = ip->proto;
 	f->dscp = ip->tos >> 2;
 	if ((ip->tos & IP_ECN_MASK) == IP_ECN_CE)
@@ -269,13 +279,34 @@ static void parse_ip4(const struct rte_mbuf *m, const uint8_t *h, struct pkt_fac
 	if (unlikely(ip->frag & BE16(IP4_MF | IP4_OFFSET_MASK)))
 		f->kind = PKT_FRAGMENT;
 	else if (likely(ip->proto == IP_PROTO_TCP))
-		parse_tcp(m, h, ip, f);
+		parse_tcp(m, (const struct tcp_hdr *)(h + l4_off), ip, f, l4_off, l4_len);
 	else if (ip->proto == IP_PROTO_UDP)
 		parse_udp(h, f);
 	else if (ip->proto == IP_PROTO_ICMP)
 		parse_icmp(f);
 	else
 		f->kind = PKT_OTHER;
+}
+
+/* With options: once more, out of the way of those without. */
+static __attribute__((noinline)) void parse_ip4_options(const struct rte_mbuf *m, const uint8_t *h,
+							struct pkt_facts *f)
+{
+	parse_datagram(m, h, f, ip4_hdr_len((const struct ip4_hdr *)(h + ETH_HDR_LEN)));
+}
+
+static void parse_ip4(const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f)
+{
+	const struct ip4_hdr *ip = (const struct ip4_hdr *)(h + ETH_HDR_LEN);
+
+	if (unlikely(m->pkt_len < ETH_HDR_LEN + IP4_HDR_LEN))
+		drop(f, CTR_RX_RUNT);
+	else if (likely(ip->ver_ihl == IP4_VER_IHL))
+		parse_datagram(m, h, f, IP4_HDR_LEN);
+	else if (ip->ver_ihl >> 4 == 4)
+		parse_ip4_options(m, h, f);
+	else
+		drop(f, CTR_RX_IP_BAD);
 }
 
 /* h: the frame's first min(pkt_len, PKT_HDR_MAX) bytes, contiguous. */
