@@ -36,8 +36,6 @@ static void grow(struct cc *c, const struct cc_ack *ack)
 {
 	uint32_t bytes = min_of(ack->acked, UNPACED_LIMIT * c->mss);
 
-	if (!ack->cwnd_limited)
-		return;
 	if (c->hystart.css_rounds || c->hystart.full || c->hystart.was_full)
 		bytes /= GROWTH_DIVISOR;
 	c->cwnd = min_of(c->cwnd + bytes, CC_CWND_MAX);
@@ -143,7 +141,8 @@ void cc_hystart_ack(struct cc *c, const struct cc_ack *ack)
 {
 	struct cc_hystart *h = &c->hystart;
 
-	grow(c, ack);
+	if (ack->cwnd_limited)
+		grow(c, ack);
 	sample(h, ack->rtt_us);
 	watch_train(h, ack);
 	judge(h);

@@ -65,22 +65,18 @@ static size_t call_send_static(struct pier_conn *pc, const void *data, size_t le
 	return w ? sent(pc, c, w, tcp_send_static(&engine_of(pc)->tcp, c, w, data, len), len) : 0;
 }
 
-/* A handler's slice as one of ours; with its sum if it is exactly one that was received. */
-static struct slice own_slice(const struct engine *e, const struct pier_slice *s)
+/* A handler's slice as one of ours: if it is exactly one that was received, that one, which knows its sum; else *own. */
+static inline const struct slice *own_slice(const struct engine *e, const struct pier_slice *s,
+					    struct slice *own)
 {
-	struct slice out = {.data = s->data, .len = s->len, .owner = s->owner,
-			    .kind = SLICE_MBUF};
-
 	for (unsigned int i = 0; i < e->n_shown; i++) {
 		const struct slice *q = &e->shown[i];
 
-		if (q->data == s->data && q->len == s->len && q->owner == s->owner) {
-			out.sum = q->sum;
-			out.flags = q->flags;
-			break;
-		}
+		if (likely(q->data == s->data && q->len == s->len && q->owner == s->owner))
+			return q;
 	}
-	return out;
+	*own = (struct slice){.data = s->data, .len = s->len, .owner = s->owner, .kind = SLICE_MBUF};
+	return own;
 }
 
 static size_t call_send_slices(struct pier_conn *pc, const struct pier_slice *s, unsigned int n)
@@ -93,9 +89,9 @@ static size_t call_send_slices(struct pier_conn *pc, const struct pier_slice *s,
 	if (!w)
 		return 0;
 	for (unsigned int i = 0; i < n; i++) {
-		struct slice own = own_slice(e, &s[i]);
+		struct slice own;
 
-		took = tcp_send_slice(&e->tcp, c, w, &own);
+		took = tcp_send_slice(&e->tcp, c, w, own_slice(e, &s[i], &own));
 		done += took;
 		if (took < s[i].len) {
 			c->flags |= TCP_F_WANT_WRITABLE;

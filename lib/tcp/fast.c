@@ -142,16 +142,18 @@ take_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const struct tcp
 static inline void take_data(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 			     const struct tcp_options *o, struct rte_mbuf *m, const struct pkt_facts *f)
 {
+	struct slice *s = w->rcvq_inline + w->rcvq.head + w->rcvq.n;
+
+	s->data = rte_pktmbuf_mtod_offset(m, const uint8_t *, f->payload_off);
+	s->owner = m;
+	s->seq = f->seq;
+	s->len = f->payload_len;
+	s->sum = (uint16_t)f->payload_sum;
+	s->kind = SLICE_MBUF;
+	s->flags = f->flags & PKT_F_SUM ? SLICE_SUM : 0;
+	s->mem = 0;
+	w->rcvq.n++;
 	rcv_hold(t, w, m);
-	w->rcvq_inline[w->rcvq.head + w->rcvq.n++] = (struct slice){
-		.data = rte_pktmbuf_mtod_offset(m, const uint8_t *, f->payload_off),
-		.owner = m,
-		.seq = f->seq,
-		.len = f->payload_len,
-		.sum = (uint16_t)f->payload_sum,
-		.kind = SLICE_MBUF,
-		.flags = f->flags & PKT_F_SUM ? SLICE_SUM : 0,
-	};
 	c->rcv_nxt += f->payload_len;
 	count_add(t->ctr, CTR_RX_PAYLOAD_BYTES, f->payload_len);
 	if (w->growing && f->flags & PKT_F_TS)
@@ -338,17 +340,20 @@ static inline uint16_t copy_out(uint8_t *to, const struct slice *s)
 static inline void guard(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 			 const struct tcp_options *o)
 {
-	const bool probe = tcp_tlp_if_calm(c, w);
-
 	w->rto_at = tcp_due(t, rtt_backoff(tcp_rto_by(o, c, w), 0, o->rto_max));
 	w->timer_restart = 0;
-	w->tlp_at = probe ? tcp_due(t, tcp_tlp_after(c, w)) : t->now_ms;
-	tcp_timer_earliest(w, probe);
+	if (likely(tcp_tlp_if_calm(c, w))) {
+		w->tlp_at = tcp_due(t, tcp_tlp_after(c, w));
+		tcp_timer_earliest(w, true);
+	} else {
+		w->tlp_at = t->now_ms;
+		tcp_timer_earliest(w, false);
+	}
 	if (likely(!(w->measuring | w->watched) && !(c->flags & TCP_F_TIMER)))
 		tcp_set_deadline(t, c, w->timer_at);
 	else
 		tcp_timer_update(t, c, w);
-	tcp_policy(t, c, w);
+	tcp_policy_by(t, c, w, o);
 }
 
 /* It left: output.c's plan_sent_new(), flight.c's tcp_flight_sent(), timer.c's rearm() of new data. */

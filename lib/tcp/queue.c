@@ -190,7 +190,7 @@ size_t tcp_send_static(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, co
 size_t tcp_send_slice(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		      const struct slice *from)
 {
-	const struct pkt_port *pp = t->port[t->net->paths[c->path].port];
+	const struct pkt_port *pp = net_path_port(t->net, c->path);
 	uint32_t sum = from->flags & SLICE_SUM ? TCP_SUM_KNOWN | from->sum : 0;
 	struct slice *s;
 	size_t len;

@@ -16,7 +16,6 @@
 
 #define PINCHED_MSS 2
 #define SHIFT_ALL   7
-#define RTT_GUESS  (100u * 1000)
 
 uint32_t tcp_rcvbuf(const struct tcp *t, const struct tcp_conn *c)
 {
@@ -70,8 +69,7 @@ uint16_t tcp_advertise_edge(struct tcp *t, struct tcp_conn *c, struct tcp_work *
 	return field;
 }
 
-/* Without timestamps: what was the right edge has been reached. */
-static void window_time(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w)
+void tcp_window_time(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w)
 {
 	uint32_t now = (uint32_t)t->now;
 
@@ -129,9 +127,7 @@ static bool grow(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	return true;
 }
 
-/* More came in this round than one segment, or than the buffer has room for in so short a time. */
-static __attribute__((noinline)) void much(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
-					   uint32_t got, uint32_t rtt)
+void tcp_window_much(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t got, uint32_t rtt)
 {
 	while (w->growing && got > w->rcvbuf / 4 && grow(t, c, w))
 		;
@@ -140,22 +136,6 @@ static __attribute__((noinline)) void much(struct tcp *t, struct tcp_conn *c, st
 	w->measuring = 1;
 	w->round_ms = t->now_ms + rtt / (uint32_t)US_PER_MS + 1;
 	tcp_timer_update(t, c, w);
-}
-
-void tcp_window_measure(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
-{
-	const uint32_t now = (uint32_t)t->now, got = w->rcv_read - w->round_read;
-	uint32_t rtt = w->rcv_rtt ? w->rcv_rtt : w->rtt.srtt_us;
-
-	rtt = rtt ? rtt : RTT_GUESS;
-	if (unlikely(!(c->flags & TCP_AGREED_TS)))
-		window_time(t, c, w);
-	if (got > min_of(w->rcvbuf / 4, (uint32_t)c->rcv_mss))
-		much(t, c, w, got, rtt);
-	if (now - w->round_at >= rtt) {
-		w->round_at = now;
-		w->round_read = w->rcv_read;
-	}
 }
 
 void tcp_window_open(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)

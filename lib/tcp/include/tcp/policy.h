@@ -22,12 +22,18 @@ static inline bool tcp_is_stalled(const struct tcp_conn *c, const struct tcp_wor
 
 void tcp_policy_note(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 
-/* State, window or what is queued may have changed. O(1); may reset another connection. */
-static inline void tcp_policy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+/* State, window or what is queued may have changed. O(1); may reset another connection. o: its options. */
+static inline void tcp_policy_by(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
+				 const struct tcp_options *o)
 {
 	if (unlikely(!w->snd_wnd || c->flags & (TCP_F_ORPHAN | TCP_F_STALLED) || w->watched ||
-		     tcp_opts_of(t, c)->min_progress))
+		     o->min_progress))
 		tcp_policy_note(t, c, w);
+}
+
+static inline void tcp_policy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	tcp_policy_by(t, c, w, tcp_opts_of(t, c));
 }
 
 /* The connection is over, or rests. */

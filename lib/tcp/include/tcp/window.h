@@ -33,8 +33,30 @@ static inline uint16_t tcp_advertise(struct tcp *t, struct tcp_conn *c, struct t
 	return (uint16_t)min_of((w->rcv_adv - c->rcv_nxt) >> c->rcv_wscale, 0xffffu);
 }
 
+#define TCP_RCV_RTT_GUESS_US (100u * 1000)
+
+/* Without timestamps a round trip is over when what was the right edge has been reached. */
+void tcp_window_time(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w);
+
+/* More came in this round of rtt than one segment, or than the buffer has room for in so short a time. */
+void tcp_window_much(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t got, uint32_t rtt);
+
 /* Of tcp_window_update: how much came in this round trip, and whether the buffer is to grow by it. */
-void tcp_window_measure(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+static inline void tcp_window_measure(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	const uint32_t now = (uint32_t)t->now, got = w->rcv_read - w->round_read;
+	uint32_t rtt = w->rcv_rtt ? w->rcv_rtt : w->rtt.srtt_us;
+
+	rtt = rtt ? rtt : TCP_RCV_RTT_GUESS_US;
+	if (unlikely(!(c->flags & TCP_AGREED_TS)))
+		tcp_window_time(t, c, w);
+	if (unlikely(got > min_of(w->rcvbuf / 4, (uint32_t)c->rcv_mss)))
+		tcp_window_much(t, c, w, got, rtt);
+	if (now - w->round_at >= rtt) {
+		w->round_at = now;
+		w->round_read = w->rcv_read;
+	}
+}
 
 /* And: silly-window avoidance decides whether a segment says that the window is open again. */
 void tcp_window_open(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
