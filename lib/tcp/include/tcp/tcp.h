@@ -361,8 +361,11 @@ void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, stru
  */
 static inline uint64_t tcp_tuple_rest(const struct pkt_facts *f)
 {
-	return (uint64_t)f->local << 32 | (uint32_t)f->dport << 16 | f->sport;
+	return (uint64_t)f->local << 32 | load32(&f->sport);
 }
+
+static_assert(offsetof(struct pkt_facts, dport) == offsetof(struct pkt_facts, sport) + 2,
+	      "both ports are one word, as they are stored");
 
 static inline void tcp_tuple_of(const struct pkt_facts *f, struct flow_tuple *tuple)
 {
