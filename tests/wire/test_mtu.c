@@ -47,6 +47,21 @@ static void OPT_12_mss_follows_the_port(void **s)
 	assert_int_equal(mss_of_next_synack(k), 1460);
 }
 
+/* Alone and with nothing in flight, too, a segment is no larger than the path has become. */
+static void OPT_12_the_only_segment(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_est(k);
+
+	set_mtu(k, 1400);
+	kit_app_send(p, 1348);
+	expect(p, .flags = PSH | ACK, .seq = 1, .ack = 1, .len = 1348);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1349);
+	kit_app_send(p, 1349);
+	expect(p, .flags = ACK, .seq = 1349, .ack = 1, .len = 1348);
+	expect(p, .flags = PSH | ACK, .seq = 2697, .ack = 1, .len = 1);
+}
+
 /* What was in flight at the old size goes again at the new one. */
 static void OPT_12_flight_of_the_old_size(void **s)
 {
@@ -193,6 +208,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		KIT_TEST(OPT_12_mss_follows_the_port),
+		KIT_TEST(OPT_12_the_only_segment),
 		KIT_TEST(OPT_12_flight_of_the_old_size),
 		KIT_TEST(PMT_01_every_packet_is_whole),
 	};

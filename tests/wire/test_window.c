@@ -138,6 +138,26 @@ static void WND_12_32_kib_at_once(void **s)
 	kit_quiet(k);
 }
 
+/*
+ * What the handler took is a segment, or one octet less: the right edge follows it with the next ACK, or is not
+ * worth being moved.
+ */
+static void edge_moves_by_a_whole_segment(void **s)
+{
+	struct kit *k = *s;
+
+	k->tcp.rcvbuf = 16384;
+	for (uint32_t less = 0; less < 2; less++) {
+		struct kit_peer *p = kit_plain(k);
+		const uint32_t len = 1460 - less;
+
+		send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = len);
+		kit_advance(k, SEC);
+		assert_int_equal(expect(p, .flags = ACK, .seq = 1, .ack = 1 + len).win,
+				 less ? 16384 - len : 16384);
+	}
+}
+
 static void set_buffer(struct pier_conn *c, struct kit_app *a, uint64_t bytes)
 {
 	assert_true(pier_set_buffers(c, bytes, 0));
@@ -515,6 +535,7 @@ int main(void)
 		KIT_TEST(WND_11_one_octet_at_a_time),
 		KIT_TEST(WND_12_update_at_once),
 		KIT_TEST(WND_12_32_kib_at_once),
+		KIT_TEST(edge_moves_by_a_whole_segment),
 		KIT_TEST(WND_01_edge_of_a_slow_reader),
 		KIT_TEST(WND_01_a_buffer_that_shrinks),
 		KIT_TEST(WND_13_old_segments_set_no_window),
