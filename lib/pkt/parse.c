@@ -142,7 +142,7 @@ static inline bool tcp_check_sum(const struct rte_mbuf *m, const struct tcp_hdr 
 			drop(f, CTR_RX_CSUM_BAD);
 		return state != RTE_MBUF_F_RX_L4_CKSUM_BAD;
 	}
-	if (len && likely(m->data_len >= off + len))
+	if (len && likely(m->data_len >= off + len)) /* then th's bytes, m's or a copy, go as far */
 		payload = sum_fold(sum_partial((const uint8_t *)th + hlen, len, 0));
 	else if (len)
 		payload = pkt_sum(m, off, len);

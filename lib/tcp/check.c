@@ -171,6 +171,8 @@ const char *tcp_check(const struct tcp *t, const struct tcp_conn *c)
 		return NULL;
 	if (!c->snd_mss || c->snd_mss > c->mss_max)
 		return "no segment size, or one that the handshake did not allow";
+	if ((c->state == TCP_LAST_ACK || c->state == TCP_TIME_WAIT) && !(c->flags & TCP_F_FIN_RECEIVED))
+		return "a state behind the peer's FIN, which no flag knows of";
 	if (!c->block)
 		return c->state < TCP_ESTABLISHED ? "no block before ESTABLISHED" : check_rest(c);
 	w = tcp_work_of(t, c);
