@@ -30,6 +30,7 @@
 #include "tcp/listener.h"
 #include "tcp/record.h"
 #include "tcp/segment.h"
+#include "tcp/tuple.h"
 #include "wire/tcp.h"
 #include "wire/tcp_opt.h"
 
@@ -354,36 +355,6 @@ void tcp_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f);
 
 /* A segment for a connection; consumes m. RFC 9293 section 3.10.7.4. */
 void tcp_conn_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_conn *c);
-
-/*
- * Ports and local address as they stand in a tuple. Hash and comparison read them as one word: from memory they
- * would wait for the smaller stores.
- */
-static inline uint64_t tcp_tuple_rest(const struct pkt_facts *f)
-{
-	return (uint64_t)f->local << 32 | load32(&f->sport);
-}
-
-static_assert(offsetof(struct pkt_facts, dport) == offsetof(struct pkt_facts, sport) + 2,
-	      "both ports are one word, as they are stored");
-
-static inline void tcp_tuple_of(const struct pkt_facts *f, struct flow_tuple *tuple)
-{
-	const uint64_t rest = tcp_tuple_rest(f);
-
-	memcpy(tuple->remote, f->saddr, 16);
-	memcpy((uint8_t *)tuple + 16, &rest, sizeof(rest));
-}
-
-/* Whether tuple is that of f. */
-static inline bool tcp_tuple_is(const struct pkt_facts *f, const struct flow_tuple *tuple)
-{
-	uint64_t a[2], b[3];
-
-	memcpy(a, f->saddr, sizeof(a));
-	memcpy(b, tuple, sizeof(b));
-	return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (tcp_tuple_rest(f) ^ b[2])) == 0;
-}
 
 /* Drop m for a reason. */
 static inline void tcp_drop(struct tcp *t, struct rte_mbuf *m, enum counter reason)
