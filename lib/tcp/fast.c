@@ -434,13 +434,16 @@ static inline void build(struct tcp *t, struct rte_mbuf *m, struct tcp_conn *c, 
 
 struct rte_mbuf *tcp_fast_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	const struct slice *s = w->sndq_inline + w->sndq.head;
 	const bool fin = c->flags & TCP_F_FIN_QUEUED;
 	struct net_path *p = &t->net->paths[c->path];
 	const struct tcp_options *o;
+	const struct slice *s;
 	struct rte_mbuf *m;
 
-	if (w->sndq.n != 1 || w->sndq.mem || !may_send(t, c, w, s, p))
+	if (w->sndq.n != 1 || w->sndq.mem)
+		return NULL;
+	s = w->sndq_inline + w->sndq.head; /* elsewhere head counts other storage's */
+	if (!may_send(t, c, w, s, p))
 		return NULL;
 	o = tcp_opts_of(t, c);
 	if (w->burst_ms != t->now_ms) {
