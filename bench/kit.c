@@ -208,8 +208,12 @@ static double at(const struct bench_series *sorted_s, double part)
 void bench_print(const char *name, const struct bench_series *s, const char *end)
 {
 	const struct bench_series t = sorted(s);
+	double sum = 0;
 
-	printf("  \"%s\": {\"median\": %.5g, \"min\": %.5g, \"max\": %.5g, \"low\": %.5g, "
-	       "\"high\": %.5g, \"runs\": %u}%s\n",
-	       name, bench_median(s), at(&t, 0), at(&t, 1), at(&t, 0.1), at(&t, 0.9), t.n, end);
+	for (unsigned int i = 0; i < t.n; i++)
+		sum += t.v[i];
+	printf("  \"%s\": {\"median\": %.5g, \"mean\": %.5g, \"min\": %.5g, \"max\": %.5g, "
+	       "\"low\": %.5g, \"high\": %.5g, \"runs\": %u}%s\n",
+	       name, bench_median(s), t.n ? sum / t.n : 0, at(&t, 0), at(&t, 1), at(&t, 0.1), at(&t, 0.9),
+	       t.n, end);
 }

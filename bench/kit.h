@@ -66,7 +66,7 @@ void bench_add(struct bench_series *s, double v);
 double bench_median(const struct bench_series *s);
 
 /*
- * "name": {"median": , "min": , "max": , "low": , "high": , "runs": n}, followed by end; low and high
+ * "name": {"median": , "mean": , "min": , "max": , "low": , "high": , "runs": n}, followed by end; low and high
  * are the 10th and the 90th percentile.
  */
 void bench_print(const char *name, const struct bench_series *s, const char *end);
