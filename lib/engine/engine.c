@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine_priv.h"
+#include "tcp/deadline.h"
 #include "tcp/share.h"
 
 #define LOAD_WHEEL 4 /* entries per record, dead ones included; the region is sparse */

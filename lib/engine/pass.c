@@ -7,6 +7,7 @@
  */
 #include "engine_priv.h"
 #include "pkt/parse.h"
+#include "tcp/deadline.h"
 #include "tcp/policy.h"
 #include "tcp/share.h"
 
@@ -227,6 +228,7 @@ void engine_tick(struct engine *e, uint64_t now, unsigned int budget)
 	engine_set_time(e, now);
 	if (net_next(&e->net) <= t->now)
 		net_tick(&e->net, t->now);
+	tcp_grace_tick(t, budget);
 	wheel_advance(&t->wheel, t->now_ms, budget, tcp_timer_fire, t);
 	tcp_time_wait_tick(t, budget);
 	tcp_stale_sweep(t);
@@ -279,6 +281,8 @@ uint64_t engine_next(const struct engine *e, uint64_t now)
 		next = min_of(next, sweep);
 	if (tick != WHEEL_NONE)
 		next = min_of(next, at_tick(now, ms_of(now), (uint32_t)tick));
+	if (delay_count(&t->grace))
+		next = min_of(next, at_tick(now, ms_of(now), delay_at(&t->grace, 0)->due));
 	if (t->tw_head)
 		next = min_of(next, at_tick(now, ms_of(now), t->small[t->tw_head].tw.expiry));
 	return next;

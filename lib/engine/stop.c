@@ -6,6 +6,7 @@
  * books are a walk in one go.
  */
 #include "engine_priv.h"
+#include "tcp/deadline.h"
 
 #define DRAIN_STEP 1024 /* records a tick */
 #define DRAIN_FIRST 65536 /* records at once: a server of ordinary size is done with that */
@@ -224,14 +225,14 @@ static bool is_opening(const struct tcp_conn *c)
 	return c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED;
 }
 
-/* Records whose entry in the wheel is the valid one; dead entries run out by themselves. */
+/* Records with a deadline that is kept; dead entries of the wheel run out by themselves. */
 static uint64_t live_timers(const struct tcp *t)
 {
 	uint64_t n = 0;
 
 	for (uint32_t i = 1; i <= t->conn_pool.fresh; i++)
 		n += t->conn[i].state != TCP_CLOSED && t->conn[i].flags & TCP_F_WHEEL &&
-		     t->conn[i].wheel_slot;
+		     (t->conn[i].wheel_slot || t->conn[i].block);
 	for (uint32_t i = 1; i <= t->small_pool.fresh; i++)
 		n += t->small[i].half.kind == FLOW_HALF_OPEN;
 	return n;
@@ -324,7 +325,7 @@ const char *engine_check(const struct engine *e)
 
 	for (uint32_t i = 1; i <= t->conn_pool.fresh && !wrong; i++)
 		wrong = tcp_check(t, &t->conn[i]);
-	return wrong;
+	return wrong ? wrong : tcp_check_grace(t);
 }
 
 const struct tcp *engine_tcp(const struct engine *e)

@@ -11,6 +11,7 @@
 
 #include "base/siphash.h"
 #include "pkt/parse.h"
+#include "tcp/deadline.h"
 #include "tcp/policy.h"
 #include "tcp/window.h"
 #include "wire/ip4.h"

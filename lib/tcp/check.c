@@ -4,6 +4,7 @@
  *
  * Each function returns NULL, or what is wrong.
  */
+#include "tcp/deadline.h"
 #include "tcp/policy.h"
 
 /* Slices without gaps from *from on; *from is then their end. */
@@ -115,6 +116,22 @@ static const char *check_ooo(const struct tcp *t, const struct tcp_conn *c, stru
 	return w->ooo.n && seq_gt(at, w->rcv_adv) ? "out-of-order data beyond the window" : NULL;
 }
 
+/* Something comes no later than the deadline: the entry in the wheel, or the end of grace. w: NULL at rest. */
+static const char *check_deadline(const struct tcp *t, const struct tcp_conn *c,
+				  const struct tcp_work *w)
+{
+	const bool grace = w && delay_holds(&t->grace, w->grace, tcp_index(t, c));
+
+	if (!(c->flags & TCP_F_WHEEL) || t->rescue || t->rescue_pos)
+		return NULL;
+	if (c->wheel_slot && seq_leq(c->wheel_at, c->deadline))
+		return NULL;
+	if (!grace)
+		return "a deadline without an entry in the wheel, or with one that comes after it";
+	return seq_gt(t->grace.place[w->grace - 1].due, c->deadline) ?
+		"grace ends after the deadline" : NULL;
+}
+
 /*
  * Of the retransmission, probe and window timers one field holds the kind, so never two are armed
  * (RFC 8985 section 8). That one is armed while anything depends on the peer is checked here.
@@ -124,10 +141,6 @@ static const char *check_timer(const struct tcp *t, const struct tcp_conn *c,
 {
 	bool waits = c->snd_nxt != w->snd_una || tcp_unsent(c, w);
 
-	if (c->flags & TCP_F_WHEEL && !c->wheel_slot && !t->rescue && !t->rescue_pos)
-		return "a deadline without an entry in the wheel";
-	if (c->flags & TCP_F_WHEEL && seq_gt(c->wheel_at, c->deadline))
-		return "the wheel's entry comes after the deadline";
 	if (w->on_ready || w->on_out)
 		return NULL;
 	if (waits && w->timer == TCP_TIMER_NONE)
@@ -151,7 +164,7 @@ static const char *check_policy(const struct tcp_conn *c, const struct tcp_work 
 		NULL : "it is stalled and not counted as that, or the reverse";
 }
 
-static const char *check_rest(const struct tcp_conn *c)
+static const char *check_rest(const struct tcp *t, const struct tcp_conn *c)
 {
 	if ((c->flags & (TCP_F_FIN_QUEUED | TCP_F_FIN_SENT)) == TCP_F_FIN_QUEUED)
 		return "at rest with a FIN to send";
@@ -159,7 +172,7 @@ static const char *check_rest(const struct tcp_conn *c)
 		return "at rest without a congestion window";
 	if (c->flags & TCP_F_TIMER && !(c->flags & TCP_F_WHEEL))
 		return "at rest, and the handler's timer is not armed";
-	return NULL;
+	return check_deadline(t, c, NULL);
 }
 
 const char *tcp_check(const struct tcp *t, const struct tcp_conn *c)
@@ -174,7 +187,7 @@ const char *tcp_check(const struct tcp *t, const struct tcp_conn *c)
 	if ((c->state == TCP_LAST_ACK || c->state == TCP_TIME_WAIT) && !(c->flags & TCP_F_FIN_RECEIVED))
 		return "a state behind the peer's FIN, which no flag knows of";
 	if (!c->block)
-		return c->state < TCP_ESTABLISHED ? "no block before ESTABLISHED" : check_rest(c);
+		return c->state < TCP_ESTABLISHED ? "no block before ESTABLISHED" : check_rest(t, c);
 	w = tcp_work_of(t, c);
 	if (w->syn ? w->timer != TCP_TIMER_SYN || c->snd_nxt == w->snd_una :
 		     c->state == TCP_SYN_SENT || c->state == TCP_SYN_RECEIVED)
@@ -190,5 +203,21 @@ const char *tcp_check(const struct tcp *t, const struct tcp_conn *c)
 		wrong = check_ooo(t, c, w);
 	if (!wrong)
 		wrong = check_policy(c, w);
+	if (!wrong)
+		wrong = check_deadline(t, c, w);
 	return wrong ? wrong : check_timer(t, c, w);
+}
+
+const char *tcp_check_grace(const struct tcp *t)
+{
+	for (uint32_t n = 0; n < delay_count(&t->grace); n++) {
+		const struct delay_place *p = delay_at(&t->grace, n);
+		const struct tcp_conn *c = &t->conn[p->number];
+
+		if (!p->number)
+			continue;
+		if (!c->block || tcp_work_of(t, c)->grace != (uint32_t)(p - t->grace.place) + 1)
+			return "a connection is in the grace line and does not know";
+	}
+	return NULL;
 }

@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "tcp/deadline.h"
 #include "tcp/policy.h"
 #include "tcp/share.h"
 
@@ -81,8 +82,11 @@ bool tcp_ctx_alloc(struct tcp *t, struct tcp_conn *c)
 
 static void block_free(struct tcp *t, struct tcp_conn *c)
 {
-	tcp_policy_forget(t, c, tcp_work_of(t, c));
-	t->promised -= tcp_work_of(t, c)->promised;
+	struct tcp_work *w = tcp_work_of(t, c);
+
+	tcp_policy_forget(t, c, w);
+	tcp_grace_over(t, c, w);
+	t->promised -= w->promised;
 	slab_free(&t->slab, c->block, TCP_BLOCK_ORDER);
 	c->block = 0;
 	t->working--;

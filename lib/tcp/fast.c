@@ -14,6 +14,7 @@
 #include "rcv.h"
 #include "sndq.h"
 #include "timer.h"
+#include "tcp/deadline.h"
 #include "tcp/ecn.h"
 #include "tcp/policy.h"
 #include "tcp/window.h"
@@ -350,7 +351,7 @@ static inline void guard(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		tcp_timer_earliest(w, false);
 	}
 	if (likely(!(w->measuring | w->watched) && !(c->flags & TCP_F_TIMER)))
-		tcp_set_deadline(t, c, w->timer_at);
+		tcp_deadline_set(t, c, w, w->timer_at);
 	else
 		tcp_timer_update(t, c, w);
 	tcp_policy_by(t, c, w, o);

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "algo/isn.h"
+#include "tcp/deadline.h"
 #include "tcp/ecn.h"
 #include "tcp/share.h"
 #include "open.h"

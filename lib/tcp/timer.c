@@ -1,51 +1,24 @@
 /*
- * Timers: one deadline per connection, one valid entry in the wheel.
+ * Timers: what a connection waits for, and what happens when that time has come.
  *
  * A connection's deadline is the earliest of its retransmission (or persist, override, FIN-WAIT-2)
- * timer, delayed ACK, keep-alive and handler's timer. A later deadline changes the record only; the entry fires early and is put in again. An earlier one puts a
- * new entry in and thereby kills the old.
- *
- * A far deadline is approached in hops that double with the connection's idleness: a connection that
- * works has many near deadlines, and each would leave a dead entry at the far one.
+ * timer, delayed ACK, keep-alive and handler's timer. deadline.c keeps it.
  */
 #include "pmtu.h"
 #include "timer.h"
 #include "tcp/connect.h"
+#include "tcp/deadline.h"
 #include "tcp/policy.h"
 #include "tcp/share.h"
 
 #define SWEEP_MAX   1024 /* records in one tick */
-#define FAR_MS      1000u
-#define HOP_MIN_MS  64u
-#define HOP_MAX_MS  (1u << 30) /* so that now and then can be compared */
+#define NO_BLOCK_MS 64u  /* a deadline came, and no block was left: tried again after */
 #define OVERRIDE_MIN_US (100 * US_PER_MS) /* RFC 9293 section 3.8.6.2.1 */
 #define OVERRIDE_MAX_US (1000 * US_PER_MS)
-
-uint32_t tcp_wheel_insert(struct tcp *t, uint32_t entry, uint32_t deadline)
-{
-	uint32_t slot = wheel_insert(&t->wheel, entry, deadline);
-
-	if (unlikely(!slot)) {
-		count(t->ctr, CTR_WHEEL_FULL);
-		t->rescue = true;
-	}
-	return slot;
-}
 
 uint64_t tcp_rto(const struct tcp *t, const struct tcp_conn *c)
 {
 	return tcp_rto_by(tcp_opts_of(t, c), c, tcp_work_of(t, c));
-}
-
-void tcp_timer_put(struct tcp *t, struct tcp_conn *c, uint32_t at)
-{
-	uint32_t idle = min_of(t->now_ms - c->last_rx, HOP_MAX_MS / 2);
-	uint32_t hop = t->now_ms + max_of(HOP_MIN_MS, 2 * idle);
-
-	if (seq_gt(at, t->now_ms + FAR_MS))
-		at = seq_min(at, hop);
-	c->wheel_at = at;
-	c->wheel_slot = tcp_wheel_insert(t, flow_entry(FLOW_CONN, tcp_index(t, c)), at);
 }
 
 static void earliest(bool *any, uint32_t *best, uint32_t at)
@@ -104,7 +77,7 @@ void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	if (c->state == TCP_CLOSED)
 		return;
 	if (w && only_flight(c, w)) {
-		tcp_set_deadline(t, c, w->timer_at);
+		tcp_deadline_set(t, c, w, w->timer_at);
 		return;
 	}
 	if (w && w->timer != TCP_TIMER_NONE)
@@ -124,7 +97,7 @@ void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	if (w && unlikely(c->flags & (TCP_F_STALLED | TCP_F_SLOW) || w->watched))
 		rare_deadlines(t, c, w, &any, &at);
 	if (any)
-		tcp_set_deadline(t, c, at);
+		tcp_deadline_set(t, c, w, at);
 	else
 		c->flags &= ~(uint32_t)TCP_F_WHEEL;
 }
@@ -368,7 +341,7 @@ static void rare_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		tcp_chaos_due(t, c, w);
 }
 
-static void expire(struct tcp *t, struct tcp_conn *c)
+void tcp_timer_expire(struct tcp *t, struct tcp_conn *c)
 {
 	struct tcp_work *w;
 	bool keepalive = keepalive_on(c, c->block ? tcp_work_of(t, c) : NULL) &&
@@ -380,9 +353,7 @@ static void expire(struct tcp *t, struct tcp_conn *c)
 	}
 	w = tcp_attach(t, c);
 	if (!w) {
-		c->deadline = t->now_ms + HOP_MIN_MS;
-		c->flags |= TCP_F_WHEEL;
-		tcp_timer_put(t, c, c->deadline);
+		tcp_deadline_set(t, c, NULL, t->now_ms + NO_BLOCK_MS);
 		return;
 	}
 	if (w->delack && seq_leq(w->delack_at, t->now_ms)) {
@@ -413,42 +384,6 @@ static void expire(struct tcp *t, struct tcp_conn *c)
 	tcp_timer_update(t, c, w);
 }
 
-static void rescue_conn(struct tcp *t, struct tcp_conn *c)
-{
-	if (c->state != TCP_CLOSED && c->flags & TCP_F_WHEEL && !c->wheel_slot)
-		tcp_timer_put(t, c, c->deadline);
-}
-
-static void rescue_half(struct tcp *t, struct tcp_half *h)
-{
-	if (h->kind == FLOW_HALF_OPEN && !h->wheel_slot)
-		h->wheel_slot = tcp_wheel_insert(t, flow_entry(FLOW_HALF_OPEN,
-							       tcp_small_index(t, h)),
-						 h->deadline);
-}
-
-void tcp_timer_rescue(struct tcp *t)
-{
-	uint32_t n = t->conn_pool.fresh;
-
-	if (t->rescue_pos == 0 && likely(!t->rescue))
-		return;
-	if (t->rescue_pos == 0)
-		t->rescue = false; /* until the walk fails too */
-	for (unsigned int i = 0; i < SWEEP_MAX; i++) {
-		uint32_t pos = ++t->rescue_pos;
-
-		if (pos <= n) {
-			rescue_conn(t, &t->conn[pos]);
-		} else if (pos - n <= t->small_pool.fresh) {
-			rescue_half(t, &t->small[pos - n].half);
-		} else {
-			t->rescue_pos = 0;
-			return;
-		}
-	}
-}
-
 void tcp_stale_sweep(struct tcp *t)
 {
 	uint64_t n = t->conn_pool.fresh, todo = (t->now_ms - t->sweep_ms) * n / TCP_SWEEP_MS;
@@ -464,56 +399,4 @@ void tcp_stale_sweep(struct tcp *t)
 		if (t->sweep_pos >= n)
 			t->sweep_pos = 0;
 	}
-}
-
-static void fire_conn(struct tcp *t, struct tcp_conn *c, uint32_t slot)
-{
-	if (c->wheel_slot != slot)
-		return;
-	c->wheel_slot = 0;
-	if (!(c->flags & TCP_F_WHEEL))
-		return;
-	if (seq_gt(c->deadline, t->now_ms)) {
-		tcp_timer_put(t, c, c->deadline);
-		return;
-	}
-	c->flags &= ~(uint32_t)TCP_F_WHEEL;
-	expire(t, c);
-}
-
-static void fire_half(struct tcp *t, struct tcp_half *h, uint32_t entry, uint32_t slot)
-{
-	if (h->kind == FLOW_TIME_WAIT || h->wheel_slot != slot)
-		return;
-	h->wheel_slot = 0;
-	if (!h->kind)
-		return;
-	if (seq_gt(h->deadline, t->now_ms))
-		h->wheel_slot = tcp_wheel_insert(t, entry, h->deadline);
-	else
-		tcp_half_timer(t, h);
-}
-
-void tcp_timer_bring(void *arg, uint32_t entry)
-{
-	struct tcp *t = arg;
-	uint32_t i = flow_entry_index(entry);
-
-	if (flow_entry_type(entry) == FLOW_CONN) {
-		prefetch_write(&t->conn[i]);
-		prefetch_write((char *)&t->conn[i] + CACHE_LINE);
-	} else {
-		prefetch_write(&t->small[i]);
-	}
-}
-
-void tcp_timer_fire(void *arg, uint32_t entry, uint32_t slot)
-{
-	struct tcp *t = arg;
-	uint32_t i = flow_entry_index(entry);
-
-	if (flow_entry_type(entry) == FLOW_CONN)
-		fire_conn(t, &t->conn[i], slot);
-	else
-		fire_half(t, &t->small[i].half, entry, slot);
 }

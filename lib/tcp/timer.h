@@ -39,15 +39,4 @@ static inline void tcp_timer_earliest(struct tcp_work *w, bool probe)
 	}
 }
 
-/* An entry of the wheel for at. */
-void tcp_timer_put(struct tcp *t, struct tcp_conn *c, uint32_t at);
-
-static inline void tcp_set_deadline(struct tcp *t, struct tcp_conn *c, uint32_t at)
-{
-	c->deadline = at;
-	c->flags |= TCP_F_WHEEL;
-	if (unlikely(!c->wheel_slot || seq_lt(at, c->wheel_at)))
-		tcp_timer_put(t, c, at);
-}
-
 #endif

@@ -109,7 +109,7 @@ struct tcp_conn {
 		uint32_t next_free; /* of a free record */
 		uint32_t last_sent; /* ms: data or FIN; of one at rest */
 	};
-	uint32_t wheel_at; /* ms: when the valid entry is due; never after deadline */
+	uint32_t wheel_at; /* ms: when the valid entry is due; after deadline only with tcp_work.grace */
 };
 
 static_assert(sizeof(struct tcp_conn) == 128, "a connection at rest is two cache lines");
@@ -355,6 +355,7 @@ struct tcp_work {
 	uint32_t stamp, stamp_end;          /* when the last range left, in us, and its end */
 	struct rtt rtt;                     /* unpacked: small steps must not be rounded away */
 	struct rack rack;
+	uint32_t grace;                     /* its place in tcp.grace, if that holds it */
 
 	struct vec sndq, rcvq, flight, ooo;
 

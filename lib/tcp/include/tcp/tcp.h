@@ -14,6 +14,7 @@
 
 #include "algo/bucket.h"
 #include "algo/cookie.h"
+#include "algo/delay.h"
 #include "algo/ports.h"
 #include "algo/rtt.h"
 #include "algo/slab.h"
@@ -139,6 +140,7 @@ struct tcp {
 	uint16_t *specific;           /* versions bound to one address */
 	uint32_t n_specific, n_versions;
 
+	struct delay grace; /* records whose deadline may be over before it needs the wheel; see deadline.c */
 	struct cookie_jar cookies; /* last: large, and seldom touched */
 };
 
@@ -515,7 +517,7 @@ bool tcp_reset_at_rest(struct tcp *t, const struct tcp_conn *c);
 
 /* ---- timers (timer.c) ---- */
 
-/* The earliest of the connection's timers, put in the wheel if it moved forward. */
+/* The earliest of the connection's timers is its deadline. */
 void tcp_timer_update(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 void tcp_timer_arm(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, enum tcp_timer kind,
 		   uint64_t delay_us);
@@ -532,22 +534,12 @@ void tcp_timer_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, bool 
 uint32_t tcp_timer_due(const struct tcp *t, uint64_t delay_us);
 /* The retransmission timeout in us, not backed off. The connection has its block. */
 uint64_t tcp_rto(const struct tcp *t, const struct tcp_conn *c);
-void tcp_timer_fire(void *arg, uint32_t entry, uint32_t slot);
-/* It will fire soon. */
-void tcp_timer_bring(void *arg, uint32_t entry);
-uint32_t tcp_wheel_insert(struct tcp *t, uint32_t entry, uint32_t deadline);
 
 /*
  * Mark the records whose TS.Recent is older than 24 days (RFC 7323 section 5.5): a walk once an hour, some in
  * each tick, long before the clock wraps. Until then tcp_ts_stale says it by subtraction.
  */
 void tcp_stale_sweep(struct tcp *t);
-
-/*
- * After the wheel had no room: find the records that wait without an entry, some in each tick, and put
- * them in. Such a timer is late, and counted, but not lost.
- */
-void tcp_timer_rescue(struct tcp *t);
 
 #define TCP_SWEEP_MS (3600u * 1000)
 #define TCP_STALE_MS (24u * 24 * TCP_SWEEP_MS)
