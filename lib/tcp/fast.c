@@ -85,7 +85,10 @@ static inline bool may_take(const struct tcp *t, const struct rte_mbuf *m, const
 	       f->ack - w->marks < TCP_MARKS_AGE;
 }
 
-#define HEADERS_MAX (IP4_HDR_LEN + TCP_HDR_LEN + TCP_OPT_TS_SPACE)
+static inline uint32_t headers_of(const struct tcp_conn *c)
+{
+	return IP4_HDR_LEN + TCP_HDR_LEN + (c->flags & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
+}
 
 /* What was queued has arrived. It is one slice, a copy of ours, as nearly always. */
 static inline void sndq_acked(struct tcp *t, struct tcp_work *w, uint32_t una)
@@ -319,7 +322,7 @@ static inline bool may_send(const struct tcp *t, const struct tcp_conn *c, struc
 	return c->snd_nxt == w->snd_una && w->snd_max == c->snd_nxt && w->flight.n == 0 && tcp_is_calm(w) &&
 	       s->seq == c->snd_nxt && s->len == len && len <= c->snd_mss && len < w->snd_wnd &&
 	       !s->owner && w->timer == TCP_TIMER_NONE && !c->backoff &&
-	       len + HEADERS_MAX <= p->mtu && p->state >= NET_PATH_RESOLVED &&
+	       len + headers_of(c) <= p->mtu && p->state >= NET_PATH_RESOLVED &&
 	       w->dsack_start == w->dsack_end && w->flight.head < WORK_FLIGHTS && !w->flight.mem &&
 	       !(c->flags & (TCP_F_FRAGMENT | TCP_F_CORK | TCP_F_OWN | TCP_F_SLOW | TCP_F_STALLED |
 			     TCP_F_FIN_SENT)) &&

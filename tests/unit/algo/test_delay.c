@@ -67,15 +67,33 @@ static void taken_back(void **state)
 	assert_false(delay_holds(line, a, 8));
 	assert_false(delay_holds(line, b, 8));
 	assert_false(delay_holds(line, 0, 7));
-	delay_take_back(line, a); /* the first: gone at once */
-	assert_false(delay_holds(line, a, 7));
-	assert_int_equal(delay_count(line), 2);
+	assert_int_equal(delay_take(line), 7);
 	assert_true(delay_due(line, 9));
 	assert_int_equal(delay_take(line), 0);
 	assert_false(delay_due(line, 9));
 	assert_true(delay_holds(line, c, 9));
 	assert_int_equal(delay_take(line), 9);
 	assert_false(delay_holds(line, c, 9));
+}
+
+/* In any order: with the first one go all behind it that went before. */
+static void taken_back_in_any_order(void **state)
+{
+	uint32_t at[5];
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(at); i++)
+		at[i] = delay_put(line, 7 + i, 10 + i);
+	delay_take_back(line, at[2]);
+	delay_take_back(line, at[1]);
+	assert_int_equal(delay_count(line), 5);
+	delay_take_back(line, at[0]);
+	assert_false(delay_holds(line, at[0], 7));
+	assert_int_equal(delay_count(line), 2);
+	assert_int_equal(delay_at(line, 0)->number, 10);
+	delay_take_back(line, at[4]);
+	delay_take_back(line, at[3]);
+	assert_int_equal(delay_count(line), 0);
+	assert_false(delay_due(line, 100));
 }
 
 /* Round and round, at all fillings, over the wrap of the places' numbers. */
@@ -106,6 +124,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(in_order_when_due, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_clock_wraps, setup, teardown),
 		cmocka_unit_test_setup_teardown(taken_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(taken_back_in_any_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(full_and_round, setup, teardown),
 	};
 

@@ -4,7 +4,7 @@
  * Beside the timing wheel (algo/wheel.h) it is what costs next to nothing: a store to put a number in,
  * a store to take it back, a load when its turn has come, all where the cache has been before. It is bounded: who
  * finds it full takes the first out before its time. Places that were never used are not touched. Times
- * are on a clock that wraps, and those put in must not go back. One thread, O(1).
+ * are on a clock that wraps, and those put in must not go back. One thread, O(1) a number.
  */
 #ifndef PIER_ALGO_DELAY_H
 #define PIER_ALGO_DELAY_H
@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/compiler.h"
 #include "base/seq.h"
 
 #define DELAY_PLACES 16384u
@@ -61,11 +62,18 @@ static inline bool delay_holds(const struct delay *d, uint32_t handle, uint32_t 
 	return handle && d->place[handle - 1].number == number;
 }
 
-/* Of one that the line holds. */
+/*
+ * Of one that the line holds. The first, as a rule: those behind it that were taken back before go with it, each
+ * place once.
+ */
 static inline void delay_take_back(struct delay *d, uint32_t handle)
 {
 	d->place[handle - 1].number = 0;
-	d->first += handle - 1 == d->first % DELAY_PLACES; /* in order, as they come as a rule */
+	if (handle - 1 != d->first % DELAY_PLACES)
+		return;
+	do
+		d->first++;
+	while (unlikely(d->first != d->end && !d->place[d->first % DELAY_PLACES].number));
 }
 
 /* Whether there is a first one and it has nothing to wait for: its time has come, or it was taken back. */
