@@ -86,18 +86,32 @@ static unsigned int give_back(struct server *s)
 	return left;
 }
 
-static void stop_eal(struct server *s)
+/*
+ * net_memif leaves something registered with the interrupt thread that lies in EAL's memory. rte_eal_cleanup() takes
+ * that memory from under the thread, which it does not end: then it is the process's end that gives all back.
+ */
+static bool has_memif(const struct server *s)
+{
+	for (unsigned int i = 0; i < s->n_ports; i++)
+		if (!strcmp(s->ports[i].driver, "net_memif"))
+			return true;
+	return false;
+}
+
+static void stop_eal(struct server *s, bool clean)
 {
 	char dir[256];
 
 	snprintf(dir, sizeof(dir), "%s", rte_eal_get_runtime_dir());
-	rte_eal_cleanup();
+	if (clean)
+		rte_eal_cleanup();
 	if (s->eal->made)
 		server_files_remove(s->config, s->eal, dir);
 }
 
 enum pier_exit server_stop(struct server *s)
 {
+	const bool memif = has_memif(s);
 	unsigned int mbufs;
 	bool ok;
 
@@ -111,6 +125,6 @@ enum pier_exit server_stop(struct server *s)
 	if (!ok)
 		print_books(s, mbufs);
 	if (s->eal_up)
-		stop_eal(s);
+		stop_eal(s, !memif);
 	return ok ? PIER_OK : PIER_LEAKED;
 }
