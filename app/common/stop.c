@@ -87,8 +87,9 @@ static unsigned int give_back(struct server *s)
 }
 
 /*
- * net_memif leaves something registered with the interrupt thread that lies in EAL's memory. rte_eal_cleanup() takes
- * that memory from under the thread, which it does not end: then it is the process's end that gives all back.
+ * The driver of a memif does not unregister its listening socket when the port is closed: the interrupt thread still
+ * has it, in EAL's memory. rte_eal_cleanup() takes that memory away and does not end the thread: then it is the
+ * process's end that gives all back.
  */
 static bool has_memif(const struct server *s)
 {
