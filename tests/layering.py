@@ -257,6 +257,20 @@ def compiler(build, room, good, bad):
     return problems
 
 
+def prefetches(build):
+    """The call of a function that does nothing else stays, optimized as it will be."""
+    directory, words = compile_flags(build, 'engine')
+    with tempfile.TemporaryDirectory() as tmp:
+        with open(tmp + '/try.c', 'w', encoding='utf-8') as f:
+            f.write('#include "base/compiler.h"\n'
+                    'static __attribute__((noinline)) void only(const char *p) { prefetch_write(p); }\n'
+                    'void layering_try(const char *p);\n'
+                    'void layering_try(const char *p) { only(p); }\n')
+        subprocess.run(words + ['-O2', '-S', tmp + '/try.c', '-o', tmp + '/try.s'], cwd=directory, check=True)
+        text = read(tmp + '/try.s')
+    return [] if re.search(r'^\s*(prefetch|prfm)', text, re.M) else ['prefetch_write() is optimized away']
+
+
 def long_files():
     return [f'{short(path)}: {n} lines, expected at most {LINES_MAX}'
             for path in sources('lib', 'app', 'bench')
@@ -292,6 +306,7 @@ def checks(build):
                                            ['engine/engine.h', 'worker/worker.h', 'port/port.h'])
     yield 'compiler/ctl', lambda: compiler(build, 'ctl', ['base/option.h'],
                                            ['wire/tcp.h', 'worker/worker.h'])
+    yield 'compiler/prefetch', lambda: prefetches(build)
     yield 'file length', long_files
 
 
