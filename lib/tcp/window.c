@@ -71,10 +71,8 @@ uint16_t tcp_advertise_edge(struct tcp *t, struct tcp_conn *c, struct tcp_work *
 
 void tcp_window_time(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w)
 {
-	uint32_t now = (uint32_t)t->now;
+	const uint32_t now = (uint32_t)t->now;
 
-	if (w->edge_at && seq_lt(c->rcv_nxt, w->edge_seq))
-		return;
 	if (w->edge_at && now - w->edge_at <= TCP_RCV_RTT_MAX_US)
 		tcp_rcv_rtt_take(w, now - w->edge_at);
 	w->edge_seq = w->rcv_adv;

@@ -15,10 +15,15 @@ static inline uint32_t tcp_least_gain(const struct tcp_conn *c, const struct tcp
 	return min_of(w->rcvbuf / 2, (uint32_t)c->rcv_mss);
 }
 
-/* If all of the buffer were free, the edge would not gain what is worth it: it stays where it is. */
+/*
+ * If all of the buffer were free, as far as the field can say so, the edge would not gain what is worth it: it
+ * stays where it is.
+ */
 static inline bool tcp_window_wide(const struct tcp_conn *c, const struct tcp_work *w)
 {
-	return w->rcvbuf - (w->rcv_adv - c->rcv_nxt) < tcp_least_gain(c, w);
+	const uint32_t most = min_of(w->rcvbuf, 0xffffu << c->rcv_wscale);
+
+	return most - (w->rcv_adv - c->rcv_nxt) < tcp_least_gain(c, w);
 }
 
 /* tcp_advertise of a window that may have to move. */
@@ -35,7 +40,7 @@ static inline uint16_t tcp_advertise(struct tcp *t, struct tcp_conn *c, struct t
 
 #define TCP_RCV_RTT_GUESS_US (100u * 1000)
 
-/* Without timestamps a round trip is over when what was the right edge has been reached. */
+/* Without timestamps a round trip is over when what was the right edge has been reached: then this is called. */
 void tcp_window_time(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w);
 
 /* More came in this round of rtt than one segment, or than the buffer has room for in so short a time. */
@@ -48,7 +53,7 @@ static inline void tcp_window_measure(struct tcp *t, struct tcp_conn *c, struct 
 	uint32_t rtt = w->rcv_rtt ? w->rcv_rtt : w->rtt.srtt_us;
 
 	rtt = rtt ? rtt : TCP_RCV_RTT_GUESS_US;
-	if (unlikely(!(c->flags & TCP_AGREED_TS)))
+	if (!(c->flags & TCP_AGREED_TS) && unlikely(!w->edge_at || !seq_lt(c->rcv_nxt, w->edge_seq)))
 		tcp_window_time(t, c, w);
 	if (unlikely(got > min_of(w->rcvbuf / 4, (uint32_t)c->rcv_mss)))
 		tcp_window_much(t, c, w, got, rtt);
