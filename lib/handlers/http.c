@@ -185,23 +185,28 @@ static bool flush(struct pier_conn *c, struct http_conn *h)
 	return flush_prepared(c, h, h->reply);
 }
 
-/* A short response goes as one piece, as far as it is accepted. */
-static inline void send_short(struct pier_conn *c, struct http_conn *h, const struct http_reply *r)
+/* A short response goes as one piece. Returns whether it did, and all of it was accepted. */
+static inline bool send_short(struct pier_conn *c, struct http_conn *h, const struct http_reply *r)
 {
 	struct http_response_memo *text = NULL;
 
+	h->sent = 0;
 	if (likely(!h->head_only && h->sec == date.sec))
 		text = http_rendered(c->settings, r, h->sec, date.text);
-	if (likely(text))
-		h->sent = pier_send_summed(c, text->bytes, text->len, &text->sum);
+	if (unlikely(!text))
+		return false;
+	h->sent = pier_send_summed(c, text->bytes, text->len, &text->sum);
+	return h->sent == text->len;
 }
 
 static void reply(struct pier_conn *c, struct http_conn *h, const struct http_reply *r)
 {
-	h->reply = r;
-	h->sent = 0;
 	h->sec = date_sec(c->now);
-	send_short(c, h, r);
+	if (likely(send_short(c, h, r))) {
+		replied(c, h);
+		return;
+	}
+	h->reply = r;
 	flush_prepared(c, h, r);
 }
 
@@ -239,7 +244,7 @@ static void answer_query(struct pier_conn *c, struct http_conn *h)
 	}
 }
 
-static void answer_request(struct pier_conn *c, struct http_conn *h)
+static inline void answer_request(struct pier_conn *c, struct http_conn *h)
 {
 	const struct http_settings *set = c->settings;
 	const struct http_parser *p = &h->parser;
@@ -347,9 +352,22 @@ static size_t leave_some(struct pier_conn *c, struct http_conn *h, size_t left)
 	return 0;
 }
 
-static size_t http_data(struct pier_conn *c, const struct pier_slice *s, unsigned int n)
+/* The slice is the last plain request again, and nothing else: it is answered. */
+static inline bool answered_again(struct pier_conn *c, struct http_conn *h, const struct pier_slice *s)
 {
-	struct http_conn *h = c->ctx;
+	const struct http_settings *set = c->settings;
+
+	if (h->phase != SERVING || h->reply || !http_is_last(&h->parser, &set->rules, s->data, s->len))
+		return false;
+	h->parser = http_request_memo.after;
+	h->more = false;
+	answer_request(c, h);
+	return true;
+}
+
+static __attribute__((noinline)) size_t read_slices(struct pier_conn *c, struct http_conn *h,
+						    const struct pier_slice *s, unsigned int n)
+{
 	size_t total = s->len, taken = 0, got;
 	unsigned int batch = BATCH, i = 0;
 
@@ -362,6 +380,13 @@ static size_t http_data(struct pier_conn *c, const struct pier_slice *s, unsigne
 	if (likely(taken == total))
 		return taken;
 	return taken + leave_some(c, h, total - taken);
+}
+
+static size_t http_data(struct pier_conn *c, const struct pier_slice *s, unsigned int n)
+{
+	if (likely(n == 1 && answered_again(c, c->ctx, s)))
+		return s->len;
+	return read_slices(c, c->ctx, s, n);
 }
 
 static void http_writable(struct pier_conn *c, size_t room)

@@ -44,6 +44,16 @@ size_t http_parse_new(struct http_parser *p, struct http_query *q, const struct 
 void http_render(const struct http_settings *set, const struct http_reply *r, uint32_t sec,
 		 const char *date);
 
+/* The bytes are the last request again, and it has no query. Shorter than max_head in all, no part of it can be too long. */
+static inline bool http_is_last(const struct http_parser *p, const struct http_rules *rules, const void *data,
+				size_t len)
+{
+	const struct http_request_memo *last = &http_request_memo;
+
+	return last->len == len && last->key == rules->key && len <= rules->max_head && http_parse_begins(p) &&
+	       !(last->after.flags & HTTP_HAS_QUERY) && !memcmp(last->bytes, data, len);
+}
+
 /* As http_parse, but a request that lies there in one piece and is the last one again is not parsed. */
 static inline size_t http_parse_again(struct http_parser *p, struct http_query *q,
 				      const struct http_rules *rules, const void *data, size_t len,

@@ -207,24 +207,31 @@ parse_segment(const struct rte_mbuf *m, const struct tcp_hdr *th, const struct i
 		parse_options(opt, hlen - TCP_HDR_LEN, th->flags & TCP_SYN, f);
 }
 
-/* The same of any length, which is checked here; that of timestamps alone the compiler knows. */
+/* With options that are not timestamps alone, or wrong. */
+static __attribute__((noinline)) void parse_any_segment(const struct rte_mbuf *m, const struct tcp_hdr *th,
+							const struct ip4_hdr *ip, struct pkt_facts *f)
+{
+	unsigned hlen;
+
+	if (f->l4_len < TCP_HDR_LEN || (hlen = tcp_hdr_len(th)) < TCP_HDR_LEN || hlen > f->l4_len)
+		drop(f, CTR_RX_BAD_HDR);
+	else
+		parse_segment(m, th, ip, f, f->l4_off, f->l4_len, hlen);
+}
+
+/* The same of any length; that of timestamps alone, and of none, the compiler knows. */
 static inline __attribute__((always_inline)) void
 parse_tcp(const struct rte_mbuf *m, const struct tcp_hdr *th, const struct ip4_hdr *ip,
 	  struct pkt_facts *f, unsigned l4_off, unsigned l4_len)
 {
-	unsigned hlen;
+	const unsigned ts_len = TCP_HDR_LEN + TCP_OPT_TS_SPACE;
 
-	if (likely(l4_len >= TCP_HDR_LEN + TCP_OPT_TS_SPACE &&
-		   tcp_hdr_len(th) == TCP_HDR_LEN + TCP_OPT_TS_SPACE)) {
-		parse_segment(m, th, ip, f, l4_off, l4_len, TCP_HDR_LEN + TCP_OPT_TS_SPACE);
-		return;
-	}
-	if (unlikely(l4_len < TCP_HDR_LEN ||
-		     (hlen = tcp_hdr_len(th)) < TCP_HDR_LEN || hlen > l4_len)) {
-		drop(f, CTR_RX_BAD_HDR);
-		return;
-	}
-	parse_segment(m, th, ip, f, l4_off, l4_len, hlen);
+	if (likely(l4_len >= ts_len && tcp_hdr_len(th) == ts_len))
+		parse_segment(m, th, ip, f, l4_off, l4_len, ts_len);
+	else if (l4_len >= TCP_HDR_LEN && tcp_hdr_len(th) == TCP_HDR_LEN)
+		parse_segment(m, th, ip, f, l4_off, l4_len, TCP_HDR_LEN);
+	else
+		parse_any_segment(m, th, ip, f);
 }
 
 static __attribute__((noinline)) void parse_udp(const uint8_t *h, struct pkt_facts *f)

@@ -136,6 +136,36 @@ static inline size_t push_copy(struct tcp *t, struct tcp_work *w, const uint8_t 
 	return len;
 }
 
+/*
+ * All of it as the first slice of an empty queue, its sum known: what an answer that comes again is, as a rule.
+ * False: nothing was done.
+ */
+static inline bool send_first(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w, const uint8_t *p,
+			      size_t len, uint32_t sum)
+{
+	const struct tcp_options *o = tcp_opts_of(t, c);
+	unsigned int order;
+	uint32_t mem;
+	uint8_t *to;
+
+	if (w->sndq.n || w->sndq.mem || !sum || !len || len > COPY_MAX || w->snd_end - w->snd_una + len > o->sndbuf ||
+	    c->flags & (TCP_F_FIN_QUEUED | TCP_F_OWN) || c->state == TCP_CLOSED || !slab_available(&t->slab))
+		return false;
+	order = slab_order(len);
+	mem = slab_alloc(&t->slab, order);
+	if (unlikely(!mem))
+		return false;
+	to = slab_ptr(&t->slab, mem);
+	memcpy(to, p, len);
+	w->sndq_inline[0] = (struct slice){.data = to, .mem = order << TCP_COPY_MEM_BITS | mem, .seq = w->snd_end,
+					   .len = (uint32_t)len, .kind = SLICE_COPY, .flags = SLICE_SUM,
+					   .sum = (uint16_t)sum};
+	w->sndq.head = 0;
+	w->sndq.n = 1;
+	w->snd_end += (uint32_t)len;
+	return true;
+}
+
 /* sum: as tcp_send_summed has it, or NULL. */
 static inline size_t send_copy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 			       const uint8_t *p, size_t len, uint32_t *sum)
@@ -168,6 +198,8 @@ size_t tcp_send_copy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, cons
 size_t tcp_send_summed(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
 		       size_t len, uint32_t *sum)
 {
+	if (likely(send_first(t, c, w, data, len, *sum)))
+		return len;
 	return send_copy(t, c, w, data, len, sum);
 }
 
