@@ -23,14 +23,13 @@
 #include "base/seq.h"
 #include "cc_common.h"
 
-#define MIN_RTT_THRESH 4000u /* us */
+#define MIN_RTT_THRESH CC_HYSTART_RTT_MIN
 #define MAX_RTT_THRESH 16000u
 #define RTT_DIVISOR    8
 #define RTT_SAMPLES    8
 #define GROWTH_DIVISOR 4
 #define CSS_ROUNDS     5
 #define UNPACED_LIMIT  8 /* L */
-#define PAUSE_DIVISOR  16 /* of the round-trip time: a longer gap ends a train of ACKs */
 
 static void grow(struct cc *c, const struct cc_ack *ack)
 {
@@ -59,7 +58,7 @@ static void watch_train(struct cc_hystart *h, const struct cc_ack *ack)
 {
 	uint32_t now = (uint32_t)ack->now;
 
-	if (!h->begun || now - h->ack_us > ack->min_rtt_us / PAUSE_DIVISOR) {
+	if (!h->begun || now - h->ack_us > ack->min_rtt_us / CC_HYSTART_PAUSE) {
 		h->train_us = now;
 		h->train = 0;
 	} else {
@@ -110,24 +109,6 @@ static void judge(struct cc_hystart *h)
 	h->css_rounds = CSS_ROUNDS;
 }
 
-/*
- * What the next round is compared with. Number by number, each kept before its place is written: to read
- * at once what was stored in pieces waits for all of the stores, and this is once a request.
- */
-static void refer_to(struct cc_hystart *h)
-{
-	uint32_t newest = h->round_min, most = 0;
-
-	for (unsigned int i = 0; i < ARRAY_SIZE(h->mins); i++) {
-		uint32_t older = h->mins[i];
-
-		h->mins[i] = newest;
-		most = max_of(most, newest);
-		newest = older;
-	}
-	h->last_min = most;
-}
-
 static void end_round(struct cc *c)
 {
 	struct cc_hystart *h = &c->hystart;
@@ -156,7 +137,7 @@ void cc_hystart_ack(struct cc *c, const struct cc_ack *ack)
 		end_round(c);
 	h->begun = true;
 	h->round_end = ack->nxt;
-	refer_to(h);
+	cc_hystart_refer(h, h->round_min);
 	h->round_min = 0;
 	h->samples = 0;
 	h->was_full = h->full;

@@ -105,6 +105,26 @@ static inline void sndq_acked(struct tcp *t, struct tcp_work *w, uint32_t una)
 	w->sndq.head = w->sndq.n = 0;
 }
 
+/* What it means for cwnd that all in flight has arrived, by the round-trip times before this one. */
+static __attribute__((noinline)) void ack_congestion(const struct tcp *t, struct tcp_work *w,
+						     const struct tcp_options *o, uint32_t flight,
+						     uint32_t sample, bool limited)
+{
+	const struct cc_ack ack = {
+		.acked = flight,
+		.rtt_us = sample,
+		.una = w->snd_una,
+		.nxt = w->snd_una,
+		.flight_before = flight,
+		.cwnd_limited = limited,
+		.now = t->now,
+		.srtt_us = w->rtt.srtt_us,
+		.min_rtt_us = w->rtt.min_rtt_us,
+	};
+
+	cc_algorithms[o->congestion]->on_ack(&w->cc, &ack);
+}
+
 /* Everything in flight has arrived: acked.c's advance() and tcp_loss_detect() of a calm connection. */
 static inline __attribute__((always_inline)) void
 take_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const struct tcp_options *o,
@@ -113,23 +133,15 @@ take_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const struct tcp
 	const uint32_t una = w->snd_una, flight = f->ack - una, now = (uint32_t)t->now;
 	const struct rack_range range = {.sent = r->sent, .end = r->end};
 	const uint32_t sample = max_of(now - r->sent, 1u);
-	const struct cc_ack ack = {
-		.acked = flight,
-		.rtt_us = sample,
-		.una = f->ack,
-		.nxt = f->ack,
-		.flight_before = flight,
-		.cwnd_limited = seq_lt(una, w->limited_end),
-		.now = t->now,
-		.srtt_us = w->rtt.srtt_us,
-		.min_rtt_us = w->rtt.min_rtt_us,
-	};
+	const bool limited = seq_lt(una, w->limited_end);
 
 	rack_delivered(&w->rack, &range, now, w->rtt.min_rtt_us);
 	vec_pop_front(&w->flight, &t->slab, 1);
 	w->snd_una = f->ack;
 	sndq_acked(t, w, f->ack);
 	tcp_pmtu_progress(t, c, w);
+	if (unlikely(limited || !cc_ack_alone(&w->cc, flight, sample, f->ack, now, w->rtt.min_rtt_us)))
+		ack_congestion(t, w, o, flight, sample, limited);
 	w->tlp_spent = 0;
 	rtt_sample(&w->rtt, sample, 1);
 	if (unlikely(c->backoff)) /* a store of one octet, and the word it is in is read next */
@@ -137,7 +149,6 @@ take_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const struct tcp
 	w->progress = t->now_ms;
 	w->sack_arrivals = 0;
 	net_confirm(t->net, c->path, t->now_ms);
-	cc_algorithms[o->congestion]->on_ack(&w->cc, &ack);
 	w->timer = TCP_TIMER_NONE;
 	w->timer_restart = 1;
 }

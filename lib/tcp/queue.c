@@ -229,7 +229,8 @@ size_t tcp_send_slice(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 
 	if (!from->owner || from->len < pp->copy_below || pp->tx_mode == PKT_TX_GIVES_AWAY ||
 	    (!tcp_share_left(t, w) && w->sndq.n >= TCP_HELD_LEAST))
-		return send_copy(t, c, w, from->data, from->len, &sum);
+		return likely(send_first(t, c, w, from->data, from->len, sum)) ?
+			       from->len : send_copy(t, c, w, from->data, from->len, &sum);
 	len = min_of((size_t)from->len, send_room(t, c, w));
 	if (!len)
 		return 0;

@@ -292,6 +292,46 @@ static void CC_19_two_ms_more_is_no_exit(void **state)
 	assert_int_equal(c.ssthresh, CC_SSTHRESH_NONE);
 }
 
+/*
+ * An ACK of all that was in flight, with and without others in its round, near and far, now and then where
+ * cwnd limits: what is said to be simple changes what on_ack would have changed.
+ */
+static void test_alone_is_on_ack(void **state)
+{
+	struct cc c = fresh();
+	uint32_t una = 7, nxt = 7, rnd = 1;
+	uint64_t now = 1000000;
+	unsigned int alone = 0, others = 0;
+
+	for (int i = 0; i < 200000; i++) {
+		struct cc_ack a = {.min_rtt_us = i % 5000 < 3000 ? 20 : 6 * MS};
+		struct cc with = c, before = c;
+
+		rnd = rnd * 1664525 + 1013904223;
+		now += rnd >> 28 ? (rnd >> 20) % 40 : 10 * MS;
+		a.acked = nxt != una ? nxt - una : 1 + (rnd >> 16) % MSS;
+		a.rtt_us = 20 + (rnd >> 24) % (i % 700 < 600 ? 16 : 6 * MS);
+		a.una = una += a.acked;
+		a.nxt = nxt = una + (rnd >> 8 & 15 ? 0 : MSS);
+		a.flight_before = a.acked;
+		a.cwnd_limited = !(rnd >> 12 & 255) && c.cwnd < 1000 * MSS;
+		a.now = now;
+		cc_cubic.on_ack(&c, &a);
+		if (a.cwnd_limited || a.nxt != a.una)
+			continue;
+		if (cc_ack_alone(&with, a.acked, a.rtt_us, a.nxt, (uint32_t)now, a.min_rtt_us)) {
+			assert_memory_equal(&with, &c, sizeof(c));
+			alone++;
+		} else {
+			assert_memory_equal(&with, &before, sizeof(c));
+			others++;
+		}
+		if (!cc_in_slow_start(&c))
+			c = fresh();
+	}
+	assert_true(alone > 50000 && others > 5000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -307,6 +347,7 @@ int main(void)
 		cmocka_unit_test(CC_19_jitter_is_no_queue),
 		cmocka_unit_test(CC_19_two_ms_more_is_no_exit),
 		cmocka_unit_test(CC_19_a_short_round_by_chance),
+		cmocka_unit_test(test_alone_is_on_ack),
 	};
 
 	return cmocka_run_group_tests_name("cc_hystart", tests, NULL, NULL);

@@ -146,6 +146,53 @@ static inline bool cc_in_slow_start(const struct cc *c)
 	return c->cwnd < c->ssthresh;
 }
 
+#define CC_HYSTART_RTT_MIN 4000u /* us: of shorter paths nothing is told but what the next round is compared with */
+#define CC_HYSTART_PAUSE   16    /* of the round-trip time: a longer gap ends a train of ACKs */
+
+/*
+ * What the next round is compared with: the least round-trip time of the last, and of three before. Number by
+ * number, each kept before its place is written: to read at once what was stored in pieces waits for all of the
+ * stores, and this is once a request.
+ */
+static inline void cc_hystart_refer(struct cc_hystart *h, uint32_t newest)
+{
+	uint32_t most = 0;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(h->mins); i++) {
+		uint32_t older = h->mins[i];
+
+		h->mins[i] = newest;
+		most = max_of(most, newest);
+		newest = older;
+	}
+	h->last_min = most;
+}
+
+/*
+ * on_ack of what comes for each of a server's answers: rtt_us long ago acked bytes were sent, which is all that was
+ * in flight, to a peer nearby, and cwnd was not the limit. In the first slow start all that changes is that a round
+ * of one sample is over. False: it is not so simple, nothing was done.
+ */
+static inline bool cc_ack_alone(struct cc *c, uint32_t acked, uint32_t rtt_us, uint32_t nxt, uint32_t now,
+				uint32_t min_rtt_us)
+{
+	struct cc_hystart *h = &c->hystart;
+
+	if (c->ssthresh != CC_SSTHRESH_NONE || min_rtt_us >= CC_HYSTART_RTT_MIN || !h->begun ||
+	    h->samples || h->full | h->was_full | h->css_rounds)
+		return false;
+	if (now - h->ack_us > min_rtt_us / CC_HYSTART_PAUSE) {
+		h->train_us = now;
+		h->train = 0;
+	} else {
+		h->train += acked;
+	}
+	h->ack_us = now;
+	h->round_end = nxt;
+	cc_hystart_refer(h, rtt_us);
+	return true;
+}
+
 /*
  * Whether cwnd, and not the application or the peer's window, limits the sender that now has flight
  * bytes outstanding. To be asked after sending; the answer belongs into the cc_ack that
