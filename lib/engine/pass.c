@@ -75,7 +75,8 @@ static inline void prefetch_conn(const struct tcp *t, const struct tcp_conn *c)
 	if (c->block) {
 		block = slab_ptr(&t->slab, c->block);
 		for (unsigned int line = 0; line < TCP_HOT_LINES; line++)
-			prefetch_write(block + line * CACHE_LINE);
+			if (TCP_HOT >> line & 1)
+				prefetch_write(block + line * CACHE_LINE);
 	}
 	if (likely(v->listener) && v->listener->handler->ctx_size > sizeof(c->ctx))
 		prefetch_write(slab_ptr(&t->slab, (uint32_t)c->ctx));

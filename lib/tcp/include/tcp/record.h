@@ -270,9 +270,9 @@ struct tcp_policy {
 };
 
 /*
- * The hot block: a connection at work. What a request and its answer touch comes first, TCP_HOT_LINES cache
- * lines of it, which the engine asks for ahead of the packet (fast.c is their reader); then what repairs
- * losses, grows windows, and is rare.
+ * The hot block: a connection at work. What a request and its answer touch comes first; then what repairs
+ * losses, grows windows, and is rare. The lines of the first, TCP_HOT, are what the engine asks for ahead of the
+ * packet (fast.c is their reader): of the queues the first slice, as nearly always there is no other.
  */
 struct tcp_work {
 	uint32_t conn;                /* index of its record */
@@ -355,23 +355,25 @@ struct tcp_work {
 	uint32_t stamp, stamp_end;          /* when the last range left, in us, and its end */
 	struct rtt rtt;                     /* unpacked: small steps must not be rounded away */
 	struct rack rack;
-	uint32_t grace;                     /* its place in tcp.grace, if that holds it */
-
 	struct vec sndq, rcvq, flight, ooo;
 
-	struct slice sndq_inline[WORK_SLICES];
-	struct tcp_flight flight_inline[WORK_FLIGHTS];
-	struct slice rcvq_inline[WORK_SLICES];
-
-	struct cc cc;
-	struct tcp_chain rcv_more;          /* behind rcvq */
+	uint32_t grace;                     /* its place in tcp.grace, if that holds it */
 	uint32_t held;                      /* mbufs that the queues keep */
 	uint32_t promised;                  /* octets of the window that tcp.promised has */
 	uint32_t rcv_charge;                /* bytes of buffers behind received data */
 	uint32_t rcvbuf;                    /* bytes, as grown so far */
 	uint32_t rcv_rtt;                   /* us, as the receiver sees it; 0: no sample */
 	uint32_t round_at, round_read;      /* a round trip began then (us), with rcv_read there */
-	uint32_t round_ms;                  /* and is over then, if measuring */
+	struct slice sndq_inline[WORK_SLICES];
+
+	struct tcp_chain rcv_more;          /* behind rcvq */
+	uint32_t edge_seq, edge_at;         /* RCV.NXT there, seen then (us): one window in a round */
+	uint32_t round_ms;                  /* the round is over then, if measuring */
+	uint32_t fin_seq;                   /* the peer's FIN, when it came early */
+	struct slice rcvq_inline[WORK_SLICES];
+
+	struct cc cc;
+	struct tcp_flight flight_inline[WORK_FLIGHTS];
 
 	uint32_t recover;                   /* RFC 6582 */
 	uint32_t ecn_end;                   /* SND.NXT when an echo, or slow start's end, last reduced cwnd */
@@ -383,7 +385,6 @@ struct tcp_work {
 	uint32_t undo_una, undo_bytes;      /* SND.UNA at the event; sent again since, not D-SACKed */
 	uint32_t undo_ms;                   /* first retransmission after the event */
 	uint32_t linger_at;                 /* ms: a late D-SACK may undo until then */
-	uint32_t fin_seq;                   /* the peer's FIN, when it came early */
 	uint32_t syn_sent;                  /* low 32 bits of the clock in us */
 	uint32_t ptb_seq;                   /* the segment that ptb_mtu is about */
 	uint32_t sack_start[4];             /* left edges of recently changed ranges, newest first */
@@ -393,7 +394,6 @@ struct tcp_work {
 	uint32_t fat_next, fat_prev;        /* neighbours in tcp.fat, connection indexes, 0: none */
 	uint32_t fat_list;                  /* 0: in none */
 	uint32_t pinch_next, pinch_prev;    /* neighbours in tcp.pinched, 0: none */
-	uint32_t edge_seq, edge_at;         /* RCV.NXT there, seen then (us): one window in a round */
 	uint32_t rcv_up, snd_up;            /* urgent pointers, RFC 9293 section 3.8.5 */
 	struct tcp_link line[2];            /* in tcp_policy.stalled, .orphans */
 	uint32_t stall_end, watch_end;      /* ms: limits of persist-timeout and min-progress */
@@ -413,8 +413,16 @@ static inline bool tcp_is_calm(const struct tcp_work *w)
 	return !(w->unusual[0] | w->unusual[1] | w->unusual[2]);
 }
 
+/* Cache lines of the block, one bit each, and all that stands in them. */
+#define TCP_HOT       0x35fu
 #define TCP_HOT_LINES 10
-static_assert(offsetof(struct tcp_work, recover) <= TCP_HOT_LINES * CACHE_LINE, "the hot part");
+#define TCP_HOT_LINE(member) (TCP_HOT >> offsetof(struct tcp_work, member) / CACHE_LINE & 1)
+static_assert(offsetof(struct tcp_work, sndq_inline[1]) == 5 * CACHE_LINE &&
+	      offsetof(struct tcp_work, rcvq_inline[1]) == 7 * CACHE_LINE &&
+	      offsetof(struct tcp_work, flight_inline[0]) + sizeof(struct tcp_flight) <=
+		      TCP_HOT_LINES * CACHE_LINE, "what is hot has the fewest lines");
+static_assert(TCP_HOT_LINE(grace) && TCP_HOT_LINE(rcv_more) && TCP_HOT_LINE(cc) && TCP_HOT_LINE(flight_inline),
+	      "what fast.c reads is asked for");
 
 static_assert(sizeof(struct tcp_work) <= 1000, "the hot block has grown");
 
