@@ -186,7 +186,7 @@ def second(p, before, after):
 def figures(text, marks):
     seconds, total = parse(text)
     rows, left_out = [], 0
-    for i in range(WARMUP, len(seconds)):
+    for i in range(WARMUP, len(seconds) - 1):       # in the last one the client ends
         if i >= len(marks) or not seconds[i].get("http2XX") or not (marks[i - 1][0] and marks[i][0]) \
                 or marks[i][0]["total"] == marks[i - 1][0]["total"]:
             continue

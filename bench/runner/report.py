@@ -160,6 +160,13 @@ def bar_table(r):
         ours, theirs = median(memif.get(key, {}), "rate"), median(kernel.get(key, {}), "rate_per_core")
         rows.append((f"pier : nginx on the kernel, {title} a second and core",
                      ours / theirs if ours and theirs else None, want))
+    others = r.get("others", {}).get("figures", {})
+    for key, title in (("short", "Short connections"), ("keepalive", "Requests, kept alive")):
+        ours, theirs = (others.get(f"dperf_{key}_{who}") for who in ("pier", "dperf"))
+        if ours and theirs:
+            rows.append((f"{title} of dperf's client, pier : dperf's server", ratio(ours, theirs), 1))
+            rows.append(("the same, by the server's cycles for each",
+                         theirs["row"]["cycles"] / ours["row"]["cycles"], 1))
     half = latency.get("ring_echo", {}).get("loads", {}).get("0.5")
     lines = ["| Bar | Measured | Wanted |", "|---|---:|---:|"]
     lines += [f"| {t} | {number(v, 1, 2)} | at least {w} |" for t, v, w in rows]
