@@ -322,6 +322,19 @@ void tcp_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
 }
 
 /*
+ * The mbuf that a slice lies in can be its packet, with our headers where the peer's were: the port copies, nobody
+ * else has a reference, and there is room. The slice keeps its own, for sending it again.
+ */
+static inline bool may_lend(const struct tcp_conn *c, const struct net_path *p, const struct slice *s)
+{
+	const struct rte_mbuf *m = s->owner;
+
+	return p->pp->tx_mode == PKT_TX_COPIES && rte_mbuf_refcnt_read(m) == 1 && RTE_MBUF_DIRECT(m) &&
+	       s->len >= PKT_COPY_ALWAYS && !(c->flags & TCP_AGREED_ECN) &&
+	       s->data - (const uint8_t *)m->buf_addr >= (ptrdiff_t)(p->l2_len + headers_of(c));
+}
+
+/*
  * All that is queued is one slice, of a segment at most, and the peer, the window and the path take it. A path that
  * is smaller than the connection could use is no matter as long as this fits.
  */
@@ -332,7 +345,7 @@ static inline bool may_send(const struct tcp *t, const struct tcp_conn *c, struc
 
 	return c->snd_nxt == w->snd_una && w->snd_max == c->snd_nxt && w->flight.n == 0 && tcp_is_calm(w) &&
 	       s->seq == c->snd_nxt && s->len == len && len <= c->snd_mss && len < w->snd_wnd &&
-	       !s->owner && w->timer == TCP_TIMER_NONE && !c->backoff &&
+	       (!s->owner || may_lend(c, p, s)) && w->timer == TCP_TIMER_NONE && !c->backoff &&
 	       len + headers_of(c) <= p->mtu && p->state >= NET_PATH_RESOLVED &&
 	       w->dsack_start == w->dsack_end && w->flight.head < WORK_FLIGHTS && !w->flight.mem &&
 	       !(c->flags & (TCP_F_FRAGMENT | TCP_F_CORK | TCP_F_OWN | TCP_F_SLOW | TCP_F_STALLED |
@@ -349,6 +362,14 @@ static inline uint16_t copy_out(uint8_t *to, const struct slice *s)
 		return sum_fold(sum_copy(to, s->data, s->len));
 	memcpy(to, s->data, s->len);
 	return s->sum;
+}
+
+/* Its sum alone, where it stays. */
+static inline uint16_t sum_of(const struct pkt_port *pp, const struct slice *s)
+{
+	if (likely(s->flags & SLICE_SUM))
+		return s->sum;
+	return pkt_needs_sum(pp) ? sum_fold(sum_partial(s->data, s->len, 0)) : 0;
 }
 
 /* timer.c's tcp_timer_sent() and tcp_timer_rearm() of the one range in flight, of which nothing was lost. */
@@ -429,21 +450,29 @@ static __attribute__((noinline)) void build_ecn(struct tcp *t, struct rte_mbuf *
 	tcp_seg_finish(t, m, &c->tuple, c->path, &seg, tcp_opts_of(t, c)->ttl, sum);
 }
 
-/* The same of any other. m is as pkt_take gives it. */
+/* The same of any other. m is as pkt_take gives it, or the slice's own. */
 static inline void build(struct tcp *t, struct rte_mbuf *m, struct tcp_conn *c, struct tcp_work *w,
 			 struct net_path *p, const struct slice *s, uint8_t ttl, bool fin)
 {
 	const struct tcp_seg seg = seg_of(t, c, w, fin);
 	const uint32_t ts[] = TCP_TS_WORDS(&seg);
-	uint8_t *to = (uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM;
-	const uint16_t sum = copy_out(to, s);
-	unsigned int head;
+	unsigned int head, off = RTE_PKTMBUF_HEADROOM;
+	uint8_t *to = (uint8_t *)m->buf_addr + off;
+	uint16_t sum;
+
+	if (unlikely(s->owner)) {
+		to = (uint8_t *)(uintptr_t)s->data;
+		off = (unsigned int)(to - (uint8_t *)m->buf_addr);
+		sum = sum_of(p->pp, s);
+	} else {
+		sum = copy_out(to, s);
+	}
 
 	if (likely(seg.agreed & TCP_AGREED_TS))
 		head = tcp_seg_write(t, p, to, s->len, &c->tuple, &seg, ttl, sum, ts, ARRAY_SIZE(ts));
 	else
 		head = tcp_seg_write(t, p, to, s->len, &c->tuple, &seg, ttl, sum, NULL, 0);
-	pkt_begin(m, (uint16_t)(RTE_PKTMBUF_HEADROOM - head), (uint16_t)(head + s->len));
+	pkt_begin(m, (uint16_t)(off - head), (uint16_t)(head + s->len));
 	tcp_seg_done(m, p, seg.agreed & TCP_AGREED_TS ? ARRAY_SIZE(ts) : 0);
 }
 
@@ -467,9 +496,11 @@ struct rte_mbuf *tcp_fast_output(struct tcp *t, struct tcp_conn *c, struct tcp_w
 	}
 	if (unlikely(!w->burst_left))
 		return NULL;
-	m = pkt_take(t->pool);
+	m = unlikely(s->owner != NULL) ? s->owner : pkt_take(t->pool);
 	if (unlikely(!m))
 		return NULL;
+	if (unlikely(s->owner))
+		rte_mbuf_refcnt_set(m, 2);
 	if (unlikely((uint64_t)(t->now_ms - w->last_sent) * US_PER_MS > o->rto_min))
 		tcp_check_idle(t, c, w);
 	if (unlikely(c->flags & TCP_AGREED_ECN))

@@ -16,7 +16,8 @@ enum pkt_port_flag {
 
 /* What transmission does with an mbuf. */
 enum pkt_tx_mode {
-	PKT_TX_COPIES,     /* the bytes are copied out before tx_burst returns */
+	PKT_TX_COPIES,     /* the bytes are copied out before tx_burst returns; headers of an mbuf that
+			    * nobody else refers to may then be written again */
 	PKT_TX_HOLDS,      /* the mbuf is held until sent, then freed */
 	PKT_TX_GIVES_AWAY, /* the peer receives this very mbuf and may write to it: nothing that
 			    * somebody still refers to may be in it, payload is always copied */
