@@ -27,9 +27,12 @@ TRAFFIC = {
 RING = ["short", "short_plain", "request", "request_plain", "echo", "swap", "bulk_echo", "bulk_send",
         "bulk_receive", "bulk_swap"]
 MEMIF = ["short", "short_plain", "request", "request_plain", "echo", "testpmd_macswap", "testpmd_5tswap"]
-BULK = ["bulk_echo", "bulk_answers", "bulk_send", "bulk_receive", "testpmd_bulk"]
+BULK = ["bulk_echo", "bulk_answers", "bulk_send", "bulk_receive", "testpmd_bulk", "testpmd_bulk_csum"]
 TESTPMD = {"testpmd_macswap": ("macswap", []), "testpmd_5tswap": ("5tswap", []),
-           "testpmd_bulk": ("5tswap", ["--message", "1448"])}
+           "testpmd_bulk": ("5tswap", ["--message", "1448"]),
+           "testpmd_bulk_csum": ("csum", ["--message", "1448"])}
+TESTPMD_BYTES = ["testpmd_bulk", "testpmd_bulk_csum"]
+APART = 2 # times the least that a cache line took from CPU to CPU: the CPUs stood elsewhere
 BUSY = 0.9 # of its time, and a CPU counts as what limits the rate
 
 
@@ -64,14 +67,18 @@ def bound(value):
     return "server" if server >= client else "client"
 
 
+def counts_of(key):
+    return TRAFFIC[key][2] if key in TRAFFIC else "bit/s" if key in TESTPMD_BYTES else "packets/s"
+
+
 def evaluate(key, value):
     """Rates of what the client counted; bytes are of payload, one way."""
-    counts = TRAFFIC[key][2] if key in TRAFFIC else "packets/s"
+    counts = counts_of(key)
     value["span"] = span = value["to"] - value["from"]
     payload = value["reply"] or value["payload"]
     value["bytes"] = value["stream_bytes"] or value["units"] * payload
     value["rate"] = value["units"] / span
-    if counts == "bit/s" or key == "testpmd_bulk":
+    if counts == "bit/s":
         value["rate"] = value["bytes"] * 8 / span
     value["hidden"] = sum(value[k] for k in ("unexpected", "failed", "link_full", "resent"))
 
@@ -219,8 +226,39 @@ def testpmd(ctx, key, more=()):
     return value, watch
 
 
+def line_ns(ctx):
+    """How long a cache line takes from CPU to CPU and back."""
+    cpus = [str(ctx.server_cpu), str(ctx.client_cpu)]
+    return float(common.output(ctx.program("bench_line"), *cpus))
+
+
+def between_lines(ctx, one, key, more):
+    before = line_ns(ctx)
+    value, watch = one(ctx, key, more)
+    value["line_ns"] = [before, line_ns(ctx)]
+    return value, watch
+
+
+def side(sample, least):
+    """Whether the CPUs stood near or far from each other in a sample; None: they moved."""
+    far = [ns > APART * least for ns in sample["line_ns"]]
+    return None if len(set(far)) > 1 else "far" if far[0] else "near"
+
+
+def same_side(samples):
+    """Of all samples those for which the CPUs stood as they did in most, so that what is compared was measured on
+    one machine; and for each key the rates of the others."""
+    every = [s for v in samples.values() for s in v]
+    least = min((ns for s in every for ns in s["line_ns"]), default=0)
+    sides = [side(s, least) for s in every]
+    most = "far" if sides.count("far") > sides.count("near") else "near"
+    kept = {k: [s for s in v if side(s, least) == most] for k, v in samples.items()}
+    return kept, {k: [s for s in v if side(s, least) != most] for k, v in samples.items()}
+
+
 def rounds(ctx, keys, one, more=()):
     """Take turns: every key once a round, so that all meet the same machine."""
+    ctx.build("bench/bench_line")
     samples, failed = {k: [] for k in keys}, set()
     for turn in range(ctx.rounds):
         for key in keys:
@@ -228,25 +266,29 @@ def rounds(ctx, keys, one, more=()):
                 continue
             common.say(f"round {turn + 1}: {key}")
             try:
-                value = common.undisturbed(ctx, key, lambda k=key: one(ctx, k, more))
+                value = common.undisturbed(ctx, key, lambda k=key: between_lines(ctx, one, k, more))
             except common.NotRun as why:
                 ctx.skip(key, str(why))
                 failed.add(key)
                 continue
             if value:
                 samples[key].append(value)
-    return {k: summary(k, v) for k, v in samples.items() if v}
+    kept, others = same_side(samples)
+    for key in keys:
+        if samples[key] and not kept[key]:
+            ctx.skip(key, "the CPUs stood elsewhere than for the other lines each time")
+    return {k: summary(k, v, others[k]) for k, v in kept.items() if v}
 
 
-def summary(key, samples):
-    """Medians, and the worst of what should not be."""
+def summary(key, samples, others):
+    """Medians, and the worst of what should not be; of others, where the CPUs stood elsewhere, the rate."""
     names = ["rate", "client_busy", "server_busy", "server_cycles_per_packet",
              "server_cycles_per_unit", "server_cycles_per_kilobyte"]
     result = {name: common.collect(samples, name) for name in names}
     bounds = [s["bound"] for s in samples]
     last = samples[-1]
     result.update({
-        "counts": TRAFFIC[key][2] if key in TRAFFIC else "bit/s" if key == "testpmd_bulk" else "packets/s",
+        "counts": counts_of(key),
         "bound": max(set(bounds), key=bounds.count),
         "payload": last["payload"], "reply": last["reply"], "connections": last["connections"],
         "packets_in_huge_pages": last["packets_in_huge_pages"], "tsc_hz": last["tsc_hz"],
@@ -255,6 +297,9 @@ def summary(key, samples):
         "retransmissions": max(s.get("retransmissions", 0) for s in samples),
         "server_drops": last["server_drops"], "mbufs_lost": max(s["mbufs_lost"] for s in samples),
         "disturbance": [s["disturbance"] for s in samples],
+        "line_ns": common.series([ns for s in samples for ns in s["line_ns"]]),
+        "elsewhere": {"line_ns": common.series([ns for s in others for ns in s["line_ns"]]),
+                      "rate": common.collect(others, "rate")},
         "latency_ns": {p: common.series([s["latency_ns"][p] for s in samples])
                        for p in ("p50", "p99", "p999")},
     })

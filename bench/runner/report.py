@@ -32,7 +32,9 @@ LINES = {
     "testpmd_macswap": "testpmd macswap, 64 bytes", "testpmd_5tswap": "testpmd 5tswap, 64 bytes",
     "bulk_echo": "Bulk echo, 1,448-byte segments", "bulk_answers": "HTTP answers of one full segment",
     "bulk_send": "Bulk send (chargen)", "bulk_receive": "Bulk receive (discard)",
-    "testpmd_bulk": "testpmd 5tswap, the same packets", "bulk_swap": "5tswap (our loop), the same packets",
+    "testpmd_bulk": "testpmd 5tswap, the same packets",
+    "testpmd_bulk_csum": "testpmd csum, the same packets, each summed once",
+    "bulk_swap": "5tswap (our loop), the same packets",
 }
 # The design's estimates (cycles of a 2.0 GHz TSC): short connection, request.
 DESIGN = [("link I/O (memif)", 710, 235), ("parse, verify sums, hash, lookup", 105, 40),
@@ -138,6 +140,21 @@ def link_table(title, figures):
         lines.append(f"| {LINES[key]} | {rate(v['rate'], v['counts'])} | {v['bound']} | "
                      f"{spread(v['server_cycles_per_unit'])} | {spread(v['server_cycles_per_packet'])} | "
                      f"{busy} | {v['retransmissions']}, {lost} |")
+    return lines + line_notes(figures)
+
+
+def line_notes(figures):
+    """Where the CPUs stood in what the table has, and what was left out because they stood elsewhere."""
+    here = common.series([v["line_ns"]["median"] for v in figures.values() if v.get("line_ns")])
+    there = {k: v["elsewhere"] for k, v in figures.items() if v.get("elsewhere", {}).get("rate")}
+    if not here:
+        return []
+    lines = ["", f"A cache line took {number(here['median'])} ns from one CPU to the other and back."]
+    if there:
+        ns = common.series([v["line_ns"]["median"] for v in there.values()])
+        rates = "; ".join(f"{LINES[k]} {rate(v['rate'], figures[k]['counts'])}" for k, v in there.items())
+        lines[-1] += (f" Left out are {sum(v['rate']['runs'] for v in there.values())} samples in which it took "
+                      f"{number(ns['median'])}: {rates}.")
     return lines
 
 
@@ -155,7 +172,9 @@ def bar_table(r):
             ("the same, by the server's cycles a packet",
              ratio(memif.get("testpmd_macswap"), memif.get("echo"), cycles), 0.6),
             ("Bulk echo : testpmd 5tswap, bytes", ratio(bulk.get("bulk_echo"), bulk.get("testpmd_bulk")), 0.85),
-            ("Bulk send : testpmd 5tswap, bytes", ratio(bulk.get("bulk_send"), bulk.get("testpmd_bulk")), 0.85)]
+            ("Bulk send : testpmd 5tswap, bytes", ratio(bulk.get("bulk_send"), bulk.get("testpmd_bulk")), 0.85),
+            ("Bulk echo : testpmd csum, which sums each packet once",
+             ratio(bulk.get("bulk_echo"), bulk.get("testpmd_bulk_csum")), 0.85)]
     for key, title, want in (("short", "connections", 15), ("request", "requests", 10)):
         ours, theirs = median(memif.get(key, {}), "rate"), median(kernel.get(key, {}), "rate_per_core")
         rows.append((f"pier : nginx on the kernel, {title} a second and core",
