@@ -4,6 +4,7 @@
  * carries the newest numbers and what was not pulled was never sent.
  */
 #include "fast.h"
+#include "out.h"
 #include "pmtu.h"
 #include "tcp/connect.h"
 #include "tcp/ecn.h"
@@ -12,51 +13,7 @@
 #include "tcp/window.h"
 #include "wire/tcp_opt.h"
 
-#define ACK_OPTION_SACKS 3 /* beside timestamps; RFC 2018 section 3 */
-#define PAYLOAD_MIN      8 /* what SACK blocks leave of a segment */
-
-/* The peer is to hear what is here beyond RCV.NXT, or came twice. */
-static bool sack_due(const struct tcp_conn *c, const struct tcp_work *w)
-{
-	return c->flags & TCP_AGREED_SACK &&
-	       (w->ooo.n || w->fin_held || w->dsack_start != w->dsack_end);
-}
-
-/* Everything of a segment but its place in the stream; what it acknowledges is then not owed. */
-static void seg_common(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct tcp_seg *seg)
-{
-	seg->ack = c->rcv_nxt;
-	seg->window = tcp_advertise(t, c, w);
-	seg->flags = c->flags & TCP_F_ECN_ECHO ? TCP_ACK | TCP_ECE : TCP_ACK;
-	seg->fragment = c->flags & TCP_F_FRAGMENT;
-	seg->dscp = c->dscp;
-	seg->ecn = 0;
-	seg->syn = NULL;
-	seg->urg = 0;
-	seg->sack_n = 0;
-	seg->agreed = c->flags & TCP_F_AGREED;
-	if (seg->agreed & TCP_AGREED_TS) {
-		seg->tsval = tcp_ts_now(t, w->ts_offset);
-		seg->tsecr = c->ts_recent;
-	}
-	if (unlikely(sack_due(c, w)))
-		seg->sack_n = tcp_sack_report(t, w, c->rcv_nxt, seg->sack,
-					      seg->agreed & TCP_AGREED_TS ? ACK_OPTION_SACKS :
-									 TCP_SACK_MAX);
-}
-
-static void ack_sent(struct tcp_conn *c, struct tcp_work *w)
-{
-	w->last_ack_sent = c->rcv_nxt;
-	w->ack_now = 0;
-	w->delack = 0;
-	w->segs_unacked = 0;
-}
-
-static uint8_t ttl_of(const struct tcp *t, const struct tcp_conn *c)
-{
-	return tcp_setting(t, c, ttl);
-}
+#define PAYLOAD_MIN 8 /* what SACK blocks leave of a segment */
 
 /* RFC 9293 appendix A.2: a peer whose window is closed takes a SEQ inside of it. */
 static uint32_t ack_seq(const struct tcp_conn *c, const struct tcp_work *w)
@@ -310,19 +267,6 @@ static bool plan_probe(struct tcp_conn *c, struct tcp_work *w, struct plan *p)
 	return false;
 }
 
-/*
- * One ACK, or one tick, lets so many segments leave back to back; the others follow in the next
- * millisecond and cwnd stays as it is (RFC 7661 section 4.4.2).
- */
-static bool burst_spent(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w)
-{
-	if (w->burst_ms != t->now_ms) {
-		w->burst_ms = t->now_ms;
-		w->burst_left = tcp_opts_of(t, c)->burst;
-	}
-	return !w->burst_left;
-}
-
 /* RFC 5682 section 3.1: where no new data can leave, the timeout is taken for a true one. */
 static bool frto_stuck(const struct tcp_conn *c, struct tcp_work *w)
 {
@@ -359,18 +303,6 @@ static bool output_due(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	if (w->ack_now || w->keepalive_probe || w->probe || w->tlp_send || w->syn_due)
 		return true;
 	return make_plan(t, c, w, c->snd_mss, &p);
-}
-
-/*
- * Nothing was in flight: what was delivered before says nothing of what leaves now, and may be so
- * long ago that its time, in 32 bits, looks later.
- */
-static void first_in_flight(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w)
-{
-	w->progress = t->now_ms;
-	w->rack.rtt_us = 0;
-	w->stamp = (uint32_t)t->now;
-	w->stamp_end = c->snd_nxt;
 }
 
 static void plan_sent_new(struct tcp_conn *c, struct tcp_work *w, const struct plan *p,
@@ -564,6 +496,8 @@ unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 	tcp_check_idle(t, c, w);
 	if (unlikely(c->flags & TCP_F_SLOW))
 		tcp_chaos_before(t, c, w, &chaos, &max);
+	if (likely(ready))
+		n = tcp_run_output(t, c, w, pkts, max);
 	while (n < max) {
 		struct rte_mbuf *m = next_segment(t, c, w, &failed);
 
