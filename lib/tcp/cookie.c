@@ -73,7 +73,9 @@ void tcp_cookie_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int 
 	}
 	h.iss = cookie_make(&t->cookies, &cf, t->now);
 	cookie_renew(&t->cookies, f->hash);
-	tcp_synack_fill(&h, mtu, ts, &seg, &syn);
+	syn = tcp_synack_opts(&h, mtu, ts);
+	seg = tcp_synack_seg(&h, ts);
+	seg.syn = &syn;
 	if (tcp_seg_answer(t, m, f, &seg, (uint8_t)l->tcp.ttl)) {
 		count(t->ctr, CTR_TX_SYNACKS);
 		count(t->ctr, CTR_COOKIES_SENT);

@@ -510,3 +510,21 @@ struct rte_mbuf *tcp_fast_output(struct tcp *t, struct tcp_conn *c, struct tcp_w
 	sent(t, c, w, o, s->len, fin);
 	return m;
 }
+
+bool tcp_fast_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct rte_mbuf *m)
+{
+	struct tcp_seg seg;
+
+	if (unlikely(c->flags & (TCP_F_ECN_ECHO | TCP_F_FRAGMENT | TCP_F_OWN) || w->ooo.n || w->fin_held ||
+		     w->dsack_start != w->dsack_end || w->urgent_out ||
+		     seq_lt(w->snd_una + w->snd_wnd, c->snd_nxt)))
+		return false;
+	seg = seg_of(t, c, w, false);
+	seg.flags = TCP_ACK;
+	tcp_seg_push(t, m, &c->tuple, c->path, &seg, (uint8_t)tcp_opts_of(t, c)->ttl, 0);
+	w->last_ack_sent = c->rcv_nxt;
+	w->ack_now = w->delack = 0;
+	w->segs_unacked = 0;
+	tcp_seg_leave(t, m, c->path);
+	return true;
+}

@@ -13,4 +13,10 @@ void tcp_input_any(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f);
 void tcp_conn_input_any(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_conn *c,
 			struct tcp_work *w);
 
+/*
+ * Send m, which is empty, as an ACK, if it has nothing to say but that: it is not owed then. False: nothing was done.
+ * (fast.c)
+ */
+bool tcp_fast_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct rte_mbuf *m);
+
 #endif

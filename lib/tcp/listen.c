@@ -23,6 +23,7 @@
 #include "tcp/share.h"
 #include "open.h"
 #include "pmtu.h"
+#include "push.h"
 
 void listener_prepare(struct listener *l)
 {
@@ -45,44 +46,51 @@ int tcp_listener_find(const struct tcp *t, uint32_t local, uint16_t port)
 	return (int)t->any_port[port] - 1;
 }
 
-void tcp_synack_fill(const struct tcp_half *h, uint32_t mtu, uint32_t ts, struct tcp_seg *seg,
-		     struct tcp_opts *syn)
+static uint32_t half_ts(const struct tcp *t, const struct tcp_half *h)
 {
-	*syn = (struct tcp_opts){.tsval = ts, .tsecr = h->ts_recent, .flags = TCP_OPTS_MSS,
-				 .wscale = h->rcv_wscale, .mss = (uint16_t)(mtu - 40)};
-	*seg = (struct tcp_seg){.seq = h->iss, .ack = h->irs + 1, .window = h->rcv_wnd,
-				.flags = TCP_SYN | TCP_ACK, .dscp = h->dscp, .tsval = ts,
-				.tsecr = h->ts_recent, .agreed = h->agreed, .syn = syn};
-	if (h->agreed & TCP_AGREED_TS)
-		syn->flags |= TCP_OPTS_TS;
-	if (h->agreed & TCP_AGREED_SACK)
-		syn->flags |= TCP_OPTS_SACK_OK;
-	if (h->agreed & TCP_AGREED_WS)
-		syn->flags |= TCP_OPTS_WSCALE;
-	if (h->agreed & TCP_AGREED_ECN)
-		seg->flags |= TCP_ECE;
+	return h->agreed & TCP_AGREED_TS ? tcp_ts_now(t, tcp_ts_offset(t, &h->tuple)) : 0;
 }
 
-/* Build SYN-ACK or, with ack_only, an ACK for a half-open record in m; m is consumed. */
-static void half_send(struct tcp *t, struct tcp_half *h, struct rte_mbuf *m, bool ack_only)
+static uint8_t half_ttl(const struct tcp *t, const struct tcp_half *h)
 {
-	const struct listener *l = t->version[h->version].listener;
-	uint32_t ts = h->agreed & TCP_AGREED_TS ?
-		tcp_ts_now(t, tcp_ts_offset(t, &h->tuple)) : 0;
-	struct tcp_opts syn;
-	struct tcp_seg seg;
+	return (uint8_t)t->version[h->version].listener->tcp.ttl;
+}
 
-	tcp_synack_fill(h, t->net->paths[h->path].mtu, ts, &seg, &syn);
-	if (ack_only) {
-		seg.seq++;
-		seg.flags = TCP_ACK;
-		seg.window = h->rcv_wnd >> h->rcv_wscale;
-		seg.syn = NULL;
-		count(t->ctr, CTR_TX_CHALLENGE_ACKS);
-	} else {
-		count(t->ctr, CTR_TX_SYNACKS);
-	}
-	tcp_seg_emit(t, m, &h->tuple, h->path, &seg, l->tcp.ttl);
+/* A SYN-ACK that tcp_seg_push_syn does not know. */
+static __attribute__((noinline)) void synack_any(struct tcp *t, const struct tcp_half *h, struct rte_mbuf *m)
+{
+	const uint32_t ts = half_ts(t, h);
+	const struct tcp_opts syn = tcp_synack_opts(h, t->net->paths[h->path].mtu, ts);
+	struct tcp_seg seg = tcp_synack_seg(h, ts);
+
+	seg.syn = &syn;
+	tcp_seg_emit(t, m, &h->tuple, h->path, &seg, half_ttl(t, h));
+}
+
+/* Build the SYN-ACK of a half-open record in m, which is consumed. */
+static void half_send(struct tcp *t, const struct tcp_half *h, struct rte_mbuf *m)
+{
+	const uint32_t ts = half_ts(t, h);
+	const struct tcp_opts syn = tcp_synack_opts(h, t->net->paths[h->path].mtu, ts);
+	const struct tcp_seg seg = tcp_synack_seg(h, ts);
+
+	count(t->ctr, CTR_TX_SYNACKS);
+	if (likely(tcp_seg_push_syn(t, m, &h->tuple, h->path, &seg, half_ttl(t, h), &syn)))
+		tcp_seg_leave(t, m, h->path);
+	else
+		synack_any(t, h, m);
+}
+
+/* The same of an ACK. */
+static void half_ack(struct tcp *t, const struct tcp_half *h, struct rte_mbuf *m)
+{
+	struct tcp_seg seg = tcp_synack_seg(h, half_ts(t, h));
+
+	seg.seq++;
+	seg.flags = TCP_ACK;
+	seg.window = h->rcv_wnd >> h->rcv_wscale;
+	count(t->ctr, CTR_TX_CHALLENGE_ACKS);
+	tcp_seg_emit(t, m, &h->tuple, h->path, &seg, half_ttl(t, h));
 }
 
 static void half_challenge(struct tcp *t, struct tcp_half *h, struct rte_mbuf *m, bool throttle)
@@ -97,7 +105,7 @@ static void half_challenge(struct tcp *t, struct tcp_half *h, struct rte_mbuf *m
 	h->challenge = ms;
 	m = tcp_reuse(t, m);
 	if (m)
-		half_send(t, h, m, true);
+		half_ack(t, h, m);
 }
 
 bool tcp_half_reset(struct tcp *t, const struct tcp_half *h)
@@ -240,7 +248,7 @@ static void half_open(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, in
 	}
 	m = tcp_reuse(t, m);
 	if (m)
-		half_send(t, h, m, false);
+		half_send(t, h, m);
 }
 
 /* An eighth of the records is for SYNs that a cookie may not answer: those in TIME-WAIT. */
@@ -487,7 +495,7 @@ static bool half_rst_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 		count(t->ctr, CTR_SYN_REPEATED);
 		m = tcp_reuse(t, m);
 		if (m)
-			half_send(t, h, m, false);
+			half_send(t, h, m);
 	} else if (in_window) {
 		tcp_half_free(t, h);
 		tcp_drop(t, m, CTR_RX_SYN_IN_CONN);
@@ -553,5 +561,5 @@ void tcp_half_timer(struct tcp *t, struct tcp_half *h)
 	}
 	if (again)
 		count(t->ctr, CTR_SYNACK_RETRANSMITS);
-	half_send(t, h, m, false);
+	half_send(t, h, m);
 }

@@ -14,9 +14,35 @@ uint32_t tcp_half_agree(struct tcp_half *h, const struct pkt_facts *f, const str
 /* What follows from h->agreed, the scales, the peer's MSS and the MTU of the way to it. */
 void tcp_half_size(struct tcp_half *h, const struct listener *l, uint32_t mss, uint32_t mtu);
 
-/* The SYN-ACK of h, sent to a path of that MTU; ts is its TSval. seg points to syn. */
-void tcp_synack_fill(const struct tcp_half *h, uint32_t mtu, uint32_t ts, struct tcp_seg *seg,
-		     struct tcp_opts *syn);
+/* The options of h's SYN-ACK, sent to a path of that MTU; ts is its TSval. */
+static inline struct tcp_opts tcp_synack_opts(const struct tcp_half *h, uint32_t mtu, uint32_t ts)
+{
+	struct tcp_opts o = {.tsval = ts, .tsecr = h->ts_recent, .flags = TCP_OPTS_MSS,
+			     .wscale = h->rcv_wscale, .mss = (uint16_t)(mtu - 40)};
+
+	if (h->agreed & TCP_AGREED_TS)
+		o.flags |= TCP_OPTS_TS;
+	if (h->agreed & TCP_AGREED_SACK)
+		o.flags |= TCP_OPTS_SACK_OK;
+	if (h->agreed & TCP_AGREED_WS)
+		o.flags |= TCP_OPTS_WSCALE;
+	return o;
+}
+
+/* The SYN-ACK itself, but for syn, which is to point to its options. */
+static inline struct tcp_seg tcp_synack_seg(const struct tcp_half *h, uint32_t ts)
+{
+	return (struct tcp_seg){
+		.seq = h->iss,
+		.ack = h->irs + 1,
+		.window = h->rcv_wnd,
+		.flags = TCP_SYN | TCP_ACK | (h->agreed & TCP_AGREED_ECN ? TCP_ECE : 0),
+		.dscp = h->dscp,
+		.tsval = ts,
+		.tsecr = h->ts_recent,
+		.agreed = h->agreed,
+	};
+}
 
 /*
  * A connection, ready for its first segment but in no table, with references of its own to path and

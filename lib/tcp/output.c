@@ -30,12 +30,14 @@ bool tcp_ack_now(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		count(t->ctr, CTR_TX_NO_MBUF);
 		return false;
 	}
+	count(t->ctr, CTR_TX_ACKS);
+	if (likely(tcp_fast_ack(t, c, w, m)))
+		return true;
 	seg_common(t, c, w, &seg);
 	seg.seq = ack_seq(c, w);
 	if (unlikely(w->urgent_out))
 		tcp_urgent_mark(w, &seg);
 	ack_sent(c, w);
-	count(t->ctr, CTR_TX_ACKS);
 	tcp_seg_emit(t, m, &c->tuple, c->path, &seg, ttl_of(t, c));
 	return true;
 }

@@ -78,4 +78,44 @@ tcp_seg_push(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple, 
 		tcp_seg_push_with(t, m, tuple, path, seg, ttl, payload_sum, NULL, 0);
 }
 
+/*
+ * tcp_seg_finish of a SYN or SYN-ACK with options o as nearly all have them: the MSS, alone or with the window's
+ * scale, or all there are. False: they are others, and nothing was done. seg's syn, sack_n and fragment are not
+ * looked at.
+ */
+static inline __attribute__((always_inline)) bool
+tcp_seg_push_syn(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple, uint32_t path,
+		 const struct tcp_seg *seg, uint8_t ttl, const struct tcp_opts *o)
+{
+	const uint32_t mss = be32(TCP_OPT_MSS << 24 | TCP_OPT_MSS_LEN << 16 | o->mss);
+	const uint32_t scale =
+		be32(TCP_OPT_NOP << 24 | TCP_OPT_WSCALE << 16 | TCP_OPT_WSCALE_LEN << 8 | o->wscale);
+	const uint32_t ts = BE32(TCP_OPT_SACK_OK << 24 | TCP_OPT_SACK_OK_LEN << 16 | TCP_OPT_TS << 8 |
+				 TCP_OPT_TS_LEN);
+	const uint32_t all[] = {mss, ts, be32(o->tsval), be32(o->tsecr), scale}, few[] = {mss, scale};
+
+	switch (o->flags) {
+	case TCP_OPTS_MSS | TCP_OPTS_TS | TCP_OPTS_SACK_OK | TCP_OPTS_WSCALE:
+		tcp_seg_push_with(t, m, tuple, path, seg, ttl, 0, all, ARRAY_SIZE(all));
+		return true;
+	case TCP_OPTS_MSS | TCP_OPTS_WSCALE:
+		tcp_seg_push_with(t, m, tuple, path, seg, ttl, 0, few, 2);
+		return true;
+	case TCP_OPTS_MSS:
+		tcp_seg_push_with(t, m, tuple, path, seg, ttl, 0, few, 1);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* m is finished: to emit or, if the next hop is unknown, to net. */
+static inline void tcp_seg_leave(struct tcp *t, struct rte_mbuf *m, uint32_t path)
+{
+	if (likely(net_path_ready(t->net, path)))
+		t->emit(t->emit_arg, t->net->paths[path].port, m);
+	else
+		net_hold(t->net, path, m, t->now);
+}
+
 #endif

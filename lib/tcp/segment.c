@@ -40,31 +40,13 @@ static __attribute__((noinline)) void finish_any(struct tcp *t, struct rte_mbuf 
 	}
 }
 
-/* Of a SYN-ACK that has all options: as tcp_opt_emit_syn puts them. */
-#define OPTS_ALL (TCP_OPTS_MSS | TCP_OPTS_TS | TCP_OPTS_SACK_OK | TCP_OPTS_WSCALE)
-
-static inline void finish_syn(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple,
-			      uint32_t path, const struct tcp_seg *seg, uint8_t ttl)
-{
-	const struct tcp_opts *o = seg->syn;
-	const uint32_t opt[] = {
-		be32(TCP_OPT_MSS << 24 | TCP_OPT_MSS_LEN << 16 | o->mss),
-		BE32(TCP_OPT_SACK_OK << 24 | TCP_OPT_SACK_OK_LEN << 16 | TCP_OPT_TS << 8 | TCP_OPT_TS_LEN),
-		be32(o->tsval), be32(o->tsecr),
-		be32(TCP_OPT_NOP << 24 | TCP_OPT_WSCALE << 16 | TCP_OPT_WSCALE_LEN << 8 | o->wscale),
-	};
-
-	tcp_seg_push_with(t, m, tuple, path, seg, ttl, 0, opt, ARRAY_SIZE(opt));
-}
-
 void tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple,
 		    uint32_t path, const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum)
 {
 	if (likely(!seg->syn && !seg->sack_n && !seg->fragment))
 		tcp_seg_push(t, m, tuple, path, seg, ttl, payload_sum);
-	else if (seg->syn && seg->syn->flags == OPTS_ALL && !seg->fragment)
-		finish_syn(t, m, tuple, path, seg, ttl);
-	else
+	else if (!seg->syn || seg->fragment ||
+		 !tcp_seg_push_syn(t, m, tuple, path, seg, ttl, seg->syn))
 		finish_any(t, m, tuple, path, seg, ttl, payload_sum);
 }
 
@@ -72,10 +54,7 @@ void tcp_seg_emit(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tu
 		  const struct tcp_seg *seg, uint8_t ttl)
 {
 	tcp_seg_finish(t, m, tuple, path, seg, ttl, 0);
-	if (likely(net_path_ready(t->net, path)))
-		t->emit(t->emit_arg, t->net->paths[path].port, m);
-	else
-		net_hold(t->net, path, m, t->now);
+	tcp_seg_leave(t, m, path);
 }
 
 void tcp_reset_emit(struct tcp *t, const struct tcp_conn *c, struct rte_mbuf *m, struct tcp_seg *seg)

@@ -154,7 +154,12 @@ static inline bool pkt_pad(struct rte_mbuf *m)
 	p = rte_pktmbuf_append(m, (uint16_t)pad);
 	if (unlikely(!p))
 		return false;
-	memset(p, 0, pad);
+	if (likely(pad == 6)) /* TCP without payload and options, or with one word of them: no loop */
+		memset(p, 0, 6);
+	else if (likely(pad == 2))
+		memset(p, 0, 2);
+	else
+		memset(p, 0, pad);
 	return true;
 }
 
