@@ -207,23 +207,46 @@ int flow_table_insert(struct flow_table *t, uint64_t hash, uint32_t entry)
 	return 0;
 }
 
-/* Find exactly this entry under hash; false if it is not there. */
-static bool locate(const struct flow_table *t, uint64_t hash, uint32_t entry, struct flow_cursor *c)
+/* The entry's slot, if it is in the first bucket of hash. */
+static inline uint32_t *slot_of(const struct flow_table *t, uint64_t hash, uint32_t entry)
 {
-	uint32_t e = flow_table_first(t, hash, c);
+	struct flow_bucket *b = &t->buckets[flow_table_bucket(t, hash)];
+	const uint32_t m = flow_candidates(b, flow_table_tag(hash), entry | flow_table_more(t, hash),
+					   UINT32_MAX) & ~(uint32_t)b->second;
+
+	return likely(m) ? &b->entry[__builtin_ctz(m)] : NULL;
+}
+
+/* Or in the second; NULL: in neither. */
+static __attribute__((noinline)) uint32_t *slot_beyond(const struct flow_table *t, uint64_t hash,
+						       uint32_t entry)
+{
+	struct flow_cursor c;
+	uint32_t e = flow_table_first(t, hash, &c);
 
 	while (e != entry && e != FLOW_NONE)
-		e = flow_table_next(t, c);
-	return e != FLOW_NONE;
+		e = flow_table_next(t, &c);
+	return e == FLOW_NONE ? NULL : &t->buckets[c.bucket - t->buckets].entry[c.slot];
+}
+
+/* Find exactly this entry under hash; NULL if it is not there. */
+static inline uint32_t *locate(const struct flow_table *t, uint64_t hash, uint32_t entry)
+{
+	uint32_t *at = slot_of(t, hash, entry);
+
+	return likely(at) ? at : slot_beyond(t, hash, entry);
 }
 
 bool flow_table_remove(struct flow_table *t, uint64_t hash, uint32_t entry)
 {
-	struct flow_cursor c;
+	uint32_t *at = locate(t, hash, entry);
+	size_t b, slot;
 
-	if (!locate(t, hash, entry, &c))
+	if (!at)
 		return false;
-	slot_clear(t, (uint32_t)(c.bucket - t->buckets), c.slot);
+	b = (size_t)((char *)at - (char *)t->buckets) / sizeof(struct flow_bucket);
+	slot = (size_t)(at - t->buckets[b].entry);
+	slot_clear(t, (uint32_t)b, (unsigned int)slot);
 	t->count--;
 	t->version++;
 	return true;
@@ -231,12 +254,12 @@ bool flow_table_remove(struct flow_table *t, uint64_t hash, uint32_t entry)
 
 bool flow_table_replace(struct flow_table *t, uint64_t hash, uint32_t old_entry, uint32_t new_entry)
 {
-	struct flow_cursor c;
+	uint32_t *at = locate(t, hash, old_entry);
 
 	assert(flow_entry_type(new_entry) != 0 && !(new_entry & t->spare));
-	if (!locate(t, hash, old_entry, &c))
+	if (!at)
 		return false;
-	t->buckets[c.bucket - t->buckets].entry[c.slot] = new_entry | c.more;
+	*at = new_entry | flow_table_more(t, hash);
 	t->version++;
 	return true;
 }

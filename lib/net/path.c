@@ -79,16 +79,14 @@ int32_t net_path_for(struct net *n, uint16_t port, uint32_t local, const uint8_t
 	return i;
 }
 
-void net_path_get(struct net *n, uint32_t path)
+void net_path_used(struct net *n, uint32_t path)
 {
-	if (n->paths[path].users++ == 0)
-		link_out(n->neighbors->unused, path);
+	link_out(n->neighbors->unused, path);
 }
 
-void net_path_put(struct net *n, uint32_t path)
+void net_path_unused(struct net *n, uint32_t path)
 {
-	if (--n->paths[path].users == 0)
-		link_tail(n->neighbors->unused, n->n_paths, path);
+	link_tail(n->neighbors->unused, n->n_paths, path);
 }
 
 void net_hold(struct net *n, uint32_t path, struct rte_mbuf *m, uint64_t now)

@@ -33,16 +33,29 @@ uint32_t tcp_entry_of(const struct tcp *t, const struct flow_tuple *tuple, uint6
 	return FLOW_NONE;
 }
 
-void tcp_input_any(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
+/* The hint is no connection of f's: is it f's record all the same? */
+static inline bool hint_is(const struct tcp *t, const struct pkt_facts *f)
+{
+	const union tcp_small *s = &t->small[flow_entry_index(f->entry)];
+
+	return flow_entry_type(f->entry) != FLOW_CONN && s->half.kind == flow_entry_type(f->entry) &&
+	       tcp_tuple_is(f, &s->tuple);
+}
+
+static uint32_t look_up(const struct tcp *t, const struct pkt_facts *f)
 {
 	struct flow_tuple tuple;
-	uint32_t entry, i;
-	int version;
 
 	tcp_tuple_of(f, &tuple);
-	entry = f->entry != FLOW_NONE && entry_is(t, f->entry, &tuple) ? f->entry :
-								     tcp_entry_of(t, &tuple, f->hash);
-	i = flow_entry_index(entry);
+	return tcp_entry_of(t, &tuple, f->hash);
+}
+
+void tcp_input_any(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
+{
+	const uint32_t entry = f->entry != FLOW_NONE && hint_is(t, f) ? f->entry : look_up(t, f);
+	const uint32_t i = flow_entry_index(entry);
+	int version;
+
 	switch (entry == FLOW_NONE ? 0 : flow_entry_type(entry)) {
 	case FLOW_CONN:
 		tcp_conn_input(t, m, f, &t->conn[i]);

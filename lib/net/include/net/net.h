@@ -353,6 +353,19 @@ static inline bool net_path_ready(const struct net *n, uint32_t path)
 	return n->paths[path].state >= NET_PATH_RESOLVED;
 }
 
+/* Take a reference: the path is not evicted until the matching net_path_put. O(1). */
+static inline void net_path_get(struct net *n, uint32_t path)
+{
+	if (unlikely(n->paths[path].users++ == 0))
+		net_path_used(n, path);
+}
+
+static inline void net_path_put(struct net *n, uint32_t path)
+{
+	if (unlikely(--n->paths[path].users == 0))
+		net_path_unused(n, path);
+}
+
 /* The transport made progress over path: its next hop is alive (RFC 1122 section 2.3.2.1). */
 static inline void net_confirm(struct net *n, uint32_t path, uint32_t now_ms)
 {

@@ -53,9 +53,9 @@ static_assert(sizeof(struct net_path) == CACHE_LINE, "output touches one line of
 int32_t net_path_for(struct net *n, uint16_t port, uint32_t local, const uint8_t remote[16],
 		     const uint8_t src_mac[6], uint64_t now);
 
-/* Take a reference: the path is not evicted until the matching net_path_put. O(1). */
-void net_path_get(struct net *n, uint32_t path);
-void net_path_put(struct net *n, uint32_t path);
+/* The path has its first user, or lost its last one: for net_path_get and net_path_put (net.h). O(1). */
+void net_path_used(struct net *n, uint32_t path);
+void net_path_unused(struct net *n, uint32_t path);
 
 /*
  * Hold m until path is resolved; net takes m. m is a complete frame, so that only the
