@@ -228,7 +228,7 @@ static void conclude(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 		engine_detach_handler(e, c, PIER_CLOSE_NORMAL);
 	if (c->state != TCP_CLOSED)
 		close_unread(e, c, w);
-	if (c->state != TCP_CLOSED)
+	if (c->state >= TCP_LAST_ACK) /* before it is nothing to finish */
 		tcp_finish(&e->tcp, c, w);
 	w->on_ready = listed;
 	if (unlikely(w->events && !listed) && c->state != TCP_CLOSED)

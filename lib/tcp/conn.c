@@ -96,9 +96,11 @@ void tcp_conn_free(struct tcp *t, struct tcp_conn *c)
 {
 	struct tcp_version *v = &t->version[c->version];
 
-	t->rcv_grown -= tcp_rcvbuf_grown(t, c);
+	if (unlikely(c->rcvbuf_shift || c->flags & TCP_F_OWN))
+		t->rcv_grown -= tcp_rcvbuf_grown(t, c);
 	if (c->block) {
-		tcp_unpinch(t, tcp_work_of(t, c));
+		if (unlikely(tcp_work_of(t, c)->pinched))
+			tcp_unpinch(t, tcp_work_of(t, c));
 		tcp_queues_drop(t, tcp_work_of(t, c));
 		if (unlikely(c->flags & TCP_F_SLOW))
 			tcp_chaos_end(t, c);
@@ -120,8 +122,8 @@ static struct cc_settings cc_settings_of(const struct tcp_options *o)
 	return (struct cc_settings){.abc_limit = (uint8_t)o->abc_limit, .abe = o->abe};
 }
 
-/* What a resting record implies, spelled out. */
-static void work_from_rest(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+/* What any record without block implies, spelled out. */
+static inline void work_begin(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	memset(w, 0, offsetof(struct tcp_work, ooo_inline));
 	w->conn = tcp_index(t, c);
@@ -146,14 +148,19 @@ static void work_from_rest(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	w->stamp = w->reduced = (uint32_t)t->now;
 	w->stamp_end = c->snd_nxt;
 	rack_init(&w->rack, c->snd_nxt);
+	if (c->flags & TCP_AGREED_TS)
+		w->ts_offset = tcp_ts_offset(t, &c->tuple);
+	w->cc.set = cc_settings_of(tcp_opts_of(t, c));
+}
+
+/* And what one at rest remembers. */
+static inline void work_from_rest(struct tcp_conn *c, struct tcp_work *w)
+{
 	w->rack.reordering = c->reordering;
 	w->rack.mult = max_of((uint32_t)c->reo_mult, 1u);
 	w->rack.persist = c->reo_persist;
 	w->last_sent = c->last_sent;
-	if (c->flags & TCP_AGREED_TS)
-		w->ts_offset = tcp_ts_offset(t, &c->tuple);
 	w->rtt = (struct rtt){rtt_unpack(c->srtt), rtt_unpack(c->rttvar), rtt_unpack(c->min_rtt)};
-	w->cc.set = cc_settings_of(tcp_opts_of(t, c));
 	w->cc.mss = c->snd_mss;
 	w->cc.cwnd = (uint32_t)c->cwnd * c->snd_mss;
 	w->cc.ssthresh = c->ssthresh == SEGMENTS_MAX ? CC_SSTHRESH_NONE :
@@ -161,7 +168,7 @@ static void work_from_rest(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 	w->cc.w_max = (uint32_t)c->w_max * c->snd_mss;
 }
 
-struct tcp_work *tcp_attach_block(struct tcp *t, struct tcp_conn *c)
+struct tcp_work *tcp_attach_first(struct tcp *t, struct tcp_conn *c)
 {
 	struct tcp_work *w;
 
@@ -172,7 +179,16 @@ struct tcp_work *tcp_attach_block(struct tcp *t, struct tcp_conn *c)
 	}
 	t->working++;
 	w = tcp_work_of(t, c);
-	work_from_rest(t, c, w);
+	work_begin(t, c, w);
+	return w;
+}
+
+struct tcp_work *tcp_attach_block(struct tcp *t, struct tcp_conn *c)
+{
+	struct tcp_work *w = tcp_attach_first(t, c);
+
+	if (likely(w))
+		work_from_rest(c, w);
 	return w;
 }
 

@@ -118,13 +118,12 @@ static void no_room(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 		    const struct tcp_half *h, enum counter why)
 {
 	const struct listener *l = t->version[h->version].listener;
-	enum counter ignored;
 
 	if (l->tcp.overflow == TCP_OVERFLOW_RESET) {
 		tcp_listen_reset(t, m, f, l, why);
 		return;
 	}
-	if (tcp_half_keep(t, h, f->hash, &ignored))
+	if (tcp_half_keep(t, h, f->hash))
 		count(t->ctr, CTR_HANDSHAKES_HELD);
 	tcp_drop(t, m, why);
 }

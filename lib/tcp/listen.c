@@ -174,42 +174,80 @@ void tcp_half_size(struct tcp_half *h, const struct listener *l, uint32_t mss, u
 	h->dscp = (uint8_t)l->tcp.dscp;
 }
 
-struct tcp_half *tcp_half_keep(struct tcp *t, const struct tcp_half *half, uint64_t hash,
-			       enum counter *why)
+/* A record for one more, of which only deadline and wheel_slot are set: half_enter is to follow. NULL: none is left. */
+static struct tcp_half *half_take(struct tcp *t, const struct tcp_version *v)
 {
-	struct tcp_version *v = &t->version[half->version];
 	const uint32_t backlog = v->listener->backlog;
+	const uint32_t due = tcp_timer_due(t, v->listener->tcp.rto_initial);
 	union tcp_small *s = NULL;
-	uint32_t entry, slot, due;
 
-	*why = CTR_RX_SYN_BACKLOG;
 	if (t->half_open < t->max_half_open && (!backlog || v->half_open < backlog))
 		s = tcp_small_alloc(t, FLOW_HALF_OPEN);
 	if (unlikely(!s))
 		return NULL;
 	/* What its last user left in the wheel is good for any later deadline. */
-	slot = s->half.wheel_slot;
-	due = tcp_timer_due(t, v->listener->tcp.rto_initial);
-	if (slot && seq_lt(due, s->half.deadline))
-		slot = 0;
-	s->half = *half;
-	s->half.kind = FLOW_HALF_OPEN;
+	if (s->half.wheel_slot && seq_lt(due, s->half.deadline))
+		s->half.wheel_slot = 0;
 	s->half.deadline = due;
-	s->half.wheel_slot = slot;
-	entry = flow_entry(FLOW_HALF_OPEN, tcp_small_index(t, s));
-	if (unlikely(!half->reused && flow_table_insert(&t->table, hash, entry))) {
-		tcp_small_free(t, s);
-		*why = CTR_RX_TABLE_FULL;
-		return NULL;
+	return &s->half;
+}
+
+/* It is filled in. False: the table is full, and the record given back. */
+static bool half_enter(struct tcp *t, struct tcp_half *h, uint64_t hash)
+{
+	const uint32_t entry = flow_entry(FLOW_HALF_OPEN, tcp_small_index(t, h));
+	struct tcp_version *v = &t->version[h->version];
+
+	h->kind = FLOW_HALF_OPEN;
+	if (unlikely(!h->reused && flow_table_insert(&t->table, hash, entry))) {
+		tcp_small_free(t, (union tcp_small *)h);
+		return false;
 	}
-	net_path_get(t->net, half->path);
+	net_path_get(t->net, h->path);
 	v->users++;
 	v->half_open++;
 	t->half_open++;
-	s->half.sent = (uint32_t)t->now;
-	if (!slot)
-		s->half.wheel_slot = tcp_wheel_insert(t, entry, due);
-	return &s->half;
+	h->sent = (uint32_t)t->now;
+	if (!h->wheel_slot)
+		h->wheel_slot = tcp_wheel_insert(t, entry, h->deadline);
+	return true;
+}
+
+struct tcp_half *tcp_half_keep(struct tcp *t, const struct tcp_half *half, uint64_t hash)
+{
+	struct tcp_half *h = half_take(t, &t->version[half->version]);
+	uint32_t due, slot;
+
+	if (unlikely(!h))
+		return NULL;
+	due = h->deadline;
+	slot = h->wheel_slot;
+	*h = *half;
+	h->deadline = due;
+	h->wheel_slot = slot;
+	return half_enter(t, h, hash) ? h : NULL;
+}
+
+/*
+ * What the SYN says, in the record itself: built elsewhere and copied it would be read before its stores are through.
+ * tw as in half_open.
+ */
+static void half_fill(struct tcp *t, struct tcp_half *h, const struct pkt_facts *f, int version,
+		      uint32_t path, const struct tcp_time_wait *tw)
+{
+	const struct listener *l = t->version[version].listener;
+	const uint32_t due = h->deadline, slot = h->wheel_slot;
+
+	*h = (struct tcp_half){.path = path, .version = (uint16_t)version, .irs = f->seq,
+			       .reused = tw != NULL, .deadline = due, .wheel_slot = slot};
+	tcp_tuple_of(f, &h->tuple);
+	h->iss = isn_make(&t->isn_key, &h->tuple, sizeof(h->tuple), t->now);
+	if (tw && seq_leq(h->iss, tw->snd_nxt))
+		h->iss = tw->snd_nxt + 1 + (h->iss & 0xffff);
+	tcp_half_size(h, l, tcp_half_agree(h, f, l), t->net->paths[path].mtu);
+	/* A cookie cannot say so: what it offers is the same at all times. */
+	if (t->held_max && unlikely(tcp_share_fair(t, h->rcv_wscale) < h->rcv_wnd))
+		h->rcv_wnd = (uint16_t)tcp_share_fair(t, h->rcv_wscale);
 }
 
 /* A record for the SYN; tw is what stands under its tuple in TIME-WAIT, NULL: nothing. */
@@ -217,24 +255,17 @@ static void half_open(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, in
 		      uint32_t path, struct tcp_time_wait *tw)
 {
 	const struct listener *l = t->version[version].listener;
-	struct tcp_half half = {.path = path, .version = (uint16_t)version, .irs = f->seq,
-				.reused = tw != NULL};
-	struct tcp_half *h;
-	enum counter why;
+	struct tcp_half *h = half_take(t, &t->version[version]);
 
-	tcp_tuple_of(f, &half.tuple);
-	half.iss = isn_make(&t->isn_key, &half.tuple, sizeof(half.tuple), t->now);
-	if (tw && seq_leq(half.iss, tw->snd_nxt))
-		half.iss = tw->snd_nxt + 1 + (half.iss & 0xffff);
-	tcp_half_size(&half, l, tcp_half_agree(&half, f, l), t->net->paths[path].mtu);
-	/* A cookie cannot say so: what it offers is the same at all times. */
-	if (t->held_max && unlikely(tcp_share_fair(t, half.rcv_wscale) < half.rcv_wnd))
-		half.rcv_wnd = (uint16_t)tcp_share_fair(t, half.rcv_wscale);
-	if (half.agreed & TCP_AGREED_WS && unlikely(f->wscale > TCP_WSCALE_MAX))
+	if (f->flags & PKT_F_WSCALE && unlikely(f->wscale > TCP_WSCALE_MAX) && l->tcp.window_scale)
 		count(t->ctr, CTR_RX_WSCALE_HIGH);
-	h = tcp_half_keep(t, &half, f->hash, &why);
 	if (unlikely(!h)) {
-		tcp_drop(t, m, why);
+		tcp_drop(t, m, CTR_RX_SYN_BACKLOG);
+		return;
+	}
+	half_fill(t, h, f, version, path, tw);
+	if (unlikely(!half_enter(t, h, f->hash))) {
+		tcp_drop(t, m, CTR_RX_TABLE_FULL);
 		return;
 	}
 	if (tw) {
@@ -403,7 +434,7 @@ struct tcp_conn *tcp_conn_of_half(struct tcp *t, const struct tcp_half *h,
 	conn_from_half(t, c, h, f);
 	net_path_get(t->net, c->path);
 	t->version[c->version].users++;
-	w = tcp_attach(t, c);
+	w = tcp_attach_first(t, c);
 	if (unlikely(!w || !tcp_ctx_alloc(t, c))) {
 		tcp_conn_free(t, c);
 		*why = CTR_RX_NO_BLOCK;

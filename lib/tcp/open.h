@@ -57,10 +57,9 @@ void tcp_opened(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, struct pk
 
 /*
  * Keep half as a record, its SYN-ACK sent again in rto-initial; takes references to path and
- * version. NULL, and *why, if there is no room for it.
+ * version. NULL if there is no room for it.
  */
-struct tcp_half *tcp_half_keep(struct tcp *t, const struct tcp_half *half, uint64_t hash,
-			       enum counter *why);
+struct tcp_half *tcp_half_keep(struct tcp *t, const struct tcp_half *half, uint64_t hash);
 
 /*
  * A SYN that may open a connection, to an open version; tw is its tuple's entry in TIME-WAIT, which

@@ -126,14 +126,13 @@ void tcp_policy_note(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	note_orphan(t, c, w);
 }
 
-void tcp_policy_forget(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+void tcp_policy_leave(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	if (c->flags & TCP_F_STALLED)
 		line_remove(t, &t->policy.stalled, w, 0);
 	if (c->flags & TCP_F_LINGERS)
 		line_remove(t, &t->policy.orphans, w, 1);
 	c->flags &= ~(uint32_t)(TCP_F_STALLED | TCP_F_LINGERS);
-	w->watched = 0;
 }
 
 static bool stall_limited(const struct tcp *t, const struct tcp_conn *c)

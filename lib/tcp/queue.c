@@ -285,7 +285,7 @@ uint32_t tcp_queue_find(const struct tcp *t, const struct vec *q, const struct s
 	return lo;
 }
 
-void tcp_queues_drop(struct tcp *t, struct tcp_work *w)
+void tcp_queues_drop_any(struct tcp *t, struct tcp_work *w)
 {
 	for (uint32_t i = 0; i < w->sndq.n; i++)
 		slice_drop(t, w, sndq_at(t, w, i));

@@ -36,8 +36,17 @@ static inline void tcp_policy(struct tcp *t, struct tcp_conn *c, struct tcp_work
 	tcp_policy_by(t, c, w, tcp_opts_of(t, c));
 }
 
+/* tcp_policy_forget of one that is in a list. */
+void tcp_policy_leave(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+
 /* The connection is over, or rests. */
-void tcp_policy_forget(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
+static inline void tcp_policy_forget(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
+{
+	if (c->flags & (TCP_F_STALLED | TCP_F_LINGERS))
+		tcp_policy_leave(t, c, w);
+	w->watched = 0;
+}
+
 /* Whether a limit has its time, and when (ms). */
 bool tcp_policy_at(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w,
 		   uint32_t *at);

@@ -196,6 +196,12 @@ struct tcp_conn *tcp_conn_alloc(struct tcp *t);
  */
 void tcp_conn_free(struct tcp *t, struct tcp_conn *c);
 
+/*
+ * Attach a hot block to a new connection, whose record says nothing yet of round trips, congestion and losses: its
+ * congestion control is to be initialised. NULL: none left, counted.
+ */
+struct tcp_work *tcp_attach_first(struct tcp *t, struct tcp_conn *c);
+
 /* Attach a hot block to a connection at rest; NULL: none left, counted. */
 struct tcp_work *tcp_attach_block(struct tcp *t, struct tcp_conn *c);
 
@@ -456,7 +462,15 @@ uint32_t tcp_queue_find(const struct tcp *t, const struct vec *q, const struct s
 			uint32_t seq);
 /* The handler will not take more for now: what is left is packed. */
 void tcp_rcvq_left(struct tcp *t, struct tcp_work *w);
-void tcp_queues_drop(struct tcp *t, struct tcp_work *w);
+void tcp_queues_drop_any(struct tcp *t, struct tcp_work *w);
+
+/* Before the block goes back: what the queues still have goes. As a rule they have nothing. */
+static inline void tcp_queues_drop(struct tcp *t, struct tcp_work *w)
+{
+	if (unlikely(w->sndq.n | w->rcvq.n | w->flight.n | w->ooo.n | w->sndq.mem | w->rcvq.mem |
+		     w->flight.mem | w->ooo.mem | w->ooo_held || w->rcv_more.head))
+		tcp_queues_drop_any(t, w);
+}
 
 /* ---- the receive window (window.c; tcp/window.h has more) ---- */
 
