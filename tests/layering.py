@@ -5,6 +5,7 @@ usage: tests/layering.py BUILD_DIR
 
 Three lines of defence, each checked by what it leaves behind: the includes in the sources, the
 undefined symbols of the static libraries, and the compiler, which must refuse a forbidden include.
+Beside that, what the compiler must not take away, and how long a file may be.
 Prints "ok NAME" or "not ok NAME" for each check, and the reasons; exits with 1 if one failed.
 """
 import json

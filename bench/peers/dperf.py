@@ -198,6 +198,15 @@ def figures(text, marks):
                 errors={k: total.get(k, 0) for k in ERRORS})
 
 
+def line_ns(meter, cpus):
+    """How long a cache line takes from one CPU to the other and back: a virtual machine's may move apart."""
+    said = subprocess.run([str(pathlib.Path(meter).parent / "bench_line"), *map(str, cpus)], text=True,
+                          capture_output=True, check=False)
+    if said.returncode:
+        raise Failed(f"bench_line, which is built with the meter: {said.stderr.strip()[-200:]}")
+    return float(said.stdout)
+
+
 def bound(row):
     server, client = row["server_busy"] > 0.95, row["client_busy"] > 0.95
     return "both" if server and client else "server" if server else "client" if client else "neither"
@@ -217,6 +226,7 @@ def summary(mode, who, runs):
         out[f"{key}_min"] = min(row[key] for row in rows)
         out[f"{key}_max"] = max(row[key] for row in rows)
     out["bound"] = bound(out)
+    out["line_ns"] = [ns for r in runs for ns in r["line_ns"]]
     return out
 
 
@@ -230,6 +240,8 @@ def measure(dperf, pier, meter, cpus, seconds, rounds, modes):
         runs = {"pier": [], "dperf": []}
         for _ in range(rounds):
             for who in runs:
+                before = line_ns(meter, cpus)
                 runs[who].append(pair.measure(mode, who))
+                runs[who][-1]["line_ns"] = [before, line_ns(meter, cpus)]
         result += [summary(mode, who, r) for who, r in runs.items()]
     return result

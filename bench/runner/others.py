@@ -20,7 +20,9 @@ def line(name, row):
               "max": row.get("rate_max", row["rate"])}
     notes = []
     if row.get("cycles"):
-        notes.append(f"{row['cycles']:.0f} server cycles each")
+        notes.append(f"{row['cycles']:.0f} ({row['cycles_min']:.0f} - {row['cycles_max']:.0f}) server cycles each")
+    if row.get("line_ns"):
+        notes.append(f"a cache line {min(row['line_ns']):.0f} - {max(row['line_ns']):.0f} ns there and back")
     again = row.get("retransmissions")
     again = sum(again.values()) if isinstance(again, dict) else again
     if again:
@@ -50,7 +52,7 @@ def measure(ctx):
     figures = {}
     given = {n: getattr(ctx.options, n) for n in NAMES}
     if any(given.values()):
-        ctx.build("app/pier/pier", "bench/libbench_meter.so")
+        ctx.build("app/pier/pier", "bench/libbench_meter.so", "bench/bench_line")
     for name, path in given.items():
         if not path:
             ctx.skip(name, f"no --{name} PATH")
