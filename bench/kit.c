@@ -119,7 +119,7 @@ bool bench_eal(const struct bench_options *o, unsigned int memory_mib)
 				  "--no-telemetry", "--log-level=error", "--iova-mode=va",
 				  "-l",		    "",			 "-m",
 				  "",		    "--no-huge"};
-	const bool huge = free_huge_mib() >= memory_mib;
+	const bool huge = !o->instructions && free_huge_mib() >= memory_mib; /* callgrind has no room for them */
 	char *argv[ARRAY_SIZE(args) + 1] = {NULL};
 	int argc = 0;
 

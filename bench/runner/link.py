@@ -245,15 +245,14 @@ def side(sample, least):
     return None if len(set(far)) > 1 else "far" if far[0] else "near"
 
 
-def same_side(samples):
-    """Of all samples those for which the CPUs stood as they did in most, so that what is compared was measured on
-    one machine; and for each key the rates of the others."""
+def by_side(samples):
+    """All samples apart by where the CPUs stood, so that what is compared was measured on one machine: first those
+    of where they stood most often, then those of elsewhere. During the rest they moved."""
     every = [s for v in samples.values() for s in v]
     least = min((ns for s in every for ns in s["line_ns"]), default=0)
     sides = [side(s, least) for s in every]
-    most = "far" if sides.count("far") > sides.count("near") else "near"
-    kept = {k: [s for s in v if side(s, least) == most] for k, v in samples.items()}
-    return kept, {k: [s for s in v if side(s, least) != most] for k, v in samples.items()}
+    most = ["far", "near"] if sides.count("far") > sides.count("near") else ["near", "far"]
+    return [{k: [s for s in v if side(s, least) == where] for k, v in samples.items()} for where in most]
 
 
 def rounds(ctx, keys, one, more=()):
@@ -273,15 +272,15 @@ def rounds(ctx, keys, one, more=()):
                 continue
             if value:
                 samples[key].append(value)
-    kept, others = same_side(samples)
+    kept, others = by_side(samples)
     for key in keys:
         if samples[key] and not kept[key]:
             ctx.skip(key, "the CPUs stood elsewhere than for the other lines each time")
-    return {k: summary(k, v, others[k]) for k, v in kept.items() if v}
+    return {k: summary(k, v, others[k], len(samples[k])) for k, v in kept.items() if v}
 
 
-def summary(key, samples, others):
-    """Medians, and the worst of what should not be; of others, where the CPUs stood elsewhere, the rate."""
+def summary(key, samples, others, taken):
+    """Medians, and the worst of what should not be; of others, where the CPUs stood elsewhere, rate and cycles."""
     names = ["rate", "client_busy", "server_busy", "server_cycles_per_packet",
              "server_cycles_per_unit", "server_cycles_per_kilobyte"]
     result = {name: common.collect(samples, name) for name in names}
@@ -299,7 +298,9 @@ def summary(key, samples, others):
         "disturbance": [s["disturbance"] for s in samples],
         "line_ns": common.series([ns for s in samples for ns in s["line_ns"]]),
         "elsewhere": {"line_ns": common.series([ns for s in others for ns in s["line_ns"]]),
-                      "rate": common.collect(others, "rate")},
+                      "rate": common.collect(others, "rate"),
+                      "server_cycles_per_packet": common.collect(others, "server_cycles_per_packet")},
+        "moved": taken - len(samples) - len(others),
         "latency_ns": {p: common.series([s["latency_ns"][p] for s in samples])
                        for p in ("p50", "p99", "p999")},
     })

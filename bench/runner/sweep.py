@@ -80,7 +80,7 @@ def latency(ctx):
 
 # A client's tuples and connections: more than can be answered in the time, so that it never waits for
 # the server. The server has room for fewer.
-CLIENT = {"short": "2000000", "short_work": "2000000", "request": "8192"}
+CLIENT = {"short": "6000000", "short_work": "2000000", "request": "8192"}
 SERVER = {"short": "50000", "short_work": "50000", "request": "8192"}
 
 
