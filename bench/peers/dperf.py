@@ -186,13 +186,15 @@ def second(p, before, after):
 def figures(text, marks):
     seconds, total = parse(text)
     rows, left_out = [], 0
-    for i in range(WARMUP, len(seconds) - 1):       # in the last one the client ends
+    for i in range(WARMUP, len(seconds)):
         if i >= len(marks) or not seconds[i].get("http2XX") or not (marks[i - 1][0] and marks[i][0]) \
                 or marks[i][0]["total"] == marks[i - 1][0]["total"]:
             continue
         row = second(seconds[i], marks[i - 1], marks[i])
         rows += [row] if row else []
         left_out += not row
+    while rows and rows[-1]["rate"] < max(row["rate"] for row in rows) / 10:    # the client has ended
+        rows.pop()
     return dict(rows=rows, left_out=left_out, tsc_hz=marks[-1][0]["hz"] if marks and marks[-1][0] else 0,
                 retransmissions={k: total.get(k, 0) for k in RETRANSMITS},
                 errors={k: total.get(k, 0) for k in ERRORS})
