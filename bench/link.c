@@ -33,7 +33,7 @@ static struct link_server server;
 static void __attribute__((noreturn)) usage(void)
 {
 	fprintf(stderr, "usage: bench_link (--ring | --memif SOCKET [--client]) [--kind KIND] "
-		"[--serve WHAT] [--connections N] [--flight N] [--window N] [--body BYTES] "
+		"[--serve WHAT] [--connections N] [--room N] [--flight N] [--window N] [--body BYTES] "
 		"[--message BYTES] [--plain] [--tolerant] [--linger] [--seconds S] [--warm S] [--rate R] "
 		"[--work NS]\n"
 		"KIND: echo request short push pull forward\n"
@@ -66,6 +66,7 @@ static void defaults(struct link_options *o, bool served)
 	if (!o->connections)
 		o->connections = o->kind == PEER_SHORT ? 60000 :
 				 o->kind == PEER_PUSH || o->kind == PEER_PULL ? 16 : LINK_FLIGHT;
+	o->room = o->room ? o->room : o->connections;
 	o->flight = min_of(o->flight, o->connections);
 	if (!o->ring == !o->memif || (o->client && !o->memif))
 		usage();
@@ -88,6 +89,7 @@ static const struct {
 	{"--tolerant", TOLERANT, 0, false},
 	{"--linger", LINGER, 0, false},
 	{"--connections", NUMBERS, offsetof(struct link_options, connections), false},
+	{"--room", NUMBERS, offsetof(struct link_options, room), false},
 	{"--flight", NUMBERS, offsetof(struct link_options, flight), false},
 	{"--window", NUMBERS, offsetof(struct link_options, window), false},
 	{"--body", NUMBERS, offsetof(struct link_options, body), false},

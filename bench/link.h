@@ -21,6 +21,7 @@ struct link_options {
 	enum serve serve;
 	enum peer_kind kind;
 	unsigned int connections, flight, window;
+	unsigned int room;       /* connections that the server has room for */
 	unsigned int body, message;
 	bool plain, tolerant;
 	bool linger;             /* the client stays until its standard input ends */

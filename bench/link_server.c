@@ -69,11 +69,11 @@ void link_server_init(struct link_server *s)
 	const struct link_options *o = s->opt;
 	const char *settings[] = {"body-size", NULL, "requests",
 				  o->serve == SERVE_SHORT ? "1" : "0", NULL};
-	const uint32_t n = o->connections;
+	const uint32_t n = o->room;
 	struct server_plan plan = {.connections = n, .working = n, .port = s->port->id,
 				   .half_open = max_of(n, 4096u), .time_wait = max_of(n, 4096u)};
 	struct worker_port wp = {.port = s->port};
-	struct worker_config cfg = {.node = -1, .ports = &wp, .n_ports = 1};
+	struct worker_config cfg = {.node = -1, .prefault = true, .ports = &wp, .n_ports = 1};
 	struct worker_msg msg = {.op = WORKER_OP_LISTEN};
 	char body[16], err[256];
 	struct pier *p;

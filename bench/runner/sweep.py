@@ -3,7 +3,7 @@
 from . import common, link
 
 LOADS = (0.1, 0.5, 0.8)
-OFFERED = (0.5, 0.8, 1.0, 1.5, 2.0)
+OFFERED = (0.5, 0.8, 1.0, 1.5, 2.0)  # of what the closed loop carries
 PERCENTILES = ("p50", "p99", "p999")
 
 
@@ -79,19 +79,21 @@ def latency(ctx):
 
 
 # A client's tuples and connections: more than can be answered in the time, so that it never waits for
-# the server. The server has room for fewer.
+# the server. The server has room for fewer, but for more than it can serve in the time a lost packet's
+# connection waits for it.
 CLIENT = {"short": "6000000", "short_work": "2000000", "request": "8192"}
-SERVER = {"short": "50000", "short_work": "50000", "request": "8192"}
+SERVER = {"short": "500000", "short_work": "500000", "request": "8192"}
 
 
 def offered(ctx, key, rate):
+    """One sample; rate None: the closed loop, in which nothing is refused."""
     kind, extra, _ = link.TRAFFIC[key]
     both = ["--kind", kind, *(e for e in extra if e != "--tolerant")]
-    args = [*both, "--tolerant", "--warm", "1", "--seconds", str(max(ctx.seconds, 0.5))]
+    loop = ["--warm", "1", "--rate", str(rate)] if rate else []
+    args = [*both, "--tolerant", "--seconds", str(max(ctx.seconds, 0.5)), *loop]
     server = link.serve(ctx, [ctx.program("bench_link"), "--memif", ctx.socket(), *both,
                               "--connections", SERVER[key]])
-    value, own, watch = link.measured(ctx, server, [*args, "--connections", CLIENT[key], "--rate",
-                                                    str(rate)])
+    value, own, watch = link.measured(ctx, server, [*args, "--connections", CLIENT[key]])
     value["counters"] = own["counters"]
     drops = {k: v for k, v in own["counters"].items() if k in
              ("rx_syn_pressure", "cookies_sent", "tx_refused", "rx_syn_backlog", "rx_syn_no_conn")}
@@ -100,27 +102,50 @@ def offered(ctx, key, rate):
     return value, watch
 
 
+def sweep_once(ctx, key, samples):
+    """The closed loop, then each load as a part of what that carried just now: the host moves the CPUs."""
+    def take(name, rate):
+        common.say(f"  {key}, {name}")
+        value = common.undisturbed(ctx, f"{key} {name}", lambda: link.between_lines(
+            ctx, lambda ctx, key, _: offered(ctx, key, rate), key, ()))
+        if value:
+            value["offered_rate"] = rate
+            samples[name].append(value)
+        return value
+
+    closed = take("closed", None)
+    for part in OFFERED if closed else ():
+        take(part, closed["rate"] * part)
+
+
+def point(part, s):
+    return {"offered": part, "rate": common.collect(s, "offered_rate")["median"],
+            "goodput": common.collect(s, "rate"), "latency_ns": percentiles(s),
+            "server_busy": common.collect(s, "server_busy"), "client_busy": common.collect(s, "client_busy"),
+            "bound": s[-1]["bound"], "refused": s[-1]["refused"],
+            "client_packets": common.series([x["client_tx"] / x["span"] for x in s]),
+            "server_packets": common.series([x["server_rx"] / x["span"] for x in s]),
+            **{k: max(x[k] for x in s) for k in ("failed", "resent", "link_full", "unsent", "retransmissions")}}
+
+
 def overload(ctx):
     link.need_two(ctx)
+    ctx.build("bench/bench_line")
     result = {}
     for key in ctx.options.names or ("short", "short_work", "request"):
-        full = rate_of(link.over_memif, ctx, key)
-        runs = {f"{key} at {f} of {full:.0f}/s": lambda k=key, f=f: offered(ctx, k, full * f)
-                for f in OFFERED}
-        samples = lines(ctx, runs)
-        points = []
-        for f, name in zip(OFFERED, runs):
-            if name not in samples:
-                continue
-            s = samples[name]
-            points.append({
-                "offered": f, "rate": full * f, "goodput": common.series([x["rate"] for x in s]),
-                "latency_ns": percentiles(s), "server_busy": common.collect(s, "server_busy"),
-                "client_busy": common.collect(s, "client_busy"), "bound": s[-1]["bound"],
-                "failed": max(x["failed"] for x in s), "resent": max(x["resent"] for x in s),
-                "client_packets": common.series([x["client_tx"] / x["span"] for x in s]),
-                "server_packets": common.series([x["server_rx"] / x["span"] for x in s]),
-                "link_full": max(x["link_full"] for x in s), "unsent": max(x["unsent"] for x in s),
-                "retransmissions": max(x["retransmissions"] for x in s), "refused": s[-1]["refused"]})
-        result[key] = {"full_rate": full, "points": points}
+        samples = {name: [] for name in ("closed", *OFFERED)}
+        try:
+            for turn in range(ctx.rounds):
+                common.say(f"round {turn + 1}: {key}")
+                sweep_once(ctx, key, samples)
+        except common.NotRun as why:
+            ctx.skip(key, str(why))
+        kept, _ = link.by_side(samples)
+        if not kept["closed"]:
+            ctx.skip(key, "the CPUs moved in each sample of what is carried at most")
+            continue
+        closed = common.collect(kept["closed"], "rate")
+        result[key] = {"full_rate": closed["median"], "closed": closed,
+                       "line_ns": common.series([ns for s in kept["closed"] for ns in s["line_ns"]]),
+                       "points": [point(part, kept[part]) for part in OFFERED if kept[part]]}
     return result
