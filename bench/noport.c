@@ -33,7 +33,7 @@ const struct pkt_port noport_cap = {.mac = {2, 0, 0, 0, 0, 2}, .mtu = 1500,
 static const char *const quick_set[] = {"parse", "lookup_1k", "lookup_1m", "echo_rest_1k",
 					"echo_1k", "request_1k", "short_1k", NULL};
 static const char *const full_set[] = {
-	"parse", "lookup_1k", "lookup_1m", "lookup_10m",
+	"parse", "refuse", "refuse_parsed", "lookup_1k", "lookup_1m", "lookup_10m",
 	"echo_1k", "echo_100k", "echo_rest_1k", "echo_rest_1m", "echo_rest_10m",
 	"request_1k", "request_1m", "request_rest_10m", "request_plain_1k",
 	"short_1k", "short_1m", "short_10m", "short_plain_1k", "short_phases_1k", NULL};
@@ -119,10 +119,12 @@ static void run(struct noport *np, const char *name, bool first)
 		printf("  ,\n");
 	if (!strcmp(kind, "parse"))
 		parse(np);
+	else if (!strcmp(kind, "refuse") || !strcmp(kind, "refuse_parsed"))
+		noport_refuse(np, name, !strcmp(kind, "refuse"));
 	else if (!strcmp(kind, "lookup"))
 		noport_lookup(np, name, n);
 	else if (!noport_traffic(np, name, kind, n))
-		bench_die("no scenario %s: there are parse, lookup, %s, each with a count behind "
+		bench_die("no scenario %s: there are parse, refuse, refuse_parsed, lookup, %s, each with a count behind "
 			  "(short_1k, lookup_10m)", name, noport_kinds);
 }
 

@@ -25,6 +25,9 @@ void noport_take(struct noport *np, struct rte_mbuf **pkts, unsigned int n);
 /* Print the figure of the table alone. */
 void noport_lookup(struct noport *np, const char *name, uint32_t n);
 
+/* Measure and print what a refused SYN costs, by a glance or parsed. */
+void noport_refuse(struct noport *np, const char *name, bool glance);
+
 /*
  * Traffic through an engine. kind is the part of a scenario's name before the count: echo, request,
  * short, with _rest, _plain, _phases. False: it is none of them.

@@ -8,7 +8,7 @@ import tempfile
 from . import common
 
 QUICK = ["parse", "lookup_1k", "lookup_1m", "echo_rest_1k", "echo_1k", "request_1k", "short_1k"]
-FULL = ["parse", "lookup_1k", "lookup_1m", "lookup_10m", "echo_1k", "echo_100k", "echo_rest_1k",
+FULL = ["parse", "refuse", "refuse_parsed", "lookup_1k", "lookup_1m", "lookup_10m", "echo_1k", "echo_100k", "echo_rest_1k",
         "echo_rest_1m", "echo_rest_10m", "request_1k", "request_plain_1k", "request_1m",
         "request_rest_1m", "request_rest_10m", "short_1k", "short_plain_1k", "short_phases_1k",
         "short_1m", "short_10m"]

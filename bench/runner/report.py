@@ -16,6 +16,7 @@ PARTS = ["noport", "stages", "instructions", "ring", "workers", "memif", "bulk",
 # What bench_noport's names mean.
 NOPORT = {
     "parse": "Parse and verify a segment, 64 bytes of payload", "lookup": "Hash and find a connection",
+    "refuse": "Refuse a SYN under overload", "refuse_parsed": "the same, parsed first",
     "echo": "Echo of 64 bytes, the next message acknowledges",
     "echo_rest": "Echo of 64 bytes, connections at rest",
     "request": "HTTP request, kept alive, the next acknowledges",

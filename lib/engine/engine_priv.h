@@ -38,6 +38,7 @@ struct engine {
 	const struct engine_peers *peers; /* NULL: no other workers */
 	struct engine_walk walk;
 	bool aborting;
+	bool refused; /* engine_refuse has seen the burst that is next */
 };
 
 /* api.c: what handlers call. */

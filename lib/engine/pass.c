@@ -54,7 +54,7 @@ static unsigned int sort_out(struct engine *e, struct rte_mbuf **pkts, struct pk
 			f->kind = PKT_DROP;
 		if (unlikely(f->kind != PKT_TCP) && !other_input(e, &m, f))
 			continue;
-		if (unlikely(t->refused) && tcp_syn_refused(t, f)) {
+		if (unlikely(t->refused) && !e->refused && tcp_syn_refused(t, f)) {
 			tcp_drop(t, m, CTR_RX_SYN_PRESSURE);
 			continue;
 		}
@@ -156,6 +156,7 @@ void engine_input(struct engine *e, struct rte_mbuf **pkts, struct pkt_facts *fa
 
 	engine_set_time(e, now);
 	n = sort_out(e, pkts, facts, seg, n);
+	e->refused = false;
 	look_ahead(e, seg, n);
 	for (unsigned int i = 0; i < n; i++)
 		tcp_input(&e->tcp, pkts[i], seg[i]);

@@ -311,13 +311,10 @@ static bool is_refused(struct tcp *t)
 	return true;
 }
 
-bool tcp_syn_refused(struct tcp *t, const struct pkt_facts *f)
+bool tcp_refuses(struct tcp *t, uint32_t local, uint16_t port)
 {
-	int version;
+	const int version = t->draining ? -1 : tcp_listener_find(t, local, port);
 
-	if ((f->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) != TCP_SYN || t->draining)
-		return false;
-	version = tcp_listener_find(t, f->local, be16(f->dport));
 	return version >= 0 && !t->version[version].listener->chaos && is_refused(t);
 }
 

@@ -63,11 +63,13 @@ static unsigned int receive(struct worker *w, struct worker_rx *q)
 	/* Whatever was said when it was last asked: the answers need not be lost. */
 	if (unlikely(!port_link_up(q->port)) && q->rxq == 0)
 		port_link_poll(q->port);
-	pkt_parse_burst(pkts, w->facts, n, q->port->id, &q->port->cap);
 	count_add(&w->counters, CTR_RX_PACKETS, n);
 	count_add(&w->counters, CTR_RX_BYTES, length(pkts, n));
+	if (unlikely(w->pressure) && (q->steer == STEER_NOT || q->steer == STEER_RSS))
+		ours = engine_refuse(w->engine, q->port->id, pkts, n);
+	pkt_parse_burst(pkts, w->facts, ours, q->port->id, &q->port->cap);
 	if (q->steer != STEER_NOT)
-		ours = worker_steer(w, q, pkts, n);
+		ours = worker_steer(w, q, pkts, ours);
 	engine_input(w->engine, pkts, w->facts, ours, w->now);
 	return n;
 }

@@ -291,6 +291,8 @@ void kit_turn(struct kit *k)
 
 	kit_wire_keep(NULL);
 	if (k->n_burst) {
+		if (k->glance)
+			k->n_burst = engine_refuse(k->e, 0, k->burst, k->n_burst);
 		pkt_parse_burst(k->burst, facts, k->n_burst, 0, &k->cap[0]);
 		engine_input(k->e, k->burst, facts, k->n_burst, k->now);
 		k->n_burst = 0;

@@ -198,6 +198,7 @@ struct kit {
 	struct rte_mbuf *burst[ENGINE_BURST_MAX];
 	unsigned int n_burst;
 	bool bursting;
+	bool glance; /* bursts go through engine_refuse first, as a worker's do under pressure */
 	uint64_t injected;
 	uint64_t acks, updates; /* empty ACKs; of them those that only open the window */
 	bool unchecked;    /* no look at every connection after each turn: there are many */

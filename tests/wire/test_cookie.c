@@ -306,9 +306,8 @@ static void SYN_07_no_amplification(void **s)
 }
 
 /* Cookies, and where there are none to be, nothing; of all SYNs the share that is refused. */
-static void pressure_refuses_evenly(void **s)
+static void refuses_evenly(struct kit *k)
 {
-	struct kit *k = *s;
 	struct kit_peer *p;
 
 	listen_as(k, 81, TCP_COOKIES_NEVER, 0);
@@ -339,10 +338,22 @@ static void pressure_refuses_evenly(void **s)
 	assert_int_equal(kit_ctr(k, CTR_SYN_RECEIVED), 1);
 }
 
-/* What has a connection counts as what has none, and is not answered; a closed port answers as ever. */
-static void pressure_refuses_before_it_looks(void **s)
+static void pressure_refuses_evenly(void **s)
+{
+	refuses_evenly(*s);
+}
+
+static void a_glance_refuses_evenly(void **s)
 {
 	struct kit *k = *s;
+
+	k->glance = true;
+	refuses_evenly(k);
+}
+
+/* What has a connection counts as what has none, and is not answered; a closed port answers as ever. */
+static void refuses_before_it_looks(struct kit *k)
+{
 	struct kit_peer *p = kit_peer(k), *q;
 
 	kit_open(p);
@@ -363,7 +374,56 @@ static void pressure_refuses_before_it_looks(void **s)
 	assert_int_equal(kit_ctr(k, CTR_RX_SYN_PRESSURE), 1);
 	send_seg(p, .flags = FIN | SYN, .seq = 1);
 	kit_drain(k);
+	q = peer_of(k, KIT_PORT, 0);
+	q->server = V4(198, 18, 0, 77); /* not ours */
+	kit_syn(q);
+	kit_quiet(k);
+	assert_int_equal(kit_ctr(k, CTR_RX_NOT_LOCAL), 1);
 	assert_int_equal(kit_ctr(k, CTR_RX_SYN_PRESSURE), 1);
+}
+
+static void pressure_refuses_before_it_looks(void **s)
+{
+	refuses_before_it_looks(*s);
+}
+
+static void a_glance_refuses_before_it_looks(void **s)
+{
+	struct kit *k = *s;
+
+	k->glance = true;
+	refuses_before_it_looks(k);
+}
+
+/* Of a burst only SYNs are taken out, the others keep their order; what was seen is not asked again, what comes then is. */
+static void a_glance_takes_out_of_a_burst(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k), *q[8];
+
+	kit_open(p);
+	k->glance = true;
+	engine_pressure(k->e, true, ENGINE_REFUSE_ALL / 2);
+	kit_burst_begin(k);
+	for (unsigned int i = 0; i < ARRAY_SIZE(q); i++) {
+		q[i] = peer_of(k, KIT_PORT, OFFER_ALL);
+		kit_syn(q[i]);
+		send_seg(p, .flags = ACK, .seq = 1 + i, .ack = 1, .len = 1);
+	}
+	kit_burst_end(k);
+	assert_int_equal(kit_ctr(k, CTR_RX_SYN_PRESSURE), 4);
+	assert_int_equal(kit_ctr(k, CTR_COOKIES_SENT), 4);
+	assert_int_equal(p->app.rx, 8);
+	assert_int_equal(kit_ctr(k, CTR_RX_OUT_OF_ORDER), 0);
+	kit_drain(k);
+	/* All of it refused: the next burst, which nobody has looked at, is asked all the same. */
+	engine_pressure(k->e, true, ENGINE_REFUSE_ALL);
+	kit_syn(q[0]);
+	assert_int_equal(kit_ctr(k, CTR_RX_SYN_PRESSURE), 5);
+	k->glance = false;
+	kit_syn(q[1]);
+	kit_quiet(k);
+	assert_int_equal(kit_ctr(k, CTR_RX_SYN_PRESSURE), 6);
 }
 
 /* ---- life of a cookie ---- */
@@ -886,6 +946,9 @@ int main(void)
 		KIT_TEST(SYN_08_first_timeout),
 		KIT_TEST(pressure_refuses_evenly),
 		KIT_TEST(pressure_refuses_before_it_looks),
+		KIT_TEST(a_glance_refuses_evenly),
+		KIT_TEST(a_glance_refuses_before_it_looks),
+		KIT_TEST(a_glance_takes_out_of_a_burst),
 		KIT_TEST(T_16_window_after_a_cookie),
 		KIT_TEST(T_17_scale_0_is_not_no_scale),
 	};

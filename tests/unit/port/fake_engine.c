@@ -95,6 +95,13 @@ void engine_pressure(struct engine *e, bool on, unsigned int refused)
 	fake.pressures++;
 }
 
+unsigned int engine_refuse(struct engine *e, uint16_t port, struct rte_mbuf **pkts, unsigned int n)
+{
+	fake.glances++;
+	rte_pktmbuf_free(pkts[n - 1]);
+	return n - 1;
+}
+
 void engine_port_mtu(struct engine *e, uint16_t port)
 {
 	fake.mtus++;

@@ -14,6 +14,7 @@ struct fake_engine {
 	unsigned int max;	    /* the last engine_output's room */
 	bool pressure;
 	unsigned int refused, pressures; /* with it, and how often it was set */
+	unsigned int glances; /* bursts that were shown to engine_refuse */
 	unsigned int listens, drains, aborts, destroyed;
 	unsigned int mtus; /* how often a port's changed */
 	int unlistened;

@@ -319,6 +319,26 @@ static void pressure_is_told(void **state)
 		worker_turn(w);
 }
 
+/* Under pressure each burst is shown to engine_refuse, and what it leaves is what comes in; else none is. */
+static void bursts_are_refused_first(void **state)
+{
+	unsigned int before;
+	uint64_t received;
+
+	full_turn(0);
+	assert_int_equal(fake.glances, 0);
+	while (!fake.pressure)
+		full_turn(1);
+	before = fake.glances;
+	received = fake.received;
+	for (int i = 1; i <= 3; i++) {
+		offer(2);
+		worker_turn(w);
+		assert_int_equal(fake.glances, before + i);
+		assert_int_equal(fake.received, received + i);
+	}
+}
+
 static void a_busy_worker_is_not_under_pressure(void **state)
 {
 	const uint64_t end = rte_rdtsc() + rte_get_tsc_hz() / 5;
@@ -579,6 +599,7 @@ int main(void)
 		TEST(who_speaks_has_a_link),
 		TEST(engine_hears_of_another_mtu),
 		TEST(pressure_is_told),
+		TEST(bursts_are_refused_first),
 		TEST(a_busy_worker_is_not_under_pressure),
 		TEST(keys_are_not_dumped),
 		TEST(requests_while_it_runs),

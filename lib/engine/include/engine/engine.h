@@ -265,6 +265,14 @@ uint64_t engine_next(const struct engine *e, uint64_t now);
 void engine_pressure(struct engine *e, bool on, unsigned int refused);
 
 /*
+ * Refuse of a burst as it was received on port what engine_pressure says, the cheapest that can be: by a glance at
+ * the headers, before pkt_parse_burst, which is for the rest; so a SYN that is refused may be one that parsing would have
+ * dropped. Compacts pkts, returns how many are left. They are to be the next to come to engine_input, be it none, which
+ * then refuses none of them; what comes without having been here engine_input refuses itself.
+ */
+unsigned int engine_refuse(struct engine *e, uint16_t port, struct rte_mbuf **pkts, unsigned int n);
+
+/*
  * The mtu in the cap of port id port has changed. From now on the MSS of a SYN or SYN-ACK says so,
  * and connections send no larger packet (RFC 9293 section 3.7.3); one that was opened over a smaller
  * MTU keeps what its handshake agreed on. Time in proportion to max_paths.

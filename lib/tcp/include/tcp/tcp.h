@@ -333,11 +333,18 @@ static inline void tcp_version_put(struct tcp *t, uint32_t version)
 }
 
 /*
- * Under overload, before f's record is looked for: whether it is a SYN to a listener, and one of those that
- * are refused, evenly so many of TCP_REFUSE_ALL as tcp.refused says. Where a listener has faults on purpose
- * these come first, and tcp_syn_input refuses. A SYN to a record that is there may be among them: as if lost.
+ * Under overload, before its record is looked for: whether a SYN to this local address and port (host order) is for a
+ * listener, and one of those that are refused, evenly so many of TCP_REFUSE_ALL as tcp.refused says. Where a listener
+ * has faults on purpose these come first, and tcp_syn_input refuses. A SYN to a record that is there may be among
+ * them: as if lost.
  */
-bool tcp_syn_refused(struct tcp *t, const struct pkt_facts *f);
+bool tcp_refuses(struct tcp *t, uint32_t local, uint16_t port);
+
+static inline bool tcp_syn_refused(struct tcp *t, const struct pkt_facts *f)
+{
+	return (f->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN &&
+	       tcp_refuses(t, f->local, be16(f->dport));
+}
 
 /* A SYN, or anything else, to a listener; consumes m. */
 void tcp_listen_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int version);

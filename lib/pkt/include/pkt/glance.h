@@ -1,0 +1,48 @@
+/*
+ * A glance at a frame as it was received, before any of it is checked: what may be refused without being parsed.
+ * Of an IPv4 header what lies behind it depends on is looked at, of a TCP header the flags; no checksum is verified,
+ * and what the device found wrong is left to pkt_parse_burst, as is whatever the glance does not understand.
+ *
+ * Worker thread; O(1), the frame is not changed.
+ */
+#ifndef PIER_PKT_GLANCE_H
+#define PIER_PKT_GLANCE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <rte_mbuf.h>
+
+#include "wire/eth.h"
+#include "wire/ip4.h"
+#include "wire/tcp.h"
+
+/* Where a SYN goes to: the address as on the wire, the port in host order. */
+struct pkt_syn {
+	uint32_t daddr;
+	uint16_t dport;
+};
+
+/* Whether m is a SYN without ACK, RST and FIN to one station, in one datagram. RFC 9293 section 3.1. */
+static inline bool pkt_is_syn(const struct rte_mbuf *m, struct pkt_syn *s)
+{
+	const uint64_t unusual = RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_IP_CKSUM_BAD | RTE_MBUF_F_RX_L4_CKSUM_BAD;
+	const struct eth_hdr *eth = rte_pktmbuf_mtod(m, const struct eth_hdr *);
+	const struct ip4_hdr *ip = (const struct ip4_hdr *)(eth + 1);
+	const struct tcp_hdr *th;
+	unsigned int hlen;
+
+	if (unlikely(m->data_len < ETH_HDR_LEN + IP4_HDR_LEN + TCP_HDR_LEN))
+		return false;
+	hlen = ip4_hdr_len(ip);
+	th = (const struct tcp_hdr *)((const uint8_t *)ip + hlen);
+	if (unlikely(eth->type != BE16(ETH_TYPE_IP4) || eth_is_group(eth->dst) || m->ol_flags & unusual ||
+		     ip->ver_ihl >> 4 != 4 || hlen < IP4_HDR_LEN || ip->proto != IP_PROTO_TCP ||
+		     ip->frag & BE16(IP4_MF | IP4_OFFSET_MASK) || m->data_len < ETH_HDR_LEN + hlen + TCP_HDR_LEN))
+		return false;
+	s->daddr = ip->daddr;
+	s->dport = be16(th->dport);
+	return (th->flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+}
+
+#endif
