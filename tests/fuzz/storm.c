@@ -133,6 +133,7 @@ static void random_famine(struct kit *k)
 	kit_fail_mbufs = rnd(2) ? 0 : 1 + rnd(6);
 	kit_fail_slab = rnd(2) ? 0 : 3 + rnd(6); /* less often than there is room */
 	engine_pressure(k->e, rnd(3) == 0, rnd(ENGINE_REFUSE_ALL + 1));
+	k->glance = rnd(2);
 }
 
 static void random_connect(struct kit_peer *p, struct belief *b)
