@@ -14,6 +14,7 @@
 #define TICK_TURNS    4   /* of a busy worker: far less than a timer's millisecond */
 #define CONTROL_TURNS 64
 #define LINK_US	      (100 * US_PER_MS)
+#define REFUSED_TURN_MOST US_PER_MS
 
 /* What either side had to send again: the sign that packets are lost because of us. */
 static uint64_t repeats(const struct worker *w)
@@ -79,6 +80,7 @@ static void forget(struct worker_queue *q, unsigned int n)
 {
 	q->n -= n;
 	q->refused = 0;
+	q->refused_at = 0;
 	memmove(q->pkts, q->pkts + n, q->n * sizeof(q->pkts[0]));
 }
 
@@ -130,6 +132,18 @@ static unsigned int fill(struct worker *w, struct worker_queue *q)
 	return n;
 }
 
+/*
+ * The port took nothing: for too long, so that it may be the first packet that it does not take? A port whose other end
+ * stands for some milliseconds loses nothing by that. Nor does the time count in which it was us who stood.
+ */
+static bool is_stuck(struct worker *w, struct worker_queue *q)
+{
+	if (q->refused_at)
+		q->refused += min_of(w->now - q->refused_at, (uint64_t)REFUSED_TURN_MOST);
+	q->refused_at = w->now;
+	return q->refused >= w->refused_us;
+}
+
 unsigned int worker_transmit(struct worker *w, struct worker_queue *q)
 {
 	unsigned int n, sent;
@@ -151,7 +165,7 @@ unsigned int worker_transmit(struct worker *w, struct worker_queue *q)
 		count_add(&w->counters, CTR_TX_PACKETS, sent);
 		count_add(&w->counters, CTR_TX_BYTES, bytes - length(q->pkts + sent, n - sent));
 		forget(q, sent);
-	} else if (++q->refused >= w->refused_turns && !w->end.telling) {
+	} else if (unlikely(is_stuck(w, q)) && !w->end.telling) {
 		drop(w, q, 1, CTR_TX_REFUSED);
 	}
 	return sent;

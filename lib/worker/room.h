@@ -46,7 +46,8 @@ struct worker_queue {
 	struct rte_ring *relay;	  /* no queue here: to the worker that has one */
 	struct rte_ring **relays; /* from workers that have none */
 	uint16_t n;	  /* packets waiting in pkts, oldest first */
-	uint32_t refused; /* turns in which the port took nothing */
+	uint32_t refused; /* us in which the port took nothing */
+	uint64_t refused_at; /* the last turn of them; 0: it took something */
 	struct rte_mbuf *pkts[WORKER_BURST];
 };
 
@@ -77,7 +78,7 @@ struct worker {
 	uint64_t now, turns, link_at;
 	struct overload overload;
 	bool pressure; /* the engine knows of it */
-	uint32_t refused_turns;
+	uint32_t refused_us;
 	bool stop;
 	unsigned int n_rx, n_queues;
 	struct worker_team *team; /* NULL: alone */

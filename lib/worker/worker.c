@@ -27,7 +27,7 @@ static void fill(struct worker *w, const struct worker_config *cfg)
 	w->id = cfg->id;
 	w->memory.node = cfg->node;
 	w->memory.prefault = cfg->prefault;
-	w->refused_turns = cfg->refused_turns ? cfg->refused_turns : WORKER_REFUSED_TURNS;
+	w->refused_us = cfg->refused_us ? cfg->refused_us : WORKER_REFUSED_US;
 	w->sleep.epoll = w->sleep.wake = -1;
 	if (cfg->team)
 		team_join(cfg->team, w);

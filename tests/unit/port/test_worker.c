@@ -20,6 +20,7 @@
 #include "worker/worker.h"
 
 #define RING   WORKER_BURST /* packets between the ends */
+#define REFUSED_US 20000
 #define FASTER 20 /* a worker's clock that a test need not wait for */
 
 static char err[256];
@@ -44,7 +45,7 @@ static int set_up(void **state)
 		.idle = WORKER_SLEEP,
 		.ports = &queue,
 		.n_ports = 1,
-		.refused_turns = 10,
+		.refused_us = REFUSED_US,
 	};
 	char pair[] = "wire", b_end[] = "wireb";
 	struct port_config c;
@@ -223,17 +224,24 @@ static void shortfall_waits_in_order(void **state)
 	assert_int_equal(counted(CTR_TX_REFUSED), 0);
 }
 
+/* Turns until a packet is dropped; it is not before its time. */
+static void until_refused(uint64_t packets)
+{
+	const uint64_t start = fake.now;
+
+	while (counted(CTR_TX_REFUSED) != packets)
+		worker_turn(w);
+	assert_true(fake.now - start >= REFUSED_US);
+	assert_int_equal(counted(CTR_TX_REFUSED), packets);
+}
+
 static void refused_head_is_dropped(void **state)
 {
 	uint64_t first = 0;
 
 	fake.to_send = RING + 2;
 	worker_turn(w);
-	for (int i = 0; i < 9; i++)
-		worker_turn(w);
-	assert_int_equal(counted(CTR_TX_REFUSED), 0);
-	worker_turn(w); /* the tenth refusal */
-	assert_int_equal(counted(CTR_TX_REFUSED), 1);
+	until_refused(1);
 	assert_int_equal(take(1, &first), 1);
 	worker_turn(w); /* something moves: counting begins anew */
 	assert_int_equal(take(RING - 1, &first), RING - 1);
@@ -244,6 +252,21 @@ static void refused_head_is_dropped(void **state)
 	fake.to_send = RING + 5; /* what is held at the end is freed, see tear_down */
 	worker_turn(w);
 	worker_turn(w);
+}
+
+/* Each packet has the whole time, and what we stood is not the port's. */
+static void refused_for_long_not_late(void **state)
+{
+	fake.to_send = RING + 3;
+	worker_turn(w);
+	for (int i = 0; i < 3; i++) {
+		usleep(3 * REFUSED_US);
+		worker_turn(w);
+	}
+	assert_int_equal(counted(CTR_TX_REFUSED), 0);
+	until_refused(1);
+	worker_turn(w);
+	until_refused(2);
 }
 
 static void link_down_drops_at_once(void **state)
@@ -595,6 +618,7 @@ int main(void)
 		TEST(hook_in_each_turn),
 		TEST(shortfall_waits_in_order),
 		TEST(refused_head_is_dropped),
+		TEST(refused_for_long_not_late),
 		TEST(link_down_drops_at_once),
 		TEST(who_speaks_has_a_link),
 		TEST(engine_hears_of_another_mtu),

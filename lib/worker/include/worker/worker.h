@@ -19,7 +19,7 @@
 #include "worker/team.h"
 
 #define WORKER_BURST	      64
-#define WORKER_REFUSED_TURNS  1000 /* default: 1 ms and more of a port that takes nothing */
+#define WORKER_REFUSED_US     100000 /* default: longer than who empties a virtual port stands, as a rule */
 
 struct worker;
 
@@ -46,7 +46,7 @@ struct worker_config {
 	struct worker_team *team; /* NULL: it has its ports for itself. Else id is its place there */
 	const struct worker_port *ports; /* copied; at most WORKER_PORTS_MAX. With a team: not used */
 	unsigned int n_ports;
-	uint32_t refused_turns;	     /* a packet refused so often in a row is dropped; 0: default */
+	uint32_t refused_us;	     /* a packet that is refused for so long is dropped; 0: default */
 	struct engine_config engine; /* worker(s), peers, counters, alloc, alloc_arg are filled here */
 };
 
