@@ -9,6 +9,7 @@
  * looks at adds it to a guard here.
  */
 #include "fast.h"
+#include "lend.h"
 #include "pmtu.h"
 #include "push.h"
 #include "rcv.h"
@@ -83,11 +84,6 @@ static inline bool may_take(const struct tcp *t, const struct rte_mbuf *m, const
 	       queue_fine(w) && t->held < t->held_open &&
 	       w->timer <= TCP_TIMER_REO &&
 	       f->ack - w->marks < TCP_MARKS_AGE;
-}
-
-static inline uint32_t headers_of(const struct tcp_conn *c)
-{
-	return IP4_HDR_LEN + TCP_HDR_LEN + (c->flags & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
 }
 
 /* What was queued has arrived. It is one slice, a copy of ours, as nearly always. */
@@ -322,19 +318,6 @@ void tcp_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
 }
 
 /*
- * The mbuf that a slice lies in can be its packet, with our headers where the peer's were: the port copies, nobody
- * else has a reference, and there is room. The slice keeps its own, for sending it again.
- */
-static inline bool may_lend(const struct tcp_conn *c, const struct net_path *p, const struct slice *s)
-{
-	const struct rte_mbuf *m = s->owner;
-
-	return p->pp->tx_mode == PKT_TX_COPIES && rte_mbuf_refcnt_read(m) == 1 && RTE_MBUF_DIRECT(m) &&
-	       s->len >= PKT_COPY_ALWAYS && !(c->flags & TCP_AGREED_ECN) &&
-	       s->data - (const uint8_t *)m->buf_addr >= (ptrdiff_t)(p->l2_len + headers_of(c));
-}
-
-/*
  * All that is queued is one slice, of a segment at most, and the peer, the window and the path take it. A path that
  * is smaller than the connection could use is no matter as long as this fits.
  */
@@ -362,14 +345,6 @@ static inline uint16_t copy_out(uint8_t *to, const struct slice *s)
 		return sum_fold(sum_copy(to, s->data, s->len));
 	memcpy(to, s->data, s->len);
 	return s->sum;
-}
-
-/* Its sum alone, where it stays. */
-static inline uint16_t sum_of(const struct pkt_port *pp, const struct slice *s)
-{
-	if (likely(s->flags & SLICE_SUM))
-		return s->sum;
-	return pkt_needs_sum(pp) ? sum_fold(sum_partial(s->data, s->len, 0)) : 0;
 }
 
 /* timer.c's tcp_timer_sent() and tcp_timer_rearm() of the one range in flight, of which nothing was lost. */

@@ -6,6 +6,7 @@
  * It is the full path (output.c) with nothing decided that is not decided alike for each of them: new data, full
  * segments, no PSH, no FIN, no probe. What is left then, the last one above all, is the full path's.
  */
+#include "lend.h"
 #include "out.h"
 #include "pmtu.h"
 #include "push.h"
@@ -30,6 +31,17 @@ static bool may_run(const struct tcp_conn *c, const struct tcp_work *w)
 {
 	return tcp_is_calm(w) && !(c->flags & UNUSUAL) && c->state >= TCP_ESTABLISHED &&
 	       !sack_due(c, w) && !w->syn_due && !w->urgent_out;
+}
+
+/* A whole slice in the mbuf that it came in. */
+static inline struct rte_mbuf *lend(const struct pkt_port *pp, const struct slice *s, uint16_t *sum)
+{
+	struct rte_mbuf *m = s->owner;
+
+	rte_mbuf_refcnt_set(m, 2);
+	pkt_begin(m, (uint16_t)(s->data - (const uint8_t *)m->buf_addr), (uint16_t)s->len);
+	*sum = sum_of(pp, s);
+	return m;
 }
 
 /* len bytes from skip on of the n slices at s: copied at once where they lie in one that is not an mbuf's. */
@@ -78,7 +90,8 @@ static void run_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, unsi
 unsigned int tcp_run_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct rte_mbuf **pkts,
 			    unsigned int max)
 {
-	const struct pkt_port *pp = net_path_port(t->net, c->path);
+	const struct net_path *p = &t->net->paths[c->path];
+	const struct pkt_port *pp = p->pp;
 	const uint32_t len = c->snd_mss;
 	const struct slice *s;
 	struct tcp_seg seg;
@@ -101,7 +114,10 @@ unsigned int tcp_run_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *
 
 		for (; skip >= s->len; s++, left--)
 			skip -= s->len;
-		m = build(t, pp, s, left, skip, len, &sum);
+		if (s->owner && !skip && len == s->len && may_lend(c, p, s))
+			m = lend(pp, s, &sum);
+		else
+			m = build(t, pp, s, left, skip, len, &sum);
 		if (unlikely(!m))
 			break;
 		tcp_seg_push(t, m, &c->tuple, c->path, &seg, ttl_of(t, c), sum);

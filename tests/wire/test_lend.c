@@ -17,21 +17,31 @@ static struct kit_peer *echoing(struct kit *k, enum pkt_tx_mode mode)
 	return p;
 }
 
-/* LEN bytes arrive, the nth time; returns their mbuf, which is the engine's. */
+/* n times LEN bytes arrive together, from the nth on, when as many had been echoed; m: their mbufs, the engine's then. */
+static void arrive_all(struct kit_peer *p, unsigned int nth, struct rte_mbuf **m, unsigned int n)
+{
+	struct rte_mbuf *in[ENGINE_BURST_MAX];
+	struct pkt_facts facts[ENGINE_BURST_MAX];
+
+	for (unsigned int i = 0; i < n; i++) {
+		const struct seg s = {.flags = ACK | PSH, .seq = 1 + LEN * (nth + i), .ack = 1 + LEN * nth, .len = LEN};
+		uint8_t frame[10000];
+		const uint32_t len = kit_build(p, &s, frame);
+
+		m[i] = rte_pktmbuf_alloc(kit_mp);
+		assert_non_null(m[i]);
+		memcpy(rte_pktmbuf_append(m[i], (uint16_t)len), frame, len);
+		in[i] = m[i];
+	}
+	pkt_parse_burst(in, facts, n, 0, &p->k->cap[0]);
+	engine_input(p->k->e, in, facts, n, p->k->now);
+}
+
 static struct rte_mbuf *arrive(struct kit_peer *p, unsigned int nth)
 {
-	const uint32_t at = 1 + LEN * nth;
-	const struct seg s = {.flags = ACK | PSH, .seq = at, .ack = at, .len = LEN};
-	struct rte_mbuf *m = rte_pktmbuf_alloc(kit_mp);
-	struct pkt_facts facts;
-	uint8_t frame[10000];
-	uint32_t len;
+	struct rte_mbuf *m;
 
-	assert_non_null(m);
-	len = kit_build(p, &s, frame);
-	memcpy(rte_pktmbuf_append(m, (uint16_t)len), frame, len);
-	pkt_parse_burst(&m, &facts, 1, 0, &p->k->cap[0]);
-	engine_input(p->k->e, &m, &facts, 1, p->k->now);
+	arrive_all(p, nth, &m, 1);
 	return m;
 }
 
@@ -52,8 +62,8 @@ static void copy_of(const struct rte_mbuf *m, struct kit_frame *f, uint8_t *byte
 	*f = (struct kit_frame){.at = 0, .len = at, .bytes = bytes};
 }
 
-/* The nth echo, as a client would check it. */
-static void is_echo(struct kit_peer *p, const struct rte_mbuf *m, unsigned int nth)
+/* The nth echo, as a client would check it, when so many had come. */
+static void is_echo_of(struct kit_peer *p, const struct rte_mbuf *m, unsigned int nth, unsigned int came, uint8_t flags)
 {
 	uint8_t bytes[10000];
 	struct kit_frame f;
@@ -61,10 +71,15 @@ static void is_echo(struct kit_peer *p, const struct rte_mbuf *m, unsigned int n
 
 	copy_of(m, &f, bytes);
 	s = kit_parse(p, &f);
-	assert_int_equal(s.flags, ACK | PSH);
+	assert_int_equal(s.flags, flags);
 	assert_int_equal(s.seq, 1 + LEN * nth);
-	assert_int_equal(s.ack, 1 + LEN * (nth + 1));
+	assert_int_equal(s.ack, 1 + LEN * came);
 	assert_int_equal(s.len, LEN);
+}
+
+static void is_echo(struct kit_peer *p, const struct rte_mbuf *m, unsigned int nth)
+{
+	is_echo_of(p, m, nth, nth + 1, ACK | PSH);
 }
 
 static void the_echo_is_the_mbuf_that_came(void **state)
@@ -157,6 +172,120 @@ static void headers_need_room(void **state)
 	rte_pktmbuf_free(out);
 }
 
+/* What comes together leaves together, all but the last in the mbuf it came in (tcp/run.c). */
+static void a_run_is_the_mbufs_that_came(void **state)
+{
+	struct kit *k = *state;
+	struct kit_peer *p = echoing(k, PKT_TX_COPIES);
+	struct rte_mbuf *m[6], *out[8];
+
+	for (unsigned int nth = 0; nth < 12; nth += ARRAY_SIZE(m)) {
+		arrive_all(p, nth, m, ARRAY_SIZE(m));
+		assert_int_equal(engine_output(k->e, 0, out, ARRAY_SIZE(out), k->now), ARRAY_SIZE(m));
+		for (unsigned int i = 0; i < ARRAY_SIZE(m); i++) {
+			const bool last = i + 1 == ARRAY_SIZE(m);
+
+			assert_int_equal(out[i] == m[i], !last);
+			assert_true(last || rte_mbuf_refcnt_read(m[i]) == 2);
+			is_echo_of(p, out[i], nth + i, nth + 6, last ? ACK | PSH : ACK);
+			rte_pktmbuf_free(out[i]);
+		}
+	}
+}
+
+/* Of a run only what nobody else has, and where the port copies. */
+static void a_run_leaves_what_others_have(void **state)
+{
+	struct kit *k = *state;
+	struct kit_peer *p = echoing(k, PKT_TX_COPIES);
+	struct rte_mbuf *m[6], *out[8];
+
+	arrive_all(p, 0, m, ARRAY_SIZE(m));
+	rte_mbuf_refcnt_update(m[1], 1);
+	assert_int_equal(engine_output(k->e, 0, out, ARRAY_SIZE(out), k->now), ARRAY_SIZE(m));
+	for (unsigned int i = 0; i < ARRAY_SIZE(m); i++) {
+		assert_int_equal(out[i] == m[i], i != 1 && i != 5);
+		is_echo_of(p, out[i], i, 6, i == 5 ? ACK | PSH : ACK);
+		rte_pktmbuf_free(out[i]);
+	}
+	rte_pktmbuf_free(m[1]);
+	k->cap[0].tx_mode = PKT_TX_HOLDS;
+	arrive_all(p, 6, m, ARRAY_SIZE(m));
+	assert_int_equal(engine_output(k->e, 0, out, ARRAY_SIZE(out), k->now), ARRAY_SIZE(m));
+	for (unsigned int i = 0; i < ARRAY_SIZE(m); i++) {
+		assert_ptr_not_equal(out[i], m[i]);
+		is_echo_of(p, out[i], 6 + i, 12, i == 5 ? ACK | PSH : ACK);
+		rte_pktmbuf_free(out[i]);
+	}
+}
+
+/* Sent again while all of them wait for the port: those stay as they are. */
+static void a_run_that_waits_is_not_rewritten(void **state)
+{
+	static uint8_t before[6][2000], after[2000];
+	struct kit *k = *state;
+	struct kit_peer *p = echoing(k, PKT_TX_COPIES);
+	struct rte_mbuf *m[6], *out[8];
+	struct kit_frame f[6], g;
+	bool again = false;
+
+	arrive_all(p, 0, m, ARRAY_SIZE(m));
+	assert_int_equal(engine_output(k->e, 0, out, ARRAY_SIZE(out), k->now), ARRAY_SIZE(m));
+	for (unsigned int i = 0; i < ARRAY_SIZE(m); i++)
+		copy_of(out[i], &f[i], before[i]);
+	kit_advance(k, 2 * SEC);
+	while (kit_has(k)) {
+		again |= kit_take(p).seq == 1;
+	}
+	assert_true(again);
+	for (unsigned int i = 0; i < ARRAY_SIZE(m); i++) {
+		copy_of(out[i], &g, after);
+		assert_int_equal(g.len, f[i].len);
+		assert_memory_equal(before[i], after, g.len);
+		rte_pktmbuf_free(out[i]);
+	}
+}
+
+/* Six arrive, the first one of so many bytes; the echo is in segments of at most mss. */
+static void echo_in(struct kit *k, uint32_t mss, uint32_t first)
+{
+	struct kit_peer *p = kit_peer(k);
+	uint32_t end = 1, sent = 1;
+
+	k->cap[0].tx_mode = PKT_TX_COPIES;
+	p->mss = (uint16_t)mss;
+	kit_open(p);
+	p->app.echo = true;
+	kit_burst_begin(k);
+	for (unsigned int i = 0; i < 6; i++) {
+		const uint32_t len = i ? LEN : first;
+
+		send_seg(p, .flags = ACK | PSH, .seq = sent, .ack = 1, .len = len);
+		sent += len;
+	}
+	kit_burst_end(k);
+	while (kit_has(k)) {
+		const struct seg s = kit_take(p);
+
+		assert_int_equal(s.seq, end);
+		assert_true(s.len <= mss);
+		end += s.len;
+	}
+	assert_int_equal(end, sent);
+}
+
+/* Segments that are not what came: smaller ones, so that each mbuf is needed twice. */
+static void a_run_of_smaller_segments(void **state)
+{
+	echo_in(*state, 1000, LEN);
+}
+
+/* As long as what came, and across two of them. */
+static void a_run_of_shifted_segments(void **state)
+{
+	echo_in(*state, LEN, 500);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +293,11 @@ int main(void)
 		KIT_TEST(not_what_somebody_else_has),
 		KIT_TEST(what_waits_is_not_rewritten),
 		KIT_TEST(headers_need_room),
+		KIT_TEST(a_run_is_the_mbufs_that_came),
+		KIT_TEST(a_run_leaves_what_others_have),
+		KIT_TEST(a_run_that_waits_is_not_rewritten),
+		KIT_TEST(a_run_of_smaller_segments),
+		KIT_TEST(a_run_of_shifted_segments),
 	};
 
 	return cmocka_run_group_tests_name("lend", tests, kit_group_setup, NULL);
