@@ -139,7 +139,7 @@ int main(int argc, char **argv)
 	names = np.opt.names[0] ? np.opt.names : np.opt.quick ? quick_set : full_set;
 	large = !np.opt.quick;
 	huge = bench_eal(&np.opt, large ? EAL_MIB : EAL_MIB_QUICK);
-	bench_pools(&np.pools, NOPORT_MBUFS + (large ? NOPORT_WAITING : 0));
+	bench_pools(&np.pools, NOPORT_MBUFS + (large ? NOPORT_WAITING / 3 * 5 : 0));
 	np.mark = stages_calibrate();
 	printf("{\n  \"bench\": \"%s\", \"tsc_hz\": %lu, \"packets_in_huge_pages\": %s, "
 	       "\"mark_cycles\": %.1f,\n", stages_on ? "stages" : "noport", rte_get_tsc_hz(),

@@ -85,6 +85,7 @@ void server_init(struct server *s, const struct server_plan *plan, const struct 
 		.reassembly_bytes = 64 * KIB, .rst_rate = 1000, .icmp_rate = 1000,
 		.time_wait_us = 60 * US_PER_SEC,
 		.pool = pools->data, .indirect = pools->indirect,
+		.mbuf_share = pools->data->size / 4 * 3,
 	};
 	for (unsigned int i = 0; i < sizeof(c->secret); i++)
 		c->secret[i] = (uint8_t)(i * 73 + 11);

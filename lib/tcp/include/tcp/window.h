@@ -16,14 +16,16 @@ static inline uint32_t tcp_least_gain(const struct tcp_conn *c, const struct tcp
 }
 
 /*
- * If all of the buffer were free, as far as the field can say so, the edge would not gain what is worth it: it
- * stays where it is.
+ * If all of the buffer were free, as far as the field can say so and the share of mbufs goes, the edge would not gain
+ * what is worth it: it stays where it is.
  */
-static inline bool tcp_window_wide(const struct tcp_conn *c, const struct tcp_work *w)
+static inline bool tcp_window_wide(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w)
 {
-	const uint32_t most = min_of(w->rcvbuf, 0xffffu << c->rcv_wscale);
+	uint32_t most = min_of(w->rcvbuf, 0xffffu << c->rcv_wscale);
 
-	return most - (w->rcv_adv - c->rcv_nxt) < tcp_least_gain(c, w);
+	if (t->held_max && !tcp_share_counts(w))
+		most = min_of(most, tcp_share_fair(t, c->rcv_wscale));
+	return (int32_t)(most - (w->rcv_adv - c->rcv_nxt)) < (int32_t)tcp_least_gain(c, w);
 }
 
 /* tcp_advertise of a window that may have to move. */
@@ -32,7 +34,7 @@ uint16_t tcp_advertise_edge(struct tcp *t, struct tcp_conn *c, struct tcp_work *
 /* The window field of a segment that leaves now; moves rcv_adv, which never moves back. */
 static inline uint16_t tcp_advertise(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
-	if (unlikely(!tcp_window_wide(c, w)))
+	if (unlikely(!tcp_window_wide(t, c, w)))
 		return tcp_advertise_edge(t, c, w);
 	tcp_share_promise(t, c, w);
 	return (uint16_t)min_of((w->rcv_adv - c->rcv_nxt) >> c->rcv_wscale, 0xffffu);
@@ -72,7 +74,7 @@ static inline void tcp_window_update(struct tcp *t, struct tcp_conn *c, struct t
 	if (w->growing || t->held_max)
 		tcp_window_measure(t, c, w);
 	tcp_share_promise(t, c, w);
-	if (unlikely(!tcp_window_wide(c, w)))
+	if (unlikely(!tcp_window_wide(t, c, w)))
 		tcp_window_open(t, c, w);
 }
 
