@@ -101,7 +101,7 @@ bool tcp_set_buffers(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint
 	if (rcv)
 		c->rcvbuf_shift = 0; /* if it goes back, it grows from the beginning */
 	tcp_own_set(t, c, w, &own);
-	t->rcv_grown += tcp_rcvbuf_grown(t, c) - before;
+	t->rcv_grown += (uint64_t)tcp_rcvbuf_grown(t, c) - before; /* which may be less */
 	w->rcvbuf = tcp_rcvbuf(t, c);
 	w->growing = !rcv && w->rcvbuf < o->rcvbuf;
 	tcp_window_update(t, c, w);

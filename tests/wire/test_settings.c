@@ -641,6 +641,27 @@ static void buffers_budget(void **s)
 	assert_int_equal(t->rcv_grown, 0);
 }
 
+/* What a connection had beyond what it began with is free again when it wants less, and others may have it. */
+static void buffers_wanted_less(void **s)
+{
+	struct kit *k = *s;
+	const struct tcp *t;
+	struct kit_peer *p, *q;
+
+	k->tcp.rcvbuf = 16 * MIB;
+	k->tcp.rcvbuf_initial = 64 * 1024;
+	p = kit_est(k);
+	q = kit_est(k);
+	t = engine_tcp(k->e);
+	kit_app_call(p, op_buffers, 4 * MIB);
+	kit_app_call(p, op_buffers, MIB);
+	assert_int_equal(t->rcv_grown, MIB - k->tcp.rcvbuf_initial);
+	kit_app_call(p, op_buffers, 8192);
+	assert_int_equal(t->rcv_grown, 0);
+	kit_app_call(q, op_buffers, 4 * MIB);
+	kit_drain(k);
+}
+
 static void buffers_send(void **s)
 {
 	struct kit *k = *s;
@@ -693,6 +714,7 @@ int main(void)
 		KIT_TEST(CLS_18_last_ack_and_closing),
 		KIT_TEST(buffers_window),
 		KIT_TEST(buffers_budget),
+		KIT_TEST(buffers_wanted_less),
 		KIT_TEST(buffers_send),
 		KIT_TEST(mss_of_one_connection),
 	};
