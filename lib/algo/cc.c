@@ -58,7 +58,7 @@ void cc_idle(struct cc *c, uint32_t iw)
 {
 	c->cwnd = min_of(c->cwnd, iw);
 	c->acked = 0;
-	c->hystart = (struct cc_hystart){0};
+	cc_forget(c);
 }
 
 /*

@@ -19,6 +19,13 @@ static inline bool cc_is_initial(const struct cc *c)
 	return c->ssthresh == CC_SSTHRESH_NONE;
 }
 
+/* Of rounds and epochs: neither has begun. The larger of the two is both. */
+static inline void cc_forget(struct cc *c)
+{
+	static_assert(sizeof(c->hystart) >= sizeof(c->cubic), "all of it is zero then");
+	c->hystart = (struct cc_hystart){0};
+}
+
 /* That many percent of flight become ssthresh, at least two SMSS, and cwnd (RFC 5681 3.1 equation 4). */
 void cc_reduce(struct cc *c, uint32_t flight, unsigned int percent);
 

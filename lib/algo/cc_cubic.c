@@ -178,7 +178,7 @@ static void cubic_on_idle(struct cc *c, uint32_t iw)
 static void cubic_on_mss(struct cc *c, uint32_t mss)
 {
 	cc_resize(c, mss);
-	c->cubic = (struct cc_cubic){0};
+	cc_forget(c);
 }
 
 /* 4.9.2: everything as it was, unless the window has outgrown it. */

@@ -292,6 +292,22 @@ static void CC_19_two_ms_more_is_no_exit(void **state)
 	assert_int_equal(c.ssthresh, CC_SSTHRESH_NONE);
 }
 
+/* The path takes less, or more: rounds begin anew, and end by what is sent from then on. */
+static void test_another_mss(void **state)
+{
+	uint32_t una;
+	struct cc c = two_rounds(&una, 40 * MS);
+
+	cc_cubic.on_mss(&c, MSS / 2);
+	assert_int_equal(c.ssthresh, CC_SSTHRESH_NONE);
+	una = 0xc0000000; /* wherever that is */
+	ack(&c, MSS, 40 * MS, una, una + 20 * MSS);
+	round_of(&c, &una, 20, MSS, 40 * MS);
+	assert_int_equal(c.hystart.css_rounds, 0);
+	round_of(&c, &una, 20, MSS, 60 * MS);
+	assert_true(c.hystart.css_rounds > 0);
+}
+
 /*
  * An ACK of all that was in flight, with and without others in its round, near and far, now and then where
  * cwnd limits: what is said to be simple changes what on_ack would have changed.
@@ -347,6 +363,7 @@ int main(void)
 		cmocka_unit_test(CC_19_jitter_is_no_queue),
 		cmocka_unit_test(CC_19_two_ms_more_is_no_exit),
 		cmocka_unit_test(CC_19_a_short_round_by_chance),
+		cmocka_unit_test(test_another_mss),
 		cmocka_unit_test(test_alone_is_on_ack),
 	};
 
