@@ -147,16 +147,23 @@ void tcp_unpinch(struct tcp *t, struct tcp_work *w)
 		work_at(t, w->pinch_next)->pinch_prev = w->pinch_prev;
 }
 
+/* One whose own mbufs are what keeps its window small stays in the list, and nothing is done for it. */
 void tcp_share_tick(struct tcp *t)
 {
-	for (unsigned int i = 0; i < OPEN_MAX && tcp_share_eased(t); i++) {
-		struct tcp_conn *c = &t->conn[t->pinched];
+	uint32_t next = t->pinched;
+
+	for (unsigned int i = 0; i < OPEN_MAX && next && tcp_share_eased(t); i++) {
+		struct tcp_conn *c = &t->conn[next];
 		struct tcp_work *w = tcp_work_of(t, c);
 
+		next = w->pinch_next;
 		tcp_unpinch(t, w);
 		if (c->state == TCP_CLOSED)
 			continue;
 		tcp_window_update(t, c, w);
-		tcp_ready(t, c, w, c->flags & TCP_F_WANT_WRITABLE ? TCP_EV_WRITABLE : 0);
+		if (c->flags & TCP_F_WANT_WRITABLE && tcp_send_room(t, c, w))
+			tcp_ready(t, c, w, TCP_EV_WRITABLE);
+		else if (!w->pinched)
+			tcp_ready(t, c, w, 0);
 	}
 }

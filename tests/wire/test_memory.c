@@ -211,6 +211,43 @@ static void DOS_13_clients_that_never_read(void **s)
 	two_get_on(k, e, SLOW);
 }
 
+/* A segment of an echo's client that acknowledges nothing. */
+static void push_unread(struct kit *k, struct eager *e)
+{
+	push(e, 1448);
+	hear(k, e, 1);
+	e->read = 1;
+}
+
+/*
+ * Many are open, and two have mbufs: what these may be offered is less than two segments, though there is room in the
+ * share. So it stays until they have less: nothing is to be done, and the engine rests.
+ */
+static void DOS_13_small_windows_at_rest(void **s)
+{
+	enum { MANY = 20, SHARE = 32 };
+	static struct eager e[MANY];
+	struct kit *k = *s;
+
+	k->conf.mbuf_share = SHARE;
+	for (unsigned int i = 0; i < MANY; i++) {
+		eager_open(k, &e[i], 40);
+		e[i].p->app.echo = true;
+	}
+	for (unsigned int i = 0; i < 6; i++)
+		push_unread(k, &e[MANY - 1]);
+	for (unsigned int i = 0; i < 3; i++)
+		push_unread(k, &e[MANY - 2]);
+	kit_advance(k, SEC); /* much comes in no more */
+	hear(k, e, MANY);
+	push_unread(k, &e[MANY - 1]);
+	assert_in_range(kit_usage(k).mbufs_held, 4, SHARE * 3 / 4 - 1);
+	assert_true(engine_tcp(k->e)->pinched);
+	kit_advance(k, 10 * MS);
+	engine_tick(k->e, k->now, 256);
+	assert_true(engine_next(k->e, k->now) > k->now);
+}
+
 /* Handlers that keep up, with windows that have grown, until all stop at once. */
 static void DOS_13_all_stop_reading(void **s)
 {
@@ -518,6 +555,7 @@ int main(void)
 		KIT_TEST(DOS_12_every_allocation_fails),
 		KIT_TEST(DOS_12_every_second_allocation_fails),
 		KIT_TEST(DOS_13_clients_that_never_read),
+		KIT_TEST(DOS_13_small_windows_at_rest),
 		KIT_TEST(DOS_13_all_stop_reading),
 		KIT_TEST(DOS_13_a_thousand_at_once),
 		KIT_TEST(a_share_that_is_spent),
