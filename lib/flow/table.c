@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 
+#include "base/shortcut.h"
 #include "flow/table.h"
 
 #define SEARCH_MAX 256 /* buckets: two moves deep, more only in tables of a few buckets */
@@ -232,7 +233,7 @@ static __attribute__((noinline)) uint32_t *slot_beyond(const struct flow_table *
 /* Find exactly this entry under hash; NULL if it is not there. */
 static inline uint32_t *locate(const struct flow_table *t, uint64_t hash, uint32_t entry)
 {
-	uint32_t *at = slot_of(t, hash, entry);
+	uint32_t *at = SHORTCUT(TABLE) ? slot_of(t, hash, entry) : NULL;
 
 	return likely(at) ? at : slot_beyond(t, hash, entry);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/shortcut.h"
 #include "handlers/http_parse.h"
 #include "http_reply.h"
 
@@ -50,7 +51,7 @@ static inline bool http_is_last(const struct http_parser *p, const struct http_r
 {
 	const struct http_request_memo *last = &http_request_memo;
 
-	return last->len == len && last->key == rules->key && len <= rules->max_head && http_parse_begins(p) &&
+	return SHORTCUT(MEMO) && last->len == len && last->key == rules->key && len <= rules->max_head && http_parse_begins(p) &&
 	       !(last->after.flags & HTTP_HAS_QUERY) && !memcmp(last->bytes, data, len);
 }
 
@@ -62,7 +63,7 @@ static inline size_t http_parse_again(struct http_parser *p, struct http_query *
 	const struct http_request_memo *last = &http_request_memo;
 
 	/* Shorter than max_head in all, no part of it can be too long. */
-	if (unlikely(!http_parse_begins(p) || !last->len || last->len > len ||
+	if (unlikely(!SHORTCUT(MEMO) || !http_parse_begins(p) || !last->len || last->len > len ||
 		     last->len > rules->max_head || last->key != rules->key ||
 		     memcmp(last->bytes, data, last->len)))
 		return http_parse_new(p, q, rules, data, len, event);
@@ -85,7 +86,7 @@ static inline struct http_response_memo *http_rendered(const struct http_setting
 
 	if (unlikely(r->body_len > HTTP_MEMO_MAX - HTTP_HEAD_MAX))
 		return NULL;
-	if (unlikely(last->reply != r || last->settings != set->serial || last->sec != sec))
+	if (unlikely(!SHORTCUT(MEMO) || last->reply != r || last->settings != set->serial || last->sec != sec))
 		http_render(set, r, sec, date);
 	return last;
 }

@@ -6,7 +6,7 @@
  * Each is one guard and the steps of the full path (input.c, acked.c, receive.c; output.c, flight.c,
  * timer.c) that remain behind it. Where the guard does not hold nothing has been touched, and the full
  * path, which is right alone, does all of it. Whoever adds a state to a connection that the full path
- * looks at adds it to a guard here.
+ * looks at adds it to a guard here. That both ways give the same, tests/twin shows.
  */
 #include "fast.h"
 #include "lend.h"
@@ -15,6 +15,7 @@
 #include "rcv.h"
 #include "sndq.h"
 #include "timer.h"
+#include "base/shortcut.h"
 #include "tcp/deadline.h"
 #include "tcp/ecn.h"
 #include "tcp/policy.h"
@@ -82,7 +83,7 @@ static inline bool may_take(const struct tcp *t, const struct rte_mbuf *m, const
 	       f->seq == c->rcv_nxt && f->payload_len && f->payload_len <= c->rcv_mss &&
 	       seq_leq(f->seq + f->payload_len, w->rcv_adv) && m->nb_segs == 1 && tcp_is_calm(w) &&
 	       queue_fine(w) && t->held < t->held_open &&
-	       w->timer <= TCP_TIMER_REO &&
+	       w->timer <= TCP_TIMER_REO && seq_geq(f->seq, c->snd_wl1) &&
 	       f->ack - w->marks < TCP_MARKS_AGE;
 }
 
@@ -101,7 +102,7 @@ static inline void sndq_acked(struct tcp *t, struct tcp_work *w, uint32_t una)
 	w->sndq.head = w->sndq.n = 0;
 }
 
-/* What it means for cwnd that all in flight has arrived, by the round-trip times before this one. */
+/* What it means for cwnd that all in flight has arrived. */
 static __attribute__((noinline)) void ack_congestion(const struct tcp *t, struct tcp_work *w,
 						     const struct tcp_options *o, uint32_t flight,
 						     uint32_t sample, bool limited)
@@ -136,10 +137,11 @@ take_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const struct tcp
 	w->snd_una = f->ack;
 	sndq_acked(t, w, f->ack);
 	tcp_pmtu_progress(t, c, w);
-	if (unlikely(limited || !cc_ack_alone(&w->cc, flight, sample, f->ack, now, w->rtt.min_rtt_us)))
-		ack_congestion(t, w, o, flight, sample, limited);
 	w->tlp_spent = 0;
 	rtt_sample(&w->rtt, sample, 1);
+	if (unlikely(limited || !SHORTCUT(CC) ||
+		     !cc_ack_alone(&w->cc, flight, sample, f->ack, now, w->rtt.min_rtt_us)))
+		ack_congestion(t, w, o, flight, sample, limited);
 	if (unlikely(c->backoff)) /* a store of one octet, and the word it is in is read next */
 		c->backoff = 0;
 	w->progress = t->now_ms;
@@ -204,7 +206,7 @@ fast_input(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f, struct 
 	struct tcp_flight *r;
 	bool ok;
 
-	if (!may_take(t, m, f, c, w))
+	if (!SHORTCUT(INPUT) || !may_take(t, m, f, c, w))
 		return false;
 	r = flight_acked(t, c, w, f, &ok);
 	if (!ok || !timestamps_fine(t, c, w, f, r ? max_of((uint32_t)t->now - r->sent, 1u) : 0))
@@ -217,7 +219,12 @@ fast_input(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f, struct 
 	return true;
 }
 
-/* Everything we sent has arrived, our FIN at last: no round trip and no window will be asked for. */
+/*
+ * Everything we sent has arrived, our FIN at last, and nobody is there to read what may come: no round trip and no
+ * window will be asked for.
+ */
+#define OVER (TCP_F_FIN_SENT | TCP_F_ORPHAN)
+
 static inline void take_last_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 				 const struct pkt_facts *f)
 {
@@ -272,9 +279,10 @@ static __attribute__((noinline)) bool fast_bare(struct tcp *t, struct rte_mbuf *
 	struct tcp_flight *r;
 	bool ok;
 
-	if (next == TCP_CLOSED || c->flags & (UNUSUAL & ~ENDING) || f->payload_len ||
+	if (!SHORTCUT(BARE) || next == TCP_CLOSED || c->flags & (UNUSUAL & ~ENDING) || f->payload_len ||
 	    (f->tcp_flags & ~(TCP_PSH | TCP_FIN)) != TCP_ACK || !options_fine(f, c) ||
-	    f->seq != c->rcv_nxt || !seq_lt(f->seq, w->rcv_adv) || !tcp_is_calm(w) || !queue_fine(w) ||
+	    f->seq != c->rcv_nxt || !seq_geq(f->seq, c->snd_wl1) || !seq_lt(f->seq, w->rcv_adv) ||
+	    !tcp_is_calm(w) || !queue_fine(w) ||
 	    w->timer > TCP_TIMER_REO || f->ack - w->marks >= TCP_MARKS_AGE)
 		return false;
 	r = flight_acked(t, c, w, f, &ok);
@@ -283,7 +291,7 @@ static __attribute__((noinline)) bool fast_bare(struct tcp *t, struct rte_mbuf *
 		return false;
 	tcp_ready(t, c, w, fin ? TCP_EV_EOF : 0);
 	take_header(t, c, w, o, f);
-	if (r && c->flags & TCP_F_FIN_SENT)
+	if (r && (c->flags & OVER) == OVER)
 		take_last_ack(t, c, w, f);
 	else if (r)
 		take_ack(t, c, w, o, f, r);
@@ -310,7 +318,7 @@ void tcp_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
 
 	if (unlikely(f->flags & PKT_F_BAD_OPT))
 		count(t->ctr, CTR_RX_BAD_OPT);
-	if (likely(flow_entry_type(f->entry) == FLOW_CONN && tcp_tuple_is(f, &c->tuple) &&
+	if (likely(SHORTCUT(HINT) && flow_entry_type(f->entry) == FLOW_CONN && tcp_tuple_is(f, &c->tuple) &&
 		   c->state != TCP_CLOSED))
 		tcp_conn_input(t, m, f, c);
 	else
@@ -318,8 +326,7 @@ void tcp_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
 }
 
 /*
- * All that is queued is one slice, of a segment at most, and the peer, the window and the path take it. A path that
- * is smaller than the connection could use is no matter as long as this fits.
+ * All that is queued is one slice, of a segment at most, and the peer, the window and the path take it.
  */
 static inline bool may_send(const struct tcp *t, const struct tcp_conn *c, struct tcp_work *w,
 			    const struct slice *s, const struct net_path *p)
@@ -329,7 +336,7 @@ static inline bool may_send(const struct tcp *t, const struct tcp_conn *c, struc
 	return c->snd_nxt == w->snd_una && w->snd_max == c->snd_nxt && w->flight.n == 0 && tcp_is_calm(w) &&
 	       s->seq == c->snd_nxt && s->len == len && len <= c->snd_mss && len < w->snd_wnd &&
 	       (!s->owner || may_lend(c, p, s)) && w->timer == TCP_TIMER_NONE && !c->backoff &&
-	       len + headers_of(c) <= p->mtu && p->state >= NET_PATH_RESOLVED &&
+	       !tcp_pmtu_due(t, c) && p->state >= NET_PATH_RESOLVED &&
 	       w->dsack_start == w->dsack_end && w->flight.head < WORK_FLIGHTS && !w->flight.mem &&
 	       !(c->flags & (TCP_F_FRAGMENT | TCP_F_CORK | TCP_F_OWN | TCP_F_SLOW | TCP_F_STALLED |
 			     TCP_F_FIN_SENT)) &&
@@ -459,7 +466,7 @@ struct rte_mbuf *tcp_fast_output(struct tcp *t, struct tcp_conn *c, struct tcp_w
 	const struct slice *s;
 	struct rte_mbuf *m;
 
-	if (w->sndq.n != 1 || w->sndq.mem)
+	if (!SHORTCUT(OUTPUT) || w->sndq.n != 1 || w->sndq.mem)
 		return NULL;
 	s = w->sndq_inline + w->sndq.head; /* elsewhere head counts other storage's */
 	if (!may_send(t, c, w, s, p))
@@ -490,7 +497,7 @@ bool tcp_fast_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct 
 {
 	struct tcp_seg seg;
 
-	if (unlikely(c->flags & (TCP_F_ECN_ECHO | TCP_F_FRAGMENT | TCP_F_OWN) || w->ooo.n || w->fin_held ||
+	if (unlikely(!SHORTCUT(ACK) || c->flags & (TCP_F_ECN_ECHO | TCP_F_FRAGMENT | TCP_F_OWN) || w->ooo.n || w->fin_held ||
 		     w->dsack_start != w->dsack_end || w->urgent_out ||
 		     seq_lt(w->snd_una + w->snd_wnd, c->snd_nxt)))
 		return false;

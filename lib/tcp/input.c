@@ -4,6 +4,7 @@
  * decide where they say more.
  */
 #include "fast.h"
+#include "base/shortcut.h"
 #include "tcp/connect.h"
 #include "tcp/ecn.h"
 
@@ -36,10 +37,12 @@ uint32_t tcp_entry_of(const struct tcp *t, const struct flow_tuple *tuple, uint6
 /* The hint is no connection of f's: is it f's record all the same? */
 static inline bool hint_is(const struct tcp *t, const struct pkt_facts *f)
 {
-	const union tcp_small *s = &t->small[flow_entry_index(f->entry)];
+	const union tcp_small *s;
 
-	return flow_entry_type(f->entry) != FLOW_CONN && s->half.kind == flow_entry_type(f->entry) &&
-	       tcp_tuple_is(f, &s->tuple);
+	if (!SHORTCUT(HINT) || f->entry == FLOW_NONE || flow_entry_type(f->entry) == FLOW_CONN)
+		return false;
+	s = &t->small[flow_entry_index(f->entry)];
+	return s->half.kind == flow_entry_type(f->entry) && tcp_tuple_is(f, &s->tuple);
 }
 
 static uint32_t look_up(const struct tcp *t, const struct pkt_facts *f)
@@ -52,7 +55,7 @@ static uint32_t look_up(const struct tcp *t, const struct pkt_facts *f)
 
 void tcp_input_any(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
 {
-	const uint32_t entry = f->entry != FLOW_NONE && hint_is(t, f) ? f->entry : look_up(t, f);
+	const uint32_t entry = hint_is(t, f) ? f->entry : look_up(t, f);
 	const uint32_t i = flow_entry_index(entry);
 	int version;
 

@@ -4,6 +4,7 @@
 #ifndef PIER_TCP_LEND_H
 #define PIER_TCP_LEND_H
 
+#include "base/shortcut.h"
 #include "tcp/tcp.h"
 #include "wire/sum.h"
 #include "wire/tcp_opt.h"
@@ -22,8 +23,8 @@ static inline bool may_lend(const struct tcp_conn *c, const struct net_path *p, 
 {
 	const struct rte_mbuf *m = s->owner;
 
-	return p->pp->tx_mode == PKT_TX_COPIES && rte_mbuf_refcnt_read(m) == 1 && RTE_MBUF_DIRECT(m) &&
-	       s->len >= PKT_COPY_ALWAYS && !(c->flags & TCP_AGREED_ECN) &&
+	return SHORTCUT(LEND) && p->pp->tx_mode == PKT_TX_COPIES && rte_mbuf_refcnt_read(m) == 1 &&
+	       RTE_MBUF_DIRECT(m) && s->len >= PKT_COPY_ALWAYS && !(c->flags & TCP_AGREED_ECN) &&
 	       s->data - (const uint8_t *)m->buf_addr >= (ptrdiff_t)(p->l2_len + headers_of(c));
 }
 

@@ -431,7 +431,7 @@ struct tcp_conn *tcp_conn_of_half(struct tcp *t, const struct tcp_half *h,
 	conn_from_half(t, c, h, f);
 	net_path_get(t->net, c->path);
 	t->version[c->version].users++;
-	w = tcp_attach_first(t, c);
+	w = SHORTCUT(ATTACH) ? tcp_attach_first(t, c) : tcp_attach_block(t, c);
 	if (unlikely(!w || !tcp_ctx_alloc(t, c))) {
 		tcp_conn_free(t, c);
 		*why = CTR_RX_NO_BLOCK;

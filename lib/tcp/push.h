@@ -5,6 +5,7 @@
 #ifndef PIER_TCP_PUSH_H
 #define PIER_TCP_PUSH_H
 
+#include "base/shortcut.h"
 #include "tcp/tcp.h"
 
 /*
@@ -94,7 +95,7 @@ tcp_seg_push_syn(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tup
 				 TCP_OPT_TS_LEN);
 	const uint32_t all[] = {mss, ts, be32(o->tsval), be32(o->tsecr), scale}, few[] = {mss, scale};
 
-	switch (o->flags) {
+	switch (SHORTCUT(OPTIONS) ? o->flags : 0) {
 	case TCP_OPTS_MSS | TCP_OPTS_TS | TCP_OPTS_SACK_OK | TCP_OPTS_WSCALE:
 		tcp_seg_push_with(t, m, tuple, path, seg, ttl, 0, all, ARRAY_SIZE(all));
 		return true;

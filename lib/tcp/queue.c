@@ -10,6 +10,7 @@
 
 #include "rcv.h"
 #include "sndq.h"
+#include "base/shortcut.h"
 #include "wire/sum.h"
 
 #define COPY_MAX      4096 /* bytes in one piece of slab memory */
@@ -148,7 +149,8 @@ static inline bool send_first(struct tcp *t, const struct tcp_conn *c, struct tc
 	uint32_t mem;
 	uint8_t *to;
 
-	if (w->sndq.n || w->sndq.mem || !sum || !len || len > COPY_MAX || w->snd_end - w->snd_una + len > o->sndbuf ||
+	if (!SHORTCUT(FIRST) || w->sndq.n || w->sndq.mem || !sum || !len || len > COPY_MAX ||
+	    w->snd_end - w->snd_una + len > o->sndbuf ||
 	    c->flags & (TCP_F_FIN_QUEUED | TCP_F_OWN) || c->state == TCP_CLOSED || !slab_available(&t->slab))
 		return false;
 	order = slab_order(len);

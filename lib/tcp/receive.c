@@ -194,7 +194,6 @@ static void fin_input(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	if (unlikely(w->urgent_in))
 		tcp_urgent_fin(w, c->rcv_nxt - 1);
 	w->ack_now = 1;
-	tcp_want_output(t, c, w);
 	tcp_ready(t, c, w, TCP_EV_EOF);
 	switch (c->state) {
 	case TCP_ESTABLISHED:

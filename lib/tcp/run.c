@@ -10,6 +10,7 @@
 #include "out.h"
 #include "pmtu.h"
 #include "push.h"
+#include "base/shortcut.h"
 
 #define UNUSUAL                                                                                    \
 	(TCP_F_FIN_SENT | TCP_F_SLOW | TCP_F_STALLED | TCP_F_FRAGMENT | TCP_AGREED_ECN)
@@ -29,7 +30,7 @@ static uint32_t how_many(const struct tcp_conn *c, const struct tcp_work *w)
 
 static bool may_run(const struct tcp_conn *c, const struct tcp_work *w)
 {
-	return tcp_is_calm(w) && !(c->flags & UNUSUAL) && c->state >= TCP_ESTABLISHED &&
+	return SHORTCUT(RUN) && tcp_is_calm(w) && !(c->flags & UNUSUAL) && c->state >= TCP_ESTABLISHED &&
 	       !sack_due(c, w) && !w->syn_due && !w->urgent_out;
 }
 

@@ -43,7 +43,7 @@ static __attribute__((noinline)) void finish_any(struct tcp *t, struct rte_mbuf 
 void tcp_seg_finish(struct tcp *t, struct rte_mbuf *m, const struct flow_tuple *tuple,
 		    uint32_t path, const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum)
 {
-	if (likely(!seg->syn && !seg->sack_n && !seg->fragment))
+	if (likely(SHORTCUT(OPTIONS) && !seg->syn && !seg->sack_n && !seg->fragment))
 		tcp_seg_push(t, m, tuple, path, seg, ttl, payload_sum);
 	else if (!seg->syn || seg->fragment ||
 		 !tcp_seg_push_syn(t, m, tuple, path, seg, ttl, seg->syn))

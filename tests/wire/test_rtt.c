@@ -292,6 +292,30 @@ static void RTX_10_copies_are_alike(void **s)
 	copies_are_alike(*s, true);
 }
 
+static uint32_t srtt;
+
+static void op_srtt(struct pier_conn *c, struct kit_app *a, uint64_t arg)
+{
+	struct pier_info info;
+
+	pier_get_info(c, &info);
+	srtt = info.srtt_us;
+}
+
+/* The ACK of a FIN gives a sample like any other, as long as there is somebody to whom more may come. */
+static void the_ack_of_a_fin(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = open_rtt(k, OFFER_ALL, 20 * MS);
+
+	kit_app_shutdown(p);
+	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1);
+	kit_advance(k, 100 * MS);
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 2);
+	kit_app_call(p, op_srtt, 0);
+	about(srtt, 30 * MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +328,7 @@ int main(void)
 		KIT_TEST(TS_06_duplicates_measure_nothing),
 		KIT_TEST(RTX_03_next_hop_is_asked_for),
 		KIT_TEST(RTX_10_copies_are_alike),
+		KIT_TEST(the_ack_of_a_fin),
 	};
 
 	return cmocka_run_group_tests_name("rtt", tests, kit_group_setup, NULL);

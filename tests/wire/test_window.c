@@ -517,6 +517,33 @@ static void PSH_06_close_and_nodelay_flush(void **s)
 	expect(q, .flags = ACK, .seq = 11, .ack = 1, .len = 10);
 }
 
+/*
+ * WND-13 where nothing else is unusual: an ACK has overtaken the segment before it, which brings data, or a FIN, in
+ * order. The window is the ACK's.
+ */
+static void overtaken(struct kit *k, uint8_t flags, uint32_t len)
+{
+	struct kit_peer *p = kit_plain(k);
+
+	p->app.half_open_on_eof = true;
+	p->win = 2000;
+	send_seg(p, .flags = ACK, .seq = 1 + len + !!(flags & FIN), .ack = 1);
+	p->win = 65535;
+	send_seg(p, .flags = flags, .seq = 1, .ack = 1, .len = len);
+	kit_app_send(p, 5000);
+	while (kit_has(k)) {
+		struct seg g = kit_take(p);
+
+		assert_true(g.seq + g.len <= 1 + 2000);
+	}
+}
+
+static void WND_13_overtaken_by_an_ack(void **s)
+{
+	overtaken(*s, ACK, 100);
+	overtaken(*s, FIN | ACK, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -539,6 +566,7 @@ int main(void)
 		KIT_TEST(WND_01_edge_of_a_slow_reader),
 		KIT_TEST(WND_01_a_buffer_that_shrinks),
 		KIT_TEST(WND_13_old_segments_set_no_window),
+		KIT_TEST(WND_13_overtaken_by_an_ack),
 		KIT_TEST(PSH_01_on_the_last_segment),
 		KIT_TEST(PSH_03_full_segments),
 		KIT_TEST(PSH_04_nagle),

@@ -416,13 +416,16 @@ static inline bool tcp_is_calm(const struct tcp_work *w)
 /* Cache lines of the block, one bit each, and all that stands in them. */
 #define TCP_HOT       0x35fu
 #define TCP_HOT_LINES 10
-#define TCP_HOT_LINE(member) (TCP_HOT >> offsetof(struct tcp_work, member) / CACHE_LINE & 1)
+/* They have all that stands from one member up to another. */
+#define TCP_HOT_ALL(from, to) TCP_HOT_BITS(offsetof(struct tcp_work, from) / CACHE_LINE,               \
+					   (offsetof(struct tcp_work, to) - 1) / CACHE_LINE)
+#define TCP_HOT_BITS(first, last) (!(~TCP_HOT >> (first) & ((2u << ((last) - (first))) - 1)))
 static_assert(offsetof(struct tcp_work, sndq_inline[1]) == 5 * CACHE_LINE &&
 	      offsetof(struct tcp_work, rcvq_inline[1]) == 7 * CACHE_LINE &&
 	      offsetof(struct tcp_work, flight_inline[0]) + sizeof(struct tcp_flight) <=
 		      TCP_HOT_LINES * CACHE_LINE, "what is hot has the fewest lines");
-static_assert(TCP_HOT_LINE(grace) && TCP_HOT_LINE(rcv_more) && TCP_HOT_LINE(cc) && TCP_HOT_LINE(flight_inline),
-	      "what fast.c reads is asked for");
+static_assert(TCP_HOT_ALL(conn, sndq_inline[1]) && TCP_HOT_ALL(rcv_more, rcvq_inline[1]) &&
+	      TCP_HOT_ALL(cc, flight_inline[1]), "what fast.c reads is asked for");
 
 static_assert(sizeof(struct tcp_work) <= 1000, "the hot block has grown");
 
