@@ -140,8 +140,42 @@ static void blank_sender(struct tcp_work *w)
 	w->size_end = 0;
 }
 
+/* What the compiler left between members. */
+static void blank_cc(struct cc *c)
+{
+	const size_t hole = offsetof(struct cc, after_rto) + 1, end = offsetof(struct cc, hystart.begun) + 1;
+
+	memset((char *)c + hole, 0, offsetof(struct cc, hystart) - hole);
+	memset((char *)c + end, 0, sizeof(*c) - end);
+	if (c->ssthresh != CC_SSTHRESH_NONE) /* of the other one there is less */
+		memset((char *)c + offsetof(struct cc, cubic.emptied) + 1, 0,
+		       sizeof(*c) - offsetof(struct cc, cubic.emptied) - 1);
+}
+
+static void blank_own(struct tcp_work *w, bool own)
+{
+	const struct tcp_own o = w->own;
+
+	memset(&w->own, 0, sizeof(w->own));
+	if (!own)
+		return;
+	w->own.r2 = o.r2;
+	w->own.user_timeout = o.user_timeout;
+	w->own.keepalive_idle = o.keepalive_idle;
+	w->own.keepalive_intvl = o.keepalive_intvl;
+	w->own.keepalive_count = o.keepalive_count;
+	w->own.keepalive_from = o.keepalive_from;
+	w->own.keepalive_late = o.keepalive_late;
+	w->own.keepalive_garbage = o.keepalive_garbage;
+	w->own.ttl = o.ttl;
+	w->own.rcvbuf = o.rcvbuf;
+	w->own.sndbuf = o.sndbuf;
+}
+
 static void blank_work(struct tcp_work *w)
 {
+	blank_cc(&w->cc);
+	blank_cc(&w->cc_before);
 	blank_vec(&w->sndq);
 	blank_vec(&w->rcvq);
 	blank_vec(&w->flight);
@@ -189,6 +223,8 @@ static void compare_work(struct twin *tw, const struct tcp *const t[2], uint32_t
 
 	blank_work(&a);
 	blank_work(&b);
+	blank_own(&a, t[0]->conn[i].flags & TCP_F_OWN);
+	blank_own(&b, t[1]->conn[i].flags & TCP_F_OWN);
 	if (is_over(&t[0]->conn[i], &a) && is_over(&t[1]->conn[i], &b)) {
 		blank_sender(&a);
 		blank_sender(&b);

@@ -538,7 +538,7 @@ static void overtaken(struct kit *k, uint8_t flags, uint32_t len)
 	}
 }
 
-static void WND_13_overtaken_by_an_ack(void **s)
+static void overtaken_by_an_ack(void **s)
 {
 	overtaken(*s, ACK, 100);
 	overtaken(*s, FIN | ACK, 0);
@@ -566,7 +566,7 @@ int main(void)
 		KIT_TEST(WND_01_edge_of_a_slow_reader),
 		KIT_TEST(WND_01_a_buffer_that_shrinks),
 		KIT_TEST(WND_13_old_segments_set_no_window),
-		KIT_TEST(WND_13_overtaken_by_an_ack),
+		KIT_TEST(overtaken_by_an_ack),
 		KIT_TEST(PSH_01_on_the_last_segment),
 		KIT_TEST(PSH_03_full_segments),
 		KIT_TEST(PSH_04_nagle),
