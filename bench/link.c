@@ -35,7 +35,7 @@ static void __attribute__((noreturn)) usage(void)
 	fprintf(stderr, "usage: bench_link (--ring | --memif SOCKET [--client]) [--kind KIND] "
 		"[--serve WHAT] [--connections N] [--room N] [--flight N] [--window N] [--body BYTES] "
 		"[--message BYTES] [--plain] [--tolerant] [--linger] [--seconds S] [--warm S] [--rate R] "
-		"[--work NS]\n"
+		"[--work NS] [--work-every N] [--gaps FILE]\n"
 		"KIND: echo request short push pull forward\n"
 		"WHAT: echo http short discard chargen macswap 5tswap\n");
 	exit(2);
@@ -72,7 +72,7 @@ static void defaults(struct link_options *o, bool served)
 		usage();
 }
 
-enum { RING, MEMIF, CLIENT, KIND, SERVE, PLAIN, TOLERANT, LINGER, NUMBERS };
+enum { RING, MEMIF, CLIENT, KIND, SERVE, PLAIN, TOLERANT, LINGER, GAPS, NUMBERS };
 
 static const struct {
 	const char *name;
@@ -88,6 +88,7 @@ static const struct {
 	{"--plain", PLAIN, 0, false},
 	{"--tolerant", TOLERANT, 0, false},
 	{"--linger", LINGER, 0, false},
+	{"--gaps", GAPS, 0, false},
 	{"--connections", NUMBERS, offsetof(struct link_options, connections), false},
 	{"--room", NUMBERS, offsetof(struct link_options, room), false},
 	{"--flight", NUMBERS, offsetof(struct link_options, flight), false},
@@ -98,6 +99,7 @@ static const struct {
 	{"--warm", NUMBERS, offsetof(struct link_options, warm), true},
 	{"--rate", NUMBERS, offsetof(struct link_options, rate), true},
 	{"--work", NUMBERS, offsetof(struct link_options, work), true},
+	{"--work-every", NUMBERS, offsetof(struct link_options, work_every), false},
 };
 
 static void set_number(struct link_options *o, unsigned int a, const char *text)
@@ -128,7 +130,7 @@ static void options(struct link_options *o, int argc, char **argv)
 		const unsigned int a = find(argv[i]), what = arguments[a].what;
 		const char *value = argv[i + 1];
 
-		if (what == MEMIF || what == KIND || what == SERVE || what == NUMBERS) {
+		if (what == MEMIF || what == KIND || what == SERVE || what >= GAPS) {
 			if (!value)
 				usage();
 			i++;
@@ -140,6 +142,7 @@ static void options(struct link_options *o, int argc, char **argv)
 		case PLAIN: o->plain = true; break;
 		case TOLERANT: o->tolerant = true; break;
 		case LINGER: o->linger = true; break;
+		case GAPS: o->gaps = value; break;
 		case KIND: o->kind = (enum peer_kind)choose(value, kinds, ARRAY_SIZE(kinds)); break;
 		case SERVE:
 			o->serve = (enum serve)choose(value, serves, ARRAY_SIZE(serves));
@@ -177,6 +180,13 @@ static void wait_for_link(struct port *port)
 	bench_die("the link did not come up within %d s", LINK_UP_S);
 }
 
+/* The server's loop on the other CPU has ended when this returns. */
+static void stop_ring(const struct link_options *o)
+{
+	__atomic_store_n(&server.stop, 1, __ATOMIC_RELAXED);
+	rte_eal_mp_wait_lcore();
+}
+
 static void on_signal(int sig)
 {
 	__atomic_store_n(&server.stop, 1, __ATOMIC_RELAXED);
@@ -200,9 +210,7 @@ static void ring(const struct link_options *o, const struct port_pools *pools)
 	link_server_init(&server);
 	if (rte_eal_remote_launch(link_serve, &server, rte_get_next_lcore(-1, 1, 0)))
 		bench_die("the server's CPU does not start");
-	link_client(o, &far, pools);
-	on_signal(0);
-	rte_eal_mp_wait_lcore();
+	link_client(o, &far, pools, server.gaps, stop_ring);
 	link_server_print(&server);
 	port_close(&far);
 	port_close(&near);
@@ -231,8 +239,7 @@ static void memif(const struct link_options *o, const struct port_pools *pools)
 	open_port(&port, &pc, o->client ? "02:00:00:00:00:01" : "02:00:00:00:00:02", pools);
 	if (o->client) {
 		wait_for_link(&port);
-		link_client(o, &port, pools);
-		linger(o);
+		link_client(o, &port, pools, NULL, linger);
 	} else {
 		server = (struct link_server){.opt = o, .pools = pools, .port = &port};
 		link_server_init(&server);

@@ -4,6 +4,7 @@
 #ifndef BENCH_LINK_H
 #define BENCH_LINK_H
 
+#include "gaps.h"
 #include "kit.h"
 #include "peer.h"
 #include "port/port.h"
@@ -28,6 +29,8 @@ struct link_options {
 	double seconds, warm;
 	double rate;             /* units a second, open loop; 0: closed loop */
 	double work;             /* nanoseconds that the handler takes besides, each time it has data */
+	unsigned int work_every; /* or each so many times */
+	const char *gaps;        /* open loop over a memif: file in which the server leaves its gaps */
 };
 
 /*
@@ -48,6 +51,7 @@ struct link_server {
 	struct link_sample samples[LINK_SAMPLES];
 	unsigned int n_samples;
 	void *own; /* of the pier that serves; NULL where packets are swapped */
+	struct gaps *gaps; /* open loop only: noting them costs a little */
 };
 
 double link_now(void);
@@ -61,7 +65,18 @@ int link_serve(void *server);
 /* After the loop: print "samples" and "counters" as members of a JSON object, and free. */
 void link_server_print(struct link_server *s);
 
-/* Run the client on this thread, and print its figures as members of a JSON object. */
-void link_client(const struct link_options *o, struct port *port, const struct port_pools *pools);
+/* Whether gaps are noted. */
+static inline bool link_gaps(const struct link_options *o)
+{
+	return o->rate > 0 && (o->ring || o->gaps);
+}
+
+/*
+ * Run the client on this thread, and print its figures as members of a JSON object. When it has
+ * measured, and its packets are back, it calls measured(), after which the server's gaps are there:
+ * in *server, or, if that is NULL, in the file.
+ */
+void link_client(const struct link_options *o, struct port *port, const struct port_pools *pools,
+		 const struct gaps *server, void (*measured)(const struct link_options *o));
 
 #endif

@@ -22,10 +22,17 @@
 #define RTO_S	  0.2
 #define TRIES	  3
 #define PATIENCE  5    /* seconds */
+#define WINDOW_US 256  /* in which nobody was stopped, or which is left out */
+#define MARK	  4    /* packets of a client's piece */
 
 struct again {
 	uint32_t i, epoch, tries;
 	uint64_t due;
+};
+
+/* A unit: when it was due since the start, in 256 cycles, and how many cycles later it was done. */
+struct entry {
+	uint32_t due, latency;
 };
 
 /* What is counted from the start; a run is the difference of two. */
@@ -52,13 +59,34 @@ struct client {
 	struct tally t;
 	uint64_t unsent, turns;
 	struct hist latency; /* cycles */
+	struct gaps *gaps;   /* NULL: not noted */
+	struct entry *log;   /* of all units, for those of undisturbed windows */
+	size_t logged, log_size, not_logged;
+	uint64_t log_start;
 };
 
 static void record(struct client *c, uint32_t i)
 {
+	const uint64_t took = c->now - c->started[i];
+
 	c->t.units++;
-	if (c->measuring)
-		hist_add(&c->latency, c->now - c->started[i]);
+	if (!c->measuring)
+		return;
+	hist_add(&c->latency, took);
+	if (!c->gaps || c->started[i] < c->log_start)
+		return;
+	if (c->logged < c->log_size)
+		c->log[c->logged++] = (struct entry){(uint32_t)((c->started[i] - c->log_start) >> 8),
+						     (uint32_t)min_of(took, (uint64_t)UINT32_MAX)};
+	else
+		c->not_logged++;
+}
+
+/* A piece of the client's ends, with work for so many packets. */
+static void mark(struct client *c, uint64_t now, unsigned int packets)
+{
+	if (c->gaps)
+		gaps_waited(c->gaps, now, packets);
 }
 
 static void flush(struct client *c)
@@ -207,6 +235,8 @@ static void begin_due(struct client *c)
 			return;
 		begin(c, pop_idle(c), c->next_due_fp >> 8, NULL);
 		c->next_due_fp += c->interval_fp;
+		if (c->gaps && n % MARK == MARK - 1)
+			gaps_waited(c->gaps, rte_rdtsc(), MARK);
 	}
 }
 
@@ -246,8 +276,12 @@ static unsigned int receive(struct client *c)
 	c->now = rte_rdtsc();
 	c->peer.tick = (uint32_t)(c->now / (c->hz / 1000));
 	c->t.rx += n;
-	for (unsigned int k = 0; k < n; k++)
+	mark(c, c->now, n);
+	for (unsigned int k = 0; k < n; k++) {
 		take_one(c, pkts[k]);
+		if (c->gaps && k % MARK == MARK - 1)
+			gaps_waited(c->gaps, rte_rdtsc(), MARK);
+	}
 	return n;
 }
 
@@ -277,6 +311,8 @@ static void turn(struct client *c)
 		}
 	}
 	flush(c);
+	if (c->gaps)
+		gaps_waited(c->gaps, rte_rdtsc(), MARK + (unsigned int)(c->t.tx - tx));
 	if (n || c->t.tx != tx)
 		c->t.busy += rte_rdtsc() - start;
 }
@@ -374,6 +410,14 @@ static void init(struct client *c, const struct link_options *o, struct port *po
 	c->again = o->tolerant ? calloc(c->again_size, sizeof(*c->again)) : NULL;
 	if (!c->started || !c->idle || (o->tolerant && !c->again))
 		bench_die("no memory for %u connections of the client", o->connections);
+	if (!link_gaps(o))
+		return;
+	c->log_size = (size_t)(o->rate * o->seconds * 1.1) + 100000;
+	c->log = bench_pages(c->log_size * sizeof(*c->log));
+	c->gaps = calloc(1, sizeof(*c->gaps));
+	if (!c->gaps)
+		bench_die("no memory");
+	gaps_start(c->gaps, true);
 }
 
 static struct tally tally(struct client *c)
@@ -385,12 +429,51 @@ static struct tally tally(struct client *c)
 
 #define SPAN(what) (b->what - a->what)
 
-static void print(struct client *c, const struct tally *a, const struct tally *b, double seconds)
+static void print_latency(const struct client *c, const char *name, const struct hist *h)
 {
 	static const double parts[] = {0.5, 0.9, 0.99, 0.999, 1};
 	static const char *const names[] = {"p50", "p90", "p99", "p999", "max"};
 	const double ns = 1e9 / (double)c->hz;
 
+	printf("\"%s\": {", name);
+	for (unsigned int k = 0; k < ARRAY_SIZE(parts); k++)
+		printf("\"%s\": %.0f, ", names[k], (double)hist_quantile(h, parts[k]) * ns);
+	printf("\"n\": %lu}", h->n);
+}
+
+/* The latency of units that were due in windows in which nobody was stopped. */
+static void print_undisturbed(struct client *c, const struct gaps *server, double seconds)
+{
+	const uint64_t window = (uint64_t)((double)c->hz * WINDOW_US / 1e6);
+	const size_t n = (size_t)(seconds * 1e6 / WINDOW_US);
+	struct hist *h = calloc(1, sizeof(*h));
+	uint8_t *out = calloc(n + 1, 1);
+	size_t kept = 0;
+
+	if (!h || !out)
+		bench_die("no memory");
+	gaps_mark(c->gaps, c->log_start, window, out, n);
+	gaps_mark(server, c->log_start, window, out, n);
+	for (size_t i = 0; i < n; i++)
+		kept += !out[i];
+	for (size_t i = 0; i < c->logged; i++) {
+		const uint64_t w = ((uint64_t)c->log[i].due << 8) / window;
+
+		if (w < n && !out[w])
+			hist_add(h, c->log[i].latency);
+	}
+	printf("  \"undisturbed\": {\"windows\": %zu, \"kept\": %.4f, \"not_known\": %zu, ", n,
+	       (double)kept / (double)max_of(n, (size_t)1),
+	       c->not_logged + c->gaps->dropped + server->dropped);
+	print_latency(c, "latency_ns", h);
+	printf("},\n");
+	gaps_print("client_stopped", c->gaps);
+	free(out);
+	free(h);
+}
+
+static void print(struct client *c, const struct tally *a, const struct tally *b, double seconds)
+{
 	printf("  \"units\": %lu, \"begun\": %lu, \"failed\": %lu, \"resent\": %lu, \"unsent\": %lu, "
 	       "\"link_full\": %lu,\n", SPAN(units), SPAN(begun), SPAN(failed), SPAN(resent),
 	       c->unsent, SPAN(link_full));
@@ -398,15 +481,13 @@ static void print(struct client *c, const struct tally *a, const struct tally *b
 	       SPAN(rx), SPAN(tx), SPAN(stream_bytes), SPAN(unexpected));
 	printf("  \"checksums_verified\": %lu, \"payload\": %u, \"reply\": %u,\n",
 	       c->peer.verified, c->peer.cfg.len, c->peer.reply_len);
-	printf("  \"client_busy\": %.4f,\n  \"latency_ns\": {",
-	       (double)SPAN(busy) / (seconds * (double)c->hz));
-	for (unsigned int k = 0; k < ARRAY_SIZE(parts); k++)
-		printf("\"%s\": %.0f, ", names[k],
-		       (double)hist_quantile(&c->latency, parts[k]) * ns);
-	printf("\"n\": %lu},\n", c->latency.n);
+	printf("  \"client_busy\": %.4f,\n  ", (double)SPAN(busy) / (seconds * (double)c->hz));
+	print_latency(c, "latency_ns", &c->latency);
+	printf(",\n");
 }
 
-static void measure(struct client *c)
+/* Returns the seconds that it measured. */
+static double measure(struct client *c)
 {
 	struct tally before, after;
 	double from, to;
@@ -414,6 +495,7 @@ static void measure(struct client *c)
 	run_for(c, c->o->warm);
 	before = tally(c);
 	c->measuring = true;
+	c->log_start = rte_rdtsc();
 	from = link_now();
 	run_for(c, c->o->seconds);
 	to = link_now();
@@ -424,11 +506,32 @@ static void measure(struct client *c)
 	drain(c);
 	printf("  \"from\": %.6f, \"to\": %.6f,\n", from, to);
 	print(c, &before, &after, to - from);
+	return to - from;
 }
 
-void link_client(const struct link_options *o, struct port *port, const struct port_pools *pools)
+static void finish(struct client *c, const struct gaps *server, double seconds)
+{
+	struct gaps *left = NULL;
+
+	if (!c->gaps)
+		return;
+	if (!server) {
+		server = left = calloc(1, sizeof(*left));
+		if (!left)
+			bench_die("no memory");
+		gaps_read(left, c->o->gaps);
+	}
+	print_undisturbed(c, server, seconds);
+	free(left);
+	free(c->gaps);
+	free(c->log);
+}
+
+void link_client(const struct link_options *o, struct port *port, const struct port_pools *pools,
+		 const struct gaps *server, void (*measured)(const struct link_options *o))
 {
 	struct client *c = calloc(1, sizeof(*c));
+	double seconds;
 
 	if (!c)
 		bench_die("no memory");
@@ -436,8 +539,10 @@ void link_client(const struct link_options *o, struct port *port, const struct p
 	port_poller_begin();
 	open_all(c);
 	start(c);
-	measure(c);
+	seconds = measure(c);
 	port_poller_end();
+	measured(o);
+	finish(c, server, seconds);
 	rte_pktmbuf_free_bulk(c->pending, c->n_pending);
 	peer_free(&c->peer);
 	free(c->started);

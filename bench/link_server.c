@@ -24,7 +24,7 @@
 /* A handler that takes longer: the one it is made from, and the cycles that it waits. */
 static struct pier_handler slow;
 static const struct pier_handler *slow_of;
-static uint64_t slow_cycles;
+static uint64_t slow_cycles, slow_every, slow_count;
 
 struct pier {
 	struct server server;
@@ -41,10 +41,11 @@ double link_now(void)
 
 static size_t slow_data(struct pier_conn *c, const struct pier_slice *s, unsigned int n)
 {
-	const uint64_t end = rte_rdtsc() + slow_cycles;
+	const uint64_t start = rte_rdtsc();
 
-	while (rte_rdtsc() < end)
-		;
+	if (++slow_count % slow_every == 0)
+		while (rte_rdtsc() - start < slow_cycles)
+			;
 	return slow_of->data(c, s, n);
 }
 
@@ -60,6 +61,7 @@ static const struct pier_handler *handler_for(const struct link_options *o)
 	slow_of = handlers[o->serve];
 	slow = *slow_of;
 	slow.data = slow_data;
+	slow_every = max_of(o->work_every, 1u);
 	slow_cycles = (uint64_t)(o->work * (double)rte_get_tsc_hz() / 1e9);
 	return &slow;
 }
@@ -78,6 +80,11 @@ void link_server_init(struct link_server *s)
 	char body[16], err[256];
 	struct pier *p;
 
+	if (link_gaps(o)) {
+		s->gaps = calloc(1, sizeof(*s->gaps));
+		if (!s->gaps)
+			bench_die("no memory");
+	}
 	if (o->serve >= SERVE_MACSWAP)
 		return;
 	snprintf(body, sizeof(body), "%u", o->body);
@@ -154,6 +161,23 @@ static void take_sample(struct link_server *s, struct link_sample *at)
 		s->samples[s->n_samples++] = *at;
 }
 
+/* A burst has come, or none: what was before it was no work, what is now is. */
+static uint16_t received(uint16_t port, uint16_t queue, struct rte_mbuf **pkts, uint16_t n,
+			 uint16_t max, void *arg)
+{
+	struct link_server *s = arg;
+
+	gaps_waited(s->gaps, rte_rdtsc(), n);
+	return n;
+}
+
+static void note_gaps(struct link_server *s)
+{
+	gaps_start(s->gaps, s->opt->memif != NULL);
+	if (!rte_eth_add_rx_callback(s->port->id, 0, received, s))
+		bench_die("the port takes no callback");
+}
+
 int link_serve(void *server)
 {
 	struct link_server *s = server;
@@ -162,6 +186,8 @@ int link_serve(void *server)
 	uint64_t start = rte_rdtsc(), next = start, end;
 	struct link_sample at = {0};
 
+	if (s->gaps)
+		note_gaps(s);
 	port_poller_begin();
 	while (!__atomic_load_n(&s->stop, __ATOMIC_RELAXED)) {
 		const unsigned int moved = p ? worker_turn(p->worker) : swap_turn(s, &at);
@@ -169,6 +195,8 @@ int link_serve(void *server)
 		end = rte_rdtsc();
 		if (moved)
 			at.busy += end - start;
+		if (s->gaps)
+			gaps_worked(s->gaps, end);
 		start = end;
 		if (unlikely(end >= next)) {
 			take_sample(s, &at);
@@ -206,4 +234,9 @@ void link_server_print(struct link_server *s)
 		free(p);
 	}
 	printf("},\n");
+	if (s->gaps)
+		gaps_print("server_stopped", s->gaps);
+	if (s->gaps && s->opt->gaps)
+		gaps_write(s->gaps, s->opt->gaps);
+	free(s->gaps);
 }

@@ -165,8 +165,16 @@ def serve(ctx, command, **more):
     return process
 
 
+def gaps_file(ctx, more):
+    """In an open loop the server leaves word of when it was stopped, for the client: none of an earlier run."""
+    path = common.os.path.join(ctx.folder.name, "gaps")
+    if common.os.path.exists(path):
+        common.os.unlink(path)
+    return ["--gaps", path] if "--rate" in more else []
+
+
 def over_memif(ctx, key, more=()):
-    args = arguments(ctx, key, more)
+    args = [*arguments(ctx, key, more), *gaps_file(ctx, more)]
     server = serve(ctx, [ctx.program("bench_link"), "--memif", ctx.socket(), *args])
     value, own, watch = measured(ctx, server, args)
     value["counters"] = own["counters"]

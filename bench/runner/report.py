@@ -206,22 +206,60 @@ def bar_table(r):
     lines = ["| Bar | Measured | CPUs elsewhere | Wanted |", "|---|---:|---:|---:|"]
     lines += [f"| {t} | {number(here, 1, 2)} | {number(there, 1, 2)} | at least {want} |"
               for t, here, there, want in [*link_bars(r), *dperf_bars(r), *kernel_bars(r)]]
-    half = r.get("latency", {}).get("figures", {}).get("ring_echo", {}).get("loads", {}).get("0.5")
-    if half:
-        lines.append("| Latency added at half load over rings, p99, microseconds | "
-                     f"{spread(half['added']['p99'], 1000, 1)} | - | below 5 |")
+    return lines + latency_bar(r)
+
+
+def latency_bar(r):
+    v = r.get("latency", {}).get("figures", {}).get("ring_echo", {})
+    half = v.get("loads", {}).get("0.5")
+    if not half:
+        return []
+    lines, quiet = [], half.get("undisturbed")
+    if quiet:
+        seen = v.get("control", {}).get("seen")
+        lines.append("| Latency added at half load over rings, p99, microseconds, while neither CPU was stopped | "
+                     f"{spread(quiet['added']['p99'], 1000, 1) if seen else 'not told: the control failed'} | - | below 5 |")
+    lines.append(f"| {'the same, of all' if quiet else 'Latency added at half load over rings, p99, microseconds'} | "
+                 f"{spread(half['added']['p99'], 1000, 1)} | - | below 5 |")
     return lines
 
 
+def latency_cells(x):
+    own = ", ".join(number(median(x, "link", p), 1000, 1) for p in ("p50", "p99"))
+    return [*(spread(x["added"][p], 1000, 1) for p in ("p50", "p99", "p999")), own]
+
+
 def latency_table(figures):
-    lines = ["| Latency added, microseconds | Load | p50 | p99 | p99.9 | The link's own p50, p99 |",
-             "|---|---:|---:|---:|---:|---:|"]
+    """All units, and those of windows in which neither poller was stopped; results before that have the first only."""
+    lines = ["| Latency added, microseconds | Load | p50 | p99 | p99.9 | The link's own p50, p99 | Windows kept, pier's, "
+             "the link's |", "|---|---:|---:|---:|---:|---:|---:|"]
     for name, v in figures.items():
         for load, x in v["loads"].items():
-            own = ", ".join(number(x["link"][p]["median"], 1000, 1) for p in ("p50", "p99"))
-            cells = " | ".join(spread(x["added"][p], 1000, 1) for p in ("p50", "p99", "p999"))
-            lines.append(f"| {name.replace('_', ', ')} | {float(load):.0%} of {x['rate'] / float(load) / 1e6:.2f} M/s "
-                         f"| {cells} | {own} |")
+            title, quiet = name.replace("_", ", "), x.get("undisturbed")
+            at = f"{float(load):.0%} of {x['rate'] / float(load) / 1e6:.2f} M/s"
+            if quiet:
+                kept = ", ".join(f"{m:.0%}" if m is not None else "-" for m in
+                                 (median(quiet, "kept", k) for k in ("pier", "link")))
+                lines.append(" | ".join([f"| {title}, undisturbed", at, *latency_cells(quiet), kept]) + " |")
+            lines.append(" | ".join([f"| {title}, all", at, *latency_cells(x), "100%"]) + " |")
+        if "control" in v:
+            c = v["control"]
+            lines.append(" | ".join([f"| {name.replace('_', ', ')}, undisturbed, control: a handler that stalls for "
+                                     f"{c['stall_ns'] / 1000:.0f} microseconds every {c['every']:,} messages", "50%",
+                                     *latency_cells(c), number(median(c, "kept", "pier"), 0.01, 0) + "%"]) + " |")
+    return lines + latency_notes(figures)
+
+
+def latency_notes(figures):
+    """Long turns, of pier and of the loop that swaps; controls that did not show what they should."""
+    found = [(name, v["loads"].get("0.5", {}).get("undisturbed", {}).get("stops_a_second")) for name, v in figures.items()]
+    words = [f"{name.replace('_', ', ')}: {s['pier']['waiting']:,.0f} and {s['pier']['working']:,.0f}, "
+             f"the link {s['link']['waiting']:,.0f} and {s['link']['working']:,.0f}" for name, s in found if s]
+    lines = ["", "Turns of the server of more than 10 microseconds at half load, a second of waiting and a second of work: "
+             + "; ".join(words) + "."] if words else []
+    blind = [name for name, v in figures.items() if "control" in v and not v["control"]["seen"]]
+    if blind:
+        lines += ["", "**The control's stall does not show, so undisturbed figures say nothing:** " + ", ".join(blind) + "."]
     return lines
 
 
@@ -421,11 +459,17 @@ def overload_data(figures):
 
 
 def latency_data(figures):
-    yield ["what", "p50", "p99", "p99.9"]
-    for name, v in figures.items():
-        for at, x in v["loads"].items():
-            yield [f'"{name.replace("_", ", ")} {float(at):.0%}"',
-                   *(max(x["added"][p]["median"] / 1000, 0.01) for p in ("p50", "p99", "p999"))]
+    """Of undisturbed windows, where the result has them, and of all."""
+    quiet = any("undisturbed" in x for v in figures.values() for x in v["loads"].values())
+    for of in ("undisturbed", "all") if quiet else ("all",):
+        yield ["what", "p50", "p99", "p99.9"]
+        for name, v in figures.items():
+            for at, x in v["loads"].items():
+                added = (x if of == "all" else x["undisturbed"])["added"]
+                yield [f'"{name.replace("_", ", ")} {float(at):.0%}"',
+                       *(max((median(added, p) or 0) / 1000, 0.01) for p in ("p50", "p99", "p999"))]
+        yield [""]
+        yield [""]
 
 
 def plots(quick=False):

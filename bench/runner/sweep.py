@@ -7,6 +7,11 @@ OFFERED = (0.5, 0.8, 1.0, 1.5, 2.0)  # of what the closed loop carries
 PERCENTILES = ("p50", "p99", "p999")
 
 
+# The control of the undisturbed figures: a handler that stalls for so many nanoseconds, at every so many messages. So
+# few are held up that the median says nothing of it; a 99th percentile that does not show it could hide a slow server.
+STALL, STALL_EVERY, STALL_LOAD = 20000, 1000, 0.5
+
+
 def rate_of(one, ctx, key, more=()):
     """Units a second in the closed loop: what the server can carry. The best of three."""
     rates = []
@@ -17,7 +22,8 @@ def rate_of(one, ctx, key, more=()):
 
 
 def lines(ctx, runs):
-    """runs: name -> a function that makes one sample. Takes turns. Returns name -> samples."""
+    """runs: name -> a function that makes one sample. Takes turns. Returns name -> samples, each with its round."""
+    ctx.build("bench/bench_line")
     samples, failed = {name: [] for name in runs}, set()
     for turn in range(ctx.rounds):
         for name, one in runs.items():
@@ -25,13 +31,13 @@ def lines(ctx, runs):
                 continue
             common.say(f"round {turn + 1}: {name}")
             try:
-                value = common.undisturbed(ctx, name, one)
+                value = common.undisturbed(ctx, name, lambda o=one: link.between_lines(ctx, lambda *_: o(), name, ()))
             except common.NotRun as why:
                 ctx.skip(name, str(why))
                 failed.add(name)
                 continue
             if value:
-                samples[name].append(value)
+                samples[name].append({**value, "round": turn})
     return {k: v for k, v in samples.items() if v}
 
 
@@ -39,29 +45,66 @@ def percentiles(samples):
     return {p: common.series([s["latency_ns"][p] for s in samples]) for p in PERCENTILES}
 
 
-def added(pier, swap):
-    """Pier's less the link's, round by round: they took turns."""
-    return {p: common.series([a["latency_ns"][p] - b["latency_ns"][p] for a, b in zip(pier, swap)])
-            for p in PERCENTILES}
+def both(pier, swap, of=lambda sample: sample):
+    """Pier's, the link's, and pier's less the link's of the same round: they took turns. of: where in a sample."""
+    ours, link_ = ({s["round"]: of(s) for s in samples} for samples in (pier, swap))
+    pairs = [(ours[t], link_[t]) for t in ours if t in link_]
+    return {"pier": percentiles(ours.values()), "link": percentiles(link_.values()),
+            "added": {p: common.series([a["latency_ns"][p] - b["latency_ns"][p] for a, b in pairs])
+                      for p in PERCENTILES}}
+
+
+def stops(samples):
+    """How often one was stopped for more than 10 microseconds a second of each kind of its time: while it waited, and at
+    work. A server with long turns of its own has more of them at work."""
+    seconds = {k: sum(s["server_stopped"][f"{k}_s"] for s in samples) for k in ("waited", "worked")}
+    return {"waiting": sum(s["server_stopped"]["long_waits"] for s in samples) / max(seconds["waited"], 1e-6),
+            "working": sum(s["server_stopped"]["long_works"] for s in samples) / max(seconds["worked"], 1e-6)}
+
+
+def undisturbed_of(pier, swap):
+    """The same of the windows in which neither poller was stopped; where a gap had no room, nothing is known."""
+    def known(samples):
+        return [s for s in samples if not s["undisturbed"]["not_known"] and s["undisturbed"]["latency_ns"]["n"]]
+    pier, swap = known(pier), known(swap)
+    result = both(pier, swap, lambda s: s["undisturbed"])
+    result["kept"] = {k: common.series([s["undisturbed"]["kept"] for s in v])
+                      for k, v in (("pier", pier), ("link", swap))}
+    result["stops_a_second"] = {k: stops(v) for k, v in (("pier", pier), ("link", swap))}
+    return result
+
+
+def control_of(stalled, swap):
+    """What the handler that stalls looks like, and whether it can be seen at all."""
+    result = undisturbed_of(stalled, swap)
+    p99 = result["added"]["p99"]
+    return {"stall_ns": STALL, "every": STALL_EVERY, "seen": bool(p99 and p99["median"] > STALL / 2), **result}
 
 
 def latency_of(ctx, where, one, key):
+    full_line_ns = link.line_ns(ctx)
     full = rate_of(one, ctx, key)
-    runs = {}
+    runs, name = {}, f"{where} {key}"
     for load in LOADS:
         more = ["--rate", str(full * load)]
-        runs[f"{where} {key} {load:.0%}"] = lambda m=more: one(ctx, key, m)
-        runs[f"{where} swap at the same rate, {load:.0%}"] = lambda m=more: one(ctx, "swap", m)
-    samples = lines(ctx, runs)
-    result = {"full_rate": full, "loads": {}}
+        runs[f"{name} {load:.0%}"] = lambda m=more: one(ctx, key, m)
+        runs[f"{name} swap at the same rate, {load:.0%}"] = lambda m=more: one(ctx, "swap", m)
+        if load == STALL_LOAD:
+            stall = [*more, "--work", str(STALL), "--work-every", str(STALL_EVERY)]
+            runs[f"{name} stalled"] = lambda m=stall: one(ctx, key, m)
+    samples, elsewhere = link.by_side(lines(ctx, runs))
+    line_ns = common.series([ns for v in samples.values() for s in v for ns in s["line_ns"]])
+    result = {"full_rate": full, "full_line_ns": full_line_ns, "line_ns": line_ns,
+              "elsewhere": sum(len(v) for v in elsewhere.values()), "loads": {}}
     for load in LOADS:
-        pier = samples.get(f"{where} {key} {load:.0%}")
-        swap = samples.get(f"{where} swap at the same rate, {load:.0%}")
+        pier, swap = (samples.get(k) for k in (f"{name} {load:.0%}", f"{name} swap at the same rate, {load:.0%}"))
         if pier and swap:
             result["loads"][str(load)] = {
-                "rate": full * load, "pier": percentiles(pier), "link": percentiles(swap),
-                "added": added(pier, swap), "server_busy": common.collect(pier, "server_busy"),
+                "rate": full * load, **both(pier, swap), "undisturbed": undisturbed_of(pier, swap),
+                "server_busy": common.collect(pier, "server_busy"),
                 "unsent": max(s["unsent"] for s in pier), "hidden": max(s["hidden"] for s in pier)}
+            if load == STALL_LOAD and samples.get(f"{name} stalled"):
+                result["control"] = control_of(samples[f"{name} stalled"], swap)
     return result
 
 
