@@ -479,5 +479,5 @@ int main(int argc, char **argv)
 	port_close(&port);
 	if (port_pools_destroy(&pools))
 		bench_die("mbufs are missing");
-	return rte_eal_cleanup() ? 1 : 0;
+	return bench_end(true);
 }

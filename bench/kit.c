@@ -138,6 +138,11 @@ bool bench_eal(const struct bench_options *o, unsigned int memory_mib)
 	return huge;
 }
 
+int bench_end(bool memif)
+{
+	return !memif && rte_eal_cleanup() ? 1 : 0;
+}
+
 void bench_pools(struct port_pools *pools, unsigned int n)
 {
 	const struct port_pools_config cfg = {

@@ -46,6 +46,13 @@ void bench_options(struct bench_options *o, int argc, char **argv);
  */
 bool bench_eal(const struct bench_options *o, unsigned int memory_mib);
 
+/*
+ * The end of a program that had bench_eal(): its exit status. memif: EAL's memory is left to the end
+ * of the process, for the driver leaves a socket with the interrupt thread, which rte_eal_cleanup()
+ * does not end, in memory that it takes away (as app/common/stop.c has it).
+ */
+int bench_end(bool memif);
+
 /* Both pools, or the end of the program. */
 void bench_pools(struct port_pools *pools, unsigned int n);
 

@@ -271,5 +271,5 @@ int main(int argc, char **argv)
 	       kinds[o.kind], serves[o.serve], o.connections, o.plain ? "true" : "false");
 	printf("  \"tsc_hz\": %lu, \"packets_in_huge_pages\": %s, \"mbufs_lost\": %u\n}\n",
 	       rte_get_tsc_hz(), huge ? "true" : "false", port_pools_destroy(&pools));
-	return rte_eal_cleanup() ? 1 : 0;
+	return bench_end(o.memif != NULL);
 }

@@ -462,14 +462,13 @@ def latency_data(figures):
     """Of undisturbed windows, where the result has them, and of all."""
     quiet = any("undisturbed" in x for v in figures.values() for x in v["loads"].values())
     for of in ("undisturbed", "all") if quiet else ("all",):
+        yield from [[""], [""]] if quiet and of == "all" else []
         yield ["what", "p50", "p99", "p99.9"]
         for name, v in figures.items():
             for at, x in v["loads"].items():
                 added = (x if of == "all" else x["undisturbed"])["added"]
                 yield [f'"{name.replace("_", ", ")} {float(at):.0%}"',
                        *(max((median(added, p) or 0) / 1000, 0.01) for p in ("p50", "p99", "p999"))]
-        yield [""]
-        yield [""]
 
 
 def plots(quick=False):
