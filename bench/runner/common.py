@@ -63,6 +63,10 @@ def now():
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
 
 
+# Rounds of what takes turns, rounds where a sample takes seconds, and seconds of a sample over a link.
+SIZES = {"quick": (3, 2, 0.3), "usual": (5, 3, 0.5), "thorough": (7, 7, 1.0)}
+
+
 class Context:
     """A run of bench/run: where it builds, how long it measures, what it cannot run."""
 
@@ -70,8 +74,11 @@ class Context:
         self.options = options
         self.quick = options.quick
         self.build_dir = ROOT / os.environ.get("BUILD", "build-bench")
-        self.rounds = options.rounds or (3 if self.quick else 7)
-        self.seconds = options.seconds or (0.3 if self.quick else 1.0)
+        self.size = "quick" if self.quick else "thorough" if getattr(options, "thorough", False) else "usual"
+        rounds, few, seconds = SIZES[self.size]
+        self.rounds = options.rounds or rounds
+        self.few = options.rounds or few
+        self.seconds = options.seconds or seconds
         self.not_run = []
         self.thrown_out = 0
         self.machine = machine()
@@ -79,6 +86,9 @@ class Context:
         cpus = sorted(os.sched_getaffinity(0))
         self.server_cpu, self.client_cpu = (cpus + cpus)[:2]
         self.two_cpus = len(cpus) >= 2
+
+    def sized(self, quick, usual, thorough):
+        return {"quick": quick, "usual": usual, "thorough": thorough}[self.size]
 
     def skip(self, what, why):
         say(f"not run: {what}: {why}")
@@ -100,7 +110,8 @@ class Context:
 
     def save(self, part, result):
         """One file for each part, so that parts can be measured at different times."""
-        result = {"part": part, "date": now(), "quick": self.quick, "machine": self.machine,
+        result = {"part": part, "date": now(), "quick": self.quick, "size": self.size,
+                  "rounds": self.rounds, "machine": self.machine,
                   "not_run": self.not_run, "thrown_out": self.thrown_out, **result}
         self.not_run, self.thrown_out = [], 0
         RESULTS.mkdir(exist_ok=True)

@@ -187,7 +187,7 @@ def measure(ctx):
     with contextlib.ExitStack() as stack:
         stack.enter_context(namespaces(ctx))
         lines = servers(ctx, stack)
-        for turn in range(min(ctx.rounds, 5)):
+        for turn in range(min(ctx.few, 5)):
             for name, (start, _) in lines.items():
                 if ctx.options.names and name not in ctx.options.names:
                     continue

@@ -28,6 +28,8 @@ RING = ["short", "short_plain", "request", "request_plain", "echo", "swap", "bul
         "bulk_receive", "bulk_swap"]
 MEMIF = ["short", "short_plain", "request", "request_plain", "echo", "testpmd_macswap", "testpmd_5tswap"]
 BULK = ["bulk_echo", "bulk_answers", "bulk_send", "bulk_receive", "testpmd_bulk", "testpmd_bulk_csum"]
+# Of these, what a quick run has.
+QUICK = ["short", "request", "echo", "swap", "bulk_echo", "bulk_send", "bulk_swap", "testpmd_macswap", "testpmd_bulk"]
 TESTPMD = {"testpmd_macswap": ("macswap", []), "testpmd_5tswap": ("5tswap", []),
            "testpmd_bulk": ("5tswap", ["--message", "1448"]),
            "testpmd_bulk_csum": ("csum", ["--message", "1448"])}
@@ -321,9 +323,13 @@ def need_two(ctx):
     ctx.build("bench/bench_link")
 
 
+def keys_of(ctx, keys):
+    return ctx.options.names or [k for k in keys if not ctx.quick or k in QUICK]
+
+
 def ring(ctx):
     need_two(ctx)
-    return rounds(ctx, ctx.options.names or RING, over_ring)
+    return rounds(ctx, keys_of(ctx, RING), over_ring)
 
 
 def pick(ctx, key, more=()):
@@ -332,9 +338,9 @@ def pick(ctx, key, more=()):
 
 def memif(ctx):
     need_two(ctx)
-    return rounds(ctx, ctx.options.names or MEMIF, pick)
+    return rounds(ctx, keys_of(ctx, MEMIF), pick)
 
 
 def bulk(ctx):
     need_two(ctx)
-    return rounds(ctx, ctx.options.names or BULK, pick)
+    return rounds(ctx, keys_of(ctx, BULK), pick)

@@ -97,7 +97,7 @@ def over_veth(ctx, name, _):
 
 def rounds(ctx, keys, one, table):
     samples, failed = {}, set()
-    for turn in range(min(ctx.rounds, 5)):
+    for turn in range(min(ctx.few, 5)):
         for key in keys:
             if key in failed or (ctx.options.names and key not in ctx.options.names):
                 continue

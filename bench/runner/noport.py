@@ -48,7 +48,7 @@ def scenarios(ctx, program, names, runs=None):
 
 def cycles(ctx):
     ctx.build("bench/bench_noport")
-    return scenarios(ctx, "bench_noport", ctx.options.names or (QUICK if ctx.quick else FULL))
+    return scenarios(ctx, "bench_noport", ctx.options.names or (QUICK if ctx.quick else FULL), ctx.sized(None, 31, None))
 
 
 def stages(ctx):

@@ -5,6 +5,7 @@ from . import common, link
 LOADS = (0.1, 0.5, 0.8)
 OFFERED = (0.5, 0.8, 1.0, 1.5, 2.0)  # of what the closed loop carries
 PERCENTILES = ("p50", "p99", "p999")
+BAR = ("ring", "echo") # what the bar is of: all rounds
 
 
 # The control of the undisturbed figures: a handler that stalls for so many nanoseconds, at every so many messages. So
@@ -21,11 +22,11 @@ def rate_of(one, ctx, key, more=()):
     return max(rates)
 
 
-def lines(ctx, runs):
+def lines(ctx, runs, rounds):
     """runs: name -> a function that makes one sample. Takes turns. Returns name -> samples, each with its round."""
     ctx.build("bench/bench_line")
     samples, failed = {name: [] for name in runs}, set()
-    for turn in range(ctx.rounds):
+    for turn in range(rounds):
         for name, one in runs.items():
             if name in failed:
                 continue
@@ -92,7 +93,7 @@ def latency_of(ctx, where, one, key):
         if load == STALL_LOAD:
             stall = [*more, "--work", str(STALL), "--work-every", str(STALL_EVERY)]
             runs[f"{name} stalled"] = lambda m=stall: one(ctx, key, m)
-    samples, elsewhere = link.by_side(lines(ctx, runs))
+    samples, elsewhere = link.by_side(lines(ctx, runs, ctx.rounds if (where, key) == BAR else ctx.few))
     line_ns = common.series([ns for v in samples.values() for s in v for ns in s["line_ns"]])
     result = {"full_rate": full, "full_line_ns": full_line_ns, "line_ns": line_ns,
               "elsewhere": sum(len(v) for v in elsewhere.values()), "loads": {}}
@@ -113,7 +114,7 @@ def latency(ctx):
     result = {}
     for where, one in (("ring", link.over_ring), ("memif", link.over_memif)):
         for key in ("echo", "request"):
-            if ctx.quick and (where, key) != ("ring", "echo"):
+            if ctx.quick and (where, key) != BAR and not ctx.options.names:
                 continue
             name = f"{where}_{key}"
             if not ctx.options.names or name in ctx.options.names:
@@ -145,7 +146,7 @@ def offered(ctx, key, rate):
     return value, watch
 
 
-def sweep_once(ctx, key, samples):
+def sweep_once(ctx, key, samples, loads):
     """The closed loop, then each load as a part of what that carried just now: the host moves the CPUs."""
     def take(name, rate):
         common.say(f"  {key}, {name}")
@@ -157,7 +158,7 @@ def sweep_once(ctx, key, samples):
         return value
 
     closed = take("closed", None)
-    for part in OFFERED if closed else ():
+    for part in loads if closed else ():
         take(part, closed["rate"] * part)
 
 
@@ -175,12 +176,13 @@ def overload(ctx):
     link.need_two(ctx)
     ctx.build("bench/bench_line")
     result = {}
-    for key in ctx.options.names or ("short", "short_work", "request"):
-        samples = {name: [] for name in ("closed", *OFFERED)}
+    loads = ctx.sized((0.8, 1.0, 2.0), OFFERED, OFFERED)
+    for key in ctx.options.names or ctx.sized(["request"], list(CLIENT), list(CLIENT)):
+        samples = {name: [] for name in ("closed", *loads)}
         try:
-            for turn in range(ctx.rounds):
+            for turn in range(ctx.few):
                 common.say(f"round {turn + 1}: {key}")
-                sweep_once(ctx, key, samples)
+                sweep_once(ctx, key, samples, loads)
         except common.NotRun as why:
             ctx.skip(key, str(why))
         kept, _ = link.by_side(samples)
@@ -190,5 +192,5 @@ def overload(ctx):
         closed = common.collect(kept["closed"], "rate")
         result[key] = {"full_rate": closed["median"], "closed": closed,
                        "line_ns": common.series([ns for s in kept["closed"] for ns in s["line_ns"]]),
-                       "points": [point(part, kept[part]) for part in OFFERED if kept[part]]}
+                       "points": [point(part, kept[part]) for part in loads if kept[part]]}
     return result

@@ -9,7 +9,8 @@ def measure(ctx):
     ctx.build("bench/bench_workers")
     cpus = [ctx.server_cpu, ctx.client_cpu]
     command = ["taskset", "-c", ",".join(map(str, cpus)), ctx.program("bench_workers")]
-    command += ["--quick", "--runs", "11"] if ctx.quick else ["--runs", "25"] # each with all modes and controls
+    command += ["--quick"] if ctx.quick else []
+    command += ["--runs", ctx.sized("5", "9", "25")] # each with all modes and controls
     common.say("running bench_workers")
     value = common.undisturbed(ctx, "workers", lambda: common.run_watched(command, cpus, timeout=300))
     if value is None:
