@@ -165,6 +165,19 @@ void *bench_pages(size_t bytes)
 	return p;
 }
 
+double bench_waited(void)
+{
+	FILE *f = fopen("/proc/thread-self/schedstat", "r");
+	unsigned long ran, waited = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%lu %lu", &ran, &waited) != 2)
+		waited = 0;
+	fclose(f);
+	return (double)waited / 1e9;
+}
+
 uint64_t bench_random(uint64_t *state)
 {
 	uint64_t x = *state;

@@ -66,6 +66,9 @@ void bench_die(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 
  */
 void *bench_pages(size_t bytes);
 
+/* Seconds that the calling thread waited for a CPU in its life; 0 where the kernel does not say. */
+double bench_waited(void);
+
 /* xorshift64: the same order in each run. */
 uint64_t bench_random(uint64_t *state);
 

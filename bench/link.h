@@ -51,6 +51,7 @@ struct link_server {
 	struct link_sample samples[LINK_SAMPLES];
 	unsigned int n_samples;
 	void *own; /* of the pier that serves; NULL where packets are swapped */
+	double waited, ran; /* seconds without a CPU, of those that the loop took */
 	struct gaps *gaps; /* open loop only: noting them costs a little */
 };
 

@@ -490,8 +490,9 @@ static void print(struct client *c, const struct tally *a, const struct tally *b
 static double measure(struct client *c)
 {
 	struct tally before, after;
-	double from, to;
+	double from, to, waited;
 
+	waited = bench_waited();
 	run_for(c, c->o->warm);
 	before = tally(c);
 	c->measuring = true;
@@ -500,11 +501,13 @@ static double measure(struct client *c)
 	run_for(c, c->o->seconds);
 	to = link_now();
 	c->measuring = false;
+	waited = bench_waited() - waited;
 	after = tally(c);
 	if (c->o->rate > 0 && c->now << 8 > c->next_due_fp)
 		c->unsent = ((c->now << 8) - c->next_due_fp) / c->interval_fp;
 	drain(c);
-	printf("  \"from\": %.6f, \"to\": %.6f,\n", from, to);
+	printf("  \"from\": %.6f, \"to\": %.6f, \"client_waited\": %.5f,\n", from, to,
+	       waited / (to - from + c->o->warm));
 	print(c, &before, &after, to - from);
 	return to - from;
 }

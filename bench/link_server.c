@@ -186,6 +186,8 @@ int link_serve(void *server)
 	uint64_t start = rte_rdtsc(), next = start, end;
 	struct link_sample at = {0};
 
+	s->waited = bench_waited();
+	s->ran = link_now();
 	if (s->gaps)
 		note_gaps(s);
 	port_poller_begin();
@@ -206,6 +208,8 @@ int link_serve(void *server)
 	}
 	port_poller_end();
 	take_sample(s, &at);
+	s->waited = bench_waited() - s->waited;
+	s->ran = link_now() - s->ran;
 	return 0;
 }
 
@@ -233,7 +237,7 @@ void link_server_print(struct link_server *s)
 		server_free(&p->server);
 		free(p);
 	}
-	printf("},\n");
+	printf("},\n  \"server_waited\": %.5f,\n", s->waited / s->ran);
 	if (s->gaps)
 		gaps_print("server_stopped", s->gaps);
 	if (s->gaps && s->opt->gaps)

@@ -158,7 +158,7 @@ class Watch:
     def __init__(self, pids, cpus):
         self.pids, self.cpus = pids, cpus
         self.waits = {}
-        self.first = {}
+        self.first = None
         self.done = threading.Event()
 
     def look(self):
@@ -173,8 +173,9 @@ class Watch:
                         wait = int(f.read().split()[1]) / 1e9
                 except (OSError, IndexError, ValueError):
                     continue
-                self.first.setdefault(task, wait)
                 self.waits[task] = wait
+        if self.first is None:
+            self.first = dict(self.waits)
 
     def poll(self):
         while not self.done.wait(0.5):
@@ -192,8 +193,12 @@ class Watch:
         self.thread.join()
         self.look()
         elapsed = max(time.monotonic() - self.start, 1e-3)
-        self.wait = max((self.waits[t] - self.first[t] for t in self.waits), default=0) / elapsed
+        self.wait = max((self.waits[t] - self.first.get(t, 0) for t in self.waits), default=0) / elapsed
         self.steal = (steal(self.cpus) - self.stolen) / elapsed / max(len(self.cpus), 1)
+
+    def told(self, *shares):
+        """What threads that ended before the last look say of themselves."""
+        self.wait = max(self.wait, *shares)
 
     def disturbed(self):
         return self.wait > WAIT_MAX or self.steal > STEAL_MAX

@@ -108,6 +108,7 @@ def over_ring(ctx, key, more=()):
     cpus = [ctx.server_cpu, ctx.client_cpu]
     value, watch = common.run_watched(
         [ctx.program("bench_link"), "--ring", *arguments(ctx, key, more)], cpus)
+    watch.told(value.pop("client_waited"), value.pop("server_waited"))
     return finish(key, value, value.pop("samples")), watch
 
 
@@ -143,7 +144,9 @@ def measured(ctx, server, args):
         value, watch = client(ctx, server, args, before_end=lambda: said.append(common.stop(server)))
     finally:
         said = said or [common.stop(server)]
-    return value, own_of(server, said[0]), watch
+    own = own_of(server, said[0])
+    watch.told(value.pop("client_waited"), own.pop("server_waited"))
+    return value, own, watch
 
 
 def wait_for_socket(ctx, process, seconds=15):
@@ -180,6 +183,8 @@ def over_memif(ctx, key, more=()):
     server = serve(ctx, [ctx.program("bench_link"), "--memif", ctx.socket(), *args])
     value, own, watch = measured(ctx, server, args)
     value["counters"] = own["counters"]
+    if "server_stopped" in own:
+        value["server_stopped"] = own["server_stopped"]
     value["mbufs_lost"] += own["mbufs_lost"]
     return finish(key, value, own["samples"]), watch
 
@@ -222,6 +227,7 @@ def testpmd(ctx, key, more=()):
         out, _ = server.communicate(timeout=20)
     finally:
         common.stop(server)
+    watch.told(value.pop("client_waited"))
     finish(key, value, None)
     cycles = re.search(r"CPU cycles/packet=([\d.]+)", out)
     packets = re.search(r"RX-packets: (\d+)\s+RX-dropped: (\d+)\s+RX-total: \d+\s+"

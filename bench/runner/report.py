@@ -281,7 +281,8 @@ def kernel_table(figures):
     lines = ["| Kernel | Rate | A full core | CPU, microseconds a unit | Limited by |", "|---|---:|---:|---:|---|"]
     for key, v in figures.items():
         lines.append(f"| {names[key]} | {spread(v['rate'], 1e3, 1)} k{v['counts']} | "
-                     f"{spread(v['rate_per_core'], 1e3, 1)} k/s | {spread(v['cpu_us'], 1, 2)} | {v['bound']} |")
+                     f"{spread(v['rate_per_core'], 1e3, 1)} k/s | {spread(v['cpu_us'], 1, 2)} | {v['bound']}"
+                     f"{', the client had ' + str(v['errors']) + ' errors' if v.get('errors') else ''} |")
     return lines
 
 
