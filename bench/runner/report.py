@@ -217,8 +217,10 @@ def latency_bar(r):
     lines, quiet = [], half.get("undisturbed")
     if quiet:
         seen = v.get("control", {}).get("seen")
+        there = ((v.get("elsewhere") or {}).get("half") or {}).get("added", {}).get("p99")
         lines.append("| Latency added at half load over rings, p99, microseconds, while neither CPU was stopped | "
-                     f"{spread(quiet['added']['p99'], 1000, 1) if seen else 'not told: the control failed'} | - | below 5 |")
+                     f"{spread(quiet['added']['p99'], 1000, 1) if seen else 'not told: the control failed'} | {spread(there, 1000, 1)} | "
+                     "below 5 |")
     lines.append(f"| {'the same, of all' if quiet else 'Latency added at half load over rings, p99, microseconds'} | "
                  f"{spread(half['added']['p99'], 1000, 1)} | - | below 5 |")
     return lines
@@ -255,8 +257,11 @@ def latency_notes(figures):
     found = [(name, v["loads"].get("0.5", {}).get("undisturbed", {}).get("stops_a_second")) for name, v in figures.items()]
     words = [f"{name.replace('_', ', ')}: {s['pier']['waiting']:,.0f} and {s['pier']['working']:,.0f}, "
              f"the link {s['link']['waiting']:,.0f} and {s['link']['working']:,.0f}" for name, s in found if s]
-    lines = ["", "Turns of the server of more than 10 microseconds at half load, a second of waiting and a second of work: "
-             + "; ".join(words) + "."] if words else []
+    near = [(name, v["line_ns"]["median"]) for name, v in figures.items() if v.get("line_ns")]
+    stood = ["", "A cache line took there and back, in nanoseconds: " + ", ".join(
+        f"{name.replace('_', ', ')} {ns:.0f}" for name, ns in near) + "."] if near else []
+    lines = stood + ["", "Turns of the server of more than 10 microseconds at half load, a second of waiting and a second of work: "
+             + "; ".join(words) + "."] if words else stood
     blind = [name for name, v in figures.items() if "control" in v and not v["control"]["seen"]]
     if blind:
         lines += ["", "**The control's stall does not show, so undisturbed figures say nothing:** " + ", ".join(blind) + "."]

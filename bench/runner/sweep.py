@@ -82,6 +82,14 @@ def control_of(stalled, swap):
     return {"stall_ns": STALL, "every": STALL_EVERY, "seen": bool(p99 and p99["median"] > STALL / 2), **result}
 
 
+def elsewhere_of(name, samples):
+    """How many samples there are from where the CPUs stood less often, and what they say of the bar."""
+    pier, swap = (samples.get(k, ()) for k in (f"{name} {STALL_LOAD:.0%}", f"{name} swap at the same rate, {STALL_LOAD:.0%}"))
+    return {"samples": sum(len(v) for v in samples.values()),
+            "line_ns": common.series([ns for v in samples.values() for s in v for ns in s["line_ns"]]),
+            "half": undisturbed_of(pier, swap) if pier and swap else None}
+
+
 def latency_of(ctx, where, one, key):
     full_line_ns = link.line_ns(ctx)
     full = rate_of(one, ctx, key)
@@ -96,7 +104,7 @@ def latency_of(ctx, where, one, key):
     samples, elsewhere = link.by_side(lines(ctx, runs, ctx.rounds if (where, key) == BAR else ctx.few))
     line_ns = common.series([ns for v in samples.values() for s in v for ns in s["line_ns"]])
     result = {"full_rate": full, "full_line_ns": full_line_ns, "line_ns": line_ns,
-              "elsewhere": sum(len(v) for v in elsewhere.values()), "loads": {}}
+              "elsewhere": elsewhere_of(name, elsewhere), "loads": {}}
     for load in LOADS:
         pier, swap = (samples.get(k) for k in (f"{name} {load:.0%}", f"{name} swap at the same rate, {load:.0%}"))
         if pier and swap:
