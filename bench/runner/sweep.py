@@ -13,32 +13,35 @@ BAR = ("ring", "echo") # what the bar is of: all rounds
 STALL, STALL_EVERY, STALL_LOAD = 20000, 1000, 0.5
 
 
-def rate_of(one, ctx, key, more=()):
-    """Units a second in the closed loop: what the server can carry. The best of three."""
-    rates = []
-    for _ in range(3):
-        value, _ = one(ctx, key, more)
-        rates.append(value["units"] / value["span"])
-    return max(rates)
+def closed_loop(ctx, one, key):
+    """Units a second in the closed loop, and where the CPUs stood; None: it was never undisturbed."""
+    value = common.undisturbed(ctx, f"{key}, closed loop", lambda: link.between_lines(ctx, one, key, ()))
+    return value and (value["units"] / value["span"], value["line_ns"])
 
 
-def lines(ctx, runs, rounds):
-    """runs: name -> a function that makes one sample. Takes turns. Returns name -> samples, each with its round."""
+def lines(ctx, one, key, runs, rounds):
+    """
+    Takes turns. runs: name -> what is measured, load, more arguments. A load is a part of what the closed loop carried in
+    the same round, for the host moves the CPUs: who moved since is on neither side. Returns name -> samples.
+    """
     ctx.build("bench/bench_line")
     samples, failed = {name: [] for name in runs}, set()
     for turn in range(rounds):
-        for name, one in runs.items():
-            if name in failed:
+        common.say(f"round {turn + 1}: {key}, closed loop")
+        full = closed_loop(ctx, one, key)
+        for name, (what, load, more) in runs.items():
+            if name in failed or not full:
                 continue
             common.say(f"round {turn + 1}: {name}")
+            args = ["--rate", str(full[0] * load), *more]
             try:
-                value = common.undisturbed(ctx, name, lambda o=one: link.between_lines(ctx, lambda *_: o(), name, ()))
+                value = common.undisturbed(ctx, name, lambda w=what, m=args: link.between_lines(ctx, one, w, m))
             except common.NotRun as why:
                 ctx.skip(name, str(why))
                 failed.add(name)
                 continue
             if value:
-                samples[name].append({**value, "round": turn})
+                samples[name].append({**value, "round": turn, "full": full[0], "line_ns": [*full[1], *value["line_ns"]]})
     return {k: v for k, v in samples.items() if v}
 
 
@@ -91,20 +94,19 @@ def elsewhere_of(name, samples):
 
 
 def latency_of(ctx, where, one, key):
-    full_line_ns = link.line_ns(ctx)
-    full = rate_of(one, ctx, key)
     runs, name = {}, f"{where} {key}"
     for load in LOADS:
-        more = ["--rate", str(full * load)]
-        runs[f"{name} {load:.0%}"] = lambda m=more: one(ctx, key, m)
-        runs[f"{name} swap at the same rate, {load:.0%}"] = lambda m=more: one(ctx, "swap", m)
+        runs[f"{name} {load:.0%}"] = (key, load, [])
+        runs[f"{name} swap at the same rate, {load:.0%}"] = ("swap", load, [])
         if load == STALL_LOAD:
-            stall = [*more, "--work", str(STALL), "--work-every", str(STALL_EVERY)]
-            runs[f"{name} stalled"] = lambda m=stall: one(ctx, key, m)
-    samples, elsewhere = link.by_side(lines(ctx, runs, ctx.rounds if (where, key) == BAR else ctx.few))
-    line_ns = common.series([ns for v in samples.values() for s in v for ns in s["line_ns"]])
-    result = {"full_rate": full, "full_line_ns": full_line_ns, "line_ns": line_ns,
-              "elsewhere": elsewhere_of(name, elsewhere), "loads": {}}
+            runs[f"{name} stalled"] = (key, load, ["--work", str(STALL), "--work-every", str(STALL_EVERY)])
+    samples, elsewhere = link.by_side(lines(ctx, one, key, runs, ctx.rounds if (where, key) == BAR else ctx.few))
+    every = [s for v in samples.values() for s in v]
+    if not every:
+        raise common.NotRun(f"{name}: the CPUs moved in each round")
+    full = common.collect(every, "full")["median"]
+    line_ns = common.series([ns for s in every for ns in s["line_ns"]])
+    result = {"full_rate": full, "line_ns": line_ns, "elsewhere": elsewhere_of(name, elsewhere), "loads": {}}
     for load in LOADS:
         pier, swap = (samples.get(k) for k in (f"{name} {load:.0%}", f"{name} swap at the same rate, {load:.0%}"))
         if pier and swap:
@@ -126,7 +128,10 @@ def latency(ctx):
                 continue
             name = f"{where}_{key}"
             if not ctx.options.names or name in ctx.options.names:
-                result[name] = latency_of(ctx, where, one, key)
+                try:
+                    result[name] = latency_of(ctx, where, one, key)
+                except common.NotRun as why:
+                    ctx.skip(name, str(why))
     return result
 
 
