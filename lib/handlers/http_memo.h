@@ -15,7 +15,8 @@
 #include "handlers/http_parse.h"
 #include "http_reply.h"
 
-#define HTTP_MEMO_MAX 1024 /* bytes of a request, and of a response, that are remembered */
+#define HTTP_MEMO_MAX     1024 /* bytes of a request that are remembered */
+#define HTTP_RENDERED_MAX 2048 /* of a response: what fits in one segment, or nearly so */
 
 struct http_request_memo {
 	uint32_t len; /* 0: nothing yet */
@@ -29,9 +30,9 @@ struct http_response_memo {
 	uint64_t settings; /* their serial number, 0: nothing yet */
 	const struct http_reply *reply;
 	uint32_t sec;
-	uint32_t len;
+	uint32_t len; /* 0: it was asked for once, and is not here */
 	uint32_t sum; /* pier_send_summed's */
-	char bytes[HTTP_MEMO_MAX];
+	char bytes[HTTP_RENDERED_MAX];
 };
 
 extern __thread struct http_request_memo http_request_memo;
@@ -41,9 +42,9 @@ extern __thread struct http_response_memo http_response_memo;
 size_t http_parse_new(struct http_parser *p, struct http_query *q, const struct http_rules *rules,
 		      const void *data, size_t len, enum http_event *event);
 
-/* Put r of these settings, dated sec, whose text is date, into the memo; its length fits. */
-void http_render(const struct http_settings *set, const struct http_reply *r, uint32_t sec,
-		 const char *date);
+/* http_rendered of what is not in the memo. */
+struct http_response_memo *http_render(const struct http_settings *set, const struct http_reply *r, uint32_t sec,
+				       const char *date);
 
 /* The bytes are the last request again, and it has no query. Shorter than max_head in all, no part of it can be too long. */
 static inline bool http_is_last(const struct http_parser *p, const struct http_rules *rules, const void *data,
@@ -76,7 +77,8 @@ static inline size_t http_parse_again(struct http_parser *p, struct http_query *
 
 /*
  * The whole response r of these settings with its body, dated sec, whose text is date, as the memo has it;
- * NULL if it is too long to be remembered. Its sum is for pier_send_summed. Valid until the next call.
+ * NULL if it is too long to be remembered, or long and not the one asked for before. Its sum is for
+ * pier_send_summed. Valid until the next call.
  */
 static inline struct http_response_memo *http_rendered(const struct http_settings *set,
 						       const struct http_reply *r, uint32_t sec,
@@ -84,10 +86,9 @@ static inline struct http_response_memo *http_rendered(const struct http_setting
 {
 	struct http_response_memo *last = &http_response_memo;
 
-	if (unlikely(r->body_len > HTTP_MEMO_MAX - HTTP_HEAD_MAX))
-		return NULL;
-	if (unlikely(!SHORTCUT(MEMO) || last->reply != r || last->settings != set->serial || last->sec != sec))
-		http_render(set, r, sec, date);
+	if (unlikely(!SHORTCUT(MEMO) || last->reply != r || last->settings != set->serial || last->sec != sec ||
+		     !last->len))
+		return http_render(set, r, sec, date);
 	return last;
 }
 

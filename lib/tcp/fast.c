@@ -94,7 +94,7 @@ static inline void sndq_acked(struct tcp *t, struct tcp_work *w, uint32_t una)
 
 	if (likely(w->sndq.n == 1 && !w->sndq.mem))
 		s = w->sndq_inline + w->sndq.head; /* elsewhere head counts other storage's */
-	if (unlikely(!s || s->kind != SLICE_COPY || seq_gt(s->seq + s->len, una))) {
+	if (unlikely(!s || s->kind < SLICE_COPY || seq_gt(s->seq + s->len, una))) {
 		tcp_sndq_acked(t, w, una);
 		return;
 	}

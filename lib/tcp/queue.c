@@ -3,7 +3,8 @@
  *
  * Sending, a small piece is copied behind the last one if that is a copy of ours with room left, so
  * that a queue of tiny writes does not become a queue of tiny buffers; a large received slice is
- * referenced. Slices that keep an mbuf are counted in t->held; when the worker's share is spent,
+ * referenced. Bytes that come again and again, on whichever connection, are copied once and counted.
+ * Slices that keep an mbuf are counted in t->held; when the worker's share is spent,
  * large ones are copied too, because the receive pool must not drain into slow peers.
  */
 #include <string.h>
@@ -18,7 +19,7 @@
 
 static void slice_drop(struct tcp *t, struct tcp_work *w, struct slice *s)
 {
-	if (s->kind == SLICE_COPY)
+	if (s->kind >= SLICE_COPY)
 		tcp_copy_free(t, s);
 	t->held -= s->owner != NULL;
 	w->held -= s->owner != NULL;
@@ -137,34 +138,40 @@ static inline size_t push_copy(struct tcp *t, struct tcp_work *w, const uint8_t 
 	return len;
 }
 
-/*
- * All of it as the first slice of an empty queue, its sum known: what an answer that comes again is, as a rule.
- * False: nothing was done.
- */
+/* Whether len bytes may be the first slice of an empty queue, all of them. */
+static inline bool may_be_first(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w,
+				size_t len)
+{
+	return SHORTCUT(FIRST) && !(w->sndq.n | w->sndq.mem) && len - 1 < COPY_MAX &&
+	       w->snd_end - w->snd_una + len <= tcp_opts_of(t, c)->sndbuf &&
+	       !(c->flags & (TCP_F_FIN_QUEUED | TCP_F_OWN)) && c->state != TCP_CLOSED && slab_available(&t->slab);
+}
+
+static inline void put_first(struct tcp_work *w, const void *data, uint32_t len, uint32_t mem,
+			     enum slice_kind kind, uint32_t sum)
+{
+	w->sndq_inline[0] = (struct slice){.data = data, .mem = mem, .seq = w->snd_end, .len = len,
+					   .kind = (uint8_t)kind, .flags = SLICE_SUM, .sum = (uint16_t)sum};
+	w->sndq.head = 0;
+	w->sndq.n = 1;
+	w->snd_end += len;
+}
+
+/* All of it as the first slice of an empty queue, its sum known. False: nothing was done. */
 static inline bool send_first(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w, const uint8_t *p,
 			      size_t len, uint32_t sum)
 {
-	const struct tcp_options *o = tcp_opts_of(t, c);
 	unsigned int order;
 	uint32_t mem;
-	uint8_t *to;
 
-	if (!SHORTCUT(FIRST) || w->sndq.n || w->sndq.mem || !sum || !len || len > COPY_MAX ||
-	    w->snd_end - w->snd_una + len > o->sndbuf ||
-	    c->flags & (TCP_F_FIN_QUEUED | TCP_F_OWN) || c->state == TCP_CLOSED || !slab_available(&t->slab))
+	if (!sum || !may_be_first(t, c, w, len))
 		return false;
 	order = slab_order(len);
 	mem = slab_alloc(&t->slab, order);
 	if (unlikely(!mem))
 		return false;
-	to = slab_ptr(&t->slab, mem);
-	memcpy(to, p, len);
-	w->sndq_inline[0] = (struct slice){.data = to, .mem = order << TCP_COPY_MEM_BITS | mem, .seq = w->snd_end,
-					   .len = (uint32_t)len, .kind = SLICE_COPY, .flags = SLICE_SUM,
-					   .sum = (uint16_t)sum};
-	w->sndq.head = 0;
-	w->sndq.n = 1;
-	w->snd_end += (uint32_t)len;
+	memcpy(slab_ptr(&t->slab, mem), p, len);
+	put_first(w, slab_ptr(&t->slab, mem), (uint32_t)len, order << TCP_COPY_MEM_BITS | mem, SLICE_COPY, sum);
 	return true;
 }
 
@@ -197,12 +204,43 @@ size_t tcp_send_copy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, cons
 	return send_copy(t, c, w, data, len, NULL);
 }
 
+/* From now on these bytes are the ones that are shared; sum as in tcp_send_summed. False: no memory. */
+static __attribute__((noinline)) bool share(struct tcp *t, const void *data, uint32_t len, uint32_t *sum)
+{
+	const unsigned int order = slab_order(sizeof(struct tcp_piece) + len);
+	const uint32_t mem = slab_alloc(&t->slab, order);
+	const uint32_t number = t->shared.number % (UINT32_MAX >> TCP_SHARED_SHIFT) + 1;
+	struct tcp_piece *p;
+
+	if (unlikely(!mem))
+		return false;
+	p = tcp_piece_at(t, mem);
+	p->users = 0;
+	if (*sum)
+		memcpy(p + 1, data, len);
+	else
+		*sum = TCP_SUM_KNOWN | sum_fold(sum_copy(p + 1, data, len));
+	*sum = (*sum & (TCP_SUM_KNOWN | UINT16_MAX)) | number << TCP_SHARED_SHIFT;
+	t->shared = (struct tcp_shared){.from = data, .len = len, .word = *sum, .number = number,
+					.mem = order << TCP_COPY_MEM_BITS | mem};
+	return true;
+}
+
 size_t tcp_send_summed(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
 		       size_t len, uint32_t *sum)
 {
-	if (likely(send_first(t, c, w, data, len, *sum)))
-		return len;
-	return send_copy(t, c, w, data, len, sum);
+	struct tcp_shared *sh = &t->shared;
+	struct tcp_piece *p;
+
+	if (unlikely(!may_be_first(t, c, w, len) || len > COPY_MAX - sizeof(struct tcp_piece)))
+		return send_copy(t, c, w, data, len, sum);
+	if (unlikely(!sh->mem || sh->word != *sum || sh->from != data || sh->len != len) &&
+	    !share(t, data, (uint32_t)len, sum))
+		return send_copy(t, c, w, data, len, sum);
+	p = tcp_piece_at(t, sh->mem);
+	p->users++;
+	put_first(w, p + 1, (uint32_t)len, sh->mem, SLICE_SHARED, *sum);
+	return len;
 }
 
 size_t tcp_send_static(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,

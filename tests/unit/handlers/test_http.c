@@ -101,6 +101,52 @@ static void test_memory(void **state)
 	}
 }
 
+/* One more GET: its answer is all right. Returns how much of it was sent by reference. */
+static unsigned int get_again(struct fake_host *f, size_t body)
+{
+	const size_t from = f->out_len, runs = f->runs_n;
+	const char *at;
+	struct response r;
+
+	http_say(f, GET);
+	at = f->out + from;
+	r = http_next(&at, false);
+	assert_int_equal(r.status, 200);
+	assert_int_equal(r.body_len, body);
+	assert_int_equal(r.body[body - 1], '\n');
+	assert_ptr_equal(at, f->out + f->out_len);
+	return (unsigned int)(f->runs_n - runs);
+}
+
+/* A long answer is put together when it is wanted again: not where two take turns, and not one that is too long. */
+static void test_memory_of_long_answers(void **state)
+{
+	struct fake_host *a = fake_new(&handler_http, "body-size=1400");
+	struct fake_host *b = fake_new(&handler_http, "body-size=1536");
+	struct fake_host *c = fake_new(&handler_http, "body-size=1537");
+	const int64_t was = fake_clock;
+
+	assert_int_equal(get_again(a, 1400), 1);
+	assert_int_equal(get_again(a, 1400), 0);
+	assert_int_equal(get_again(a, 1400), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(get_again(b, 1536), 1);
+		assert_int_equal(get_again(a, 1400), 1);
+	}
+	assert_int_equal(get_again(b, 1536), 1);
+	assert_int_equal(get_again(b, 1536), 0);
+	fake_clock++;
+	fake_wait(b, 1000000);
+	assert_int_equal(get_again(b, 1536), 1);
+	assert_int_equal(get_again(b, 1536), 0);
+	fake_clock = was;
+	for (unsigned int i = 0; i < 3; i++)
+		assert_int_equal(get_again(c, 1537), 1);
+	fake_free(c);
+	fake_free(b);
+	fake_free(a);
+}
+
 /* Recognised as a whole only: the second half is another one's. */
 static void test_memory_split(void **state)
 {
@@ -439,6 +485,7 @@ int main(void)
 		cmocka_unit_test(test_date),
 		cmocka_unit_test(test_memory),
 		cmocka_unit_test(test_memory_split),
+		cmocka_unit_test(test_memory_of_long_answers),
 		cmocka_unit_test(test_head),
 		cmocka_unit_test(test_body_size),
 		cmocka_unit_test(test_settings),

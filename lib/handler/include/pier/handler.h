@@ -273,7 +273,8 @@ static inline size_t pier_send(struct pier_conn *c, const void *data, size_t len
 }
 
 /*
- * As pier_send, for bytes that are sent again and again, on whichever connection: their checksum is made once.
+ * As pier_send, for bytes that are sent again and again, on whichever connection: their checksum is made once, and
+ * what connections have queued of them is, as a rule, one copy.
  * *sum is 0 before the first call and whenever the bytes or their number have changed; pier puts in what it
  * will need the next time. One such word for each thread.
  */

@@ -2,9 +2,10 @@
  * A slice: a run of payload bytes and who owns them. Send queues, receive queues and out-of-order
  * queues hold slices, never packets, so that payload is referenced, split and summed once.
  *
- * Three kinds: STATIC bytes outlive every connection that uses them; MBUF bytes lie in an mbuf and
+ * Four kinds: STATIC bytes outlive every connection that uses them; MBUF bytes lie in an mbuf and
  * the slice holds one reference to it; COPY bytes lie in memory of whoever owns the queue, who
- * frees them and may append to the last slice. Only MBUF has an owner; without one bytes are always
+ * frees them and may append to the last slice; SHARED bytes too, but others may have them in their queues: they
+ * are counted, and stay as they are. Only MBUF has an owner; without one bytes are always
  * copied into the packets that carry them.
  *
  * Worker thread only. Everything bounded.
@@ -20,6 +21,7 @@ enum slice_kind {
 	SLICE_STATIC,
 	SLICE_MBUF,
 	SLICE_COPY,
+	SLICE_SHARED,
 };
 
 enum slice_flag {
@@ -33,7 +35,7 @@ struct slice {
 	uint32_t len;
 	uint16_t sum;           /* folded partial checksum, as if data began at an even offset */
 	uint8_t kind, flags;
-	uint32_t mem;           /* for COPY: what the queue's owner calls the memory */
+	uint32_t mem;           /* for COPY and SHARED: what the queue's owner calls the memory */
 };
 
 static_assert(sizeof(struct slice) == 32, "two slices a cache line");

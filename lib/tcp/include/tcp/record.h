@@ -262,6 +262,17 @@ struct tcp_link {
 	uint32_t next, prev;
 };
 
+/*
+ * The bytes that pier_send_summed sent last, kept once for all connections that send them, as long as one has them
+ * queued. They are the same bytes again if word is what it was set to when they were put here.
+ */
+struct tcp_shared {
+	const void *from; /* where the handler has them */
+	uint32_t len, word;
+	uint32_t mem;     /* as in their slices; 0: there are none */
+	uint32_t number;  /* of the last piece, in word */
+};
+
 /* What policy.c keeps of a worker. */
 struct tcp_policy {
 	struct tcp_line stalled, orphans;

@@ -98,6 +98,7 @@ struct tcp {
 	struct flow_table table;
 	struct flow_key flow_key;
 	struct slab slab;
+	struct tcp_shared shared;
 	struct wheel wheel;
 	struct tcp_conn *conn;
 	union tcp_small *small;
@@ -452,7 +453,10 @@ static inline void tcp_shutdown(struct tcp *t, struct tcp_conn *c, struct tcp_wo
 /* Append to the send queue; each returns the bytes taken, bounded by the room. */
 size_t tcp_send_copy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
 		     size_t len);
-/* The same; *sum, if not 0, is TCP_SUM_KNOWN and the folded sum of all of data, and is so afterwards if it was made. */
+/*
+ * The same; *sum, if not 0, has TCP_SUM_KNOWN and the folded sum of all of data, and has afterwards if it was made;
+ * above it the number of the shared piece that these bytes became, if they did.
+ */
 size_t tcp_send_summed(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
 		       size_t len, uint32_t *sum);
 size_t tcp_send_static(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
