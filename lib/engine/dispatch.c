@@ -71,8 +71,9 @@ show(struct engine *e, struct tcp_conn *c, struct tcp_work *w, const struct pier
 	return unlikely(w->rcvq.n) && used == total;
 }
 
-static inline void run_data(struct engine *e, struct tcp_conn *c, struct tcp_work *w,
-			    const struct pier_handler *h, struct pier_conn *pc)
+static inline __attribute__((always_inline)) void
+run_data(struct engine *e, struct tcp_conn *c, struct tcp_work *w, const struct pier_handler *h,
+	 struct pier_conn *pc)
 {
 	if (likely(w->rcvq.n))
 		while (show(e, c, w, h, pc) && open_for(c))
@@ -164,7 +165,7 @@ static inline bool eof_due(const struct tcp_conn *c)
 	return (c->flags & mask) == (TCP_F_OPEN | TCP_F_FIN_RECEIVED) && c->state != TCP_CLOSED;
 }
 
-static void run_events(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
+static __attribute__((noinline)) void run_events(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 {
 	const struct pier_handler *h = handler_of(e, c);
 	unsigned int events = w->events;
@@ -182,6 +183,39 @@ static void run_events(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 		run_after(e, c, w, h, &pc, events);
 	if (unlikely(eof_due(c)) && !w->rcvq.n)
 		run_eof(e, c, h, &pc);
+}
+
+/*
+ * run_events of one message in one slice, where nothing else is new and both sides keep the connection open. False:
+ * it is another case, and nothing was done.
+ */
+static inline __attribute__((always_inline)) bool run_message(struct engine *e, struct tcp_conn *c,
+							      struct tcp_work *w)
+{
+	const struct pier_handler *h = handler_of(e, c);
+	const struct slice *q = w->rcvq_inline + w->rcvq.head;
+	struct pier_slice s;
+	struct pier_conn pc;
+	size_t used;
+
+	if (w->events != TCP_EV_DATA || c->state < TCP_ESTABLISHED || !tcp_rcvq_is_alone(w) || !h->data ||
+	    (c->flags & (TCP_F_OPEN | TCP_F_ORPHAN | TCP_F_FIN_RECEIVED)) != TCP_F_OPEN)
+		return false;
+	w->events = 0;
+	engine_conn_handle(e, c, &pc);
+	s = (struct pier_slice){q->data, q->len, q->owner};
+	e->shown = q;
+	e->n_shown = 1;
+	used = h->data(&pc, &s, 1);
+	e->n_shown = 0;
+	if (unlikely(c->state == TCP_CLOSED))
+		return true;
+	tcp_rcvq_consume(&e->tcp, w, (uint32_t)min_of(used, s.len));
+	if (unlikely(w->rcvq.n))
+		tcp_rcvq_left(&e->tcp, w);
+	if (likely(!(c->flags & TCP_F_ORPHAN)))
+		tcp_window_update(&e->tcp, c, w);
+	return true;
 }
 
 /* RFC 9293 section 3.6.1: closed with data unread, or more to come behind it. */
@@ -261,7 +295,8 @@ static void leave(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 static void run_callbacks(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 {
 	w->on_ready = 1;
-	run_events(e, c, w);
+	if (!run_message(e, c, w))
+		run_events(e, c, w);
 	w->on_ready = 0;
 	if (unlikely(w->events))
 		tcp_ready(&e->tcp, c, w, 0);

@@ -199,7 +199,8 @@ static inline bool send_short(struct pier_conn *c, struct http_conn *h, const st
 	return h->sent == text->len;
 }
 
-static void reply(struct pier_conn *c, struct http_conn *h, const struct http_reply *r)
+static inline __attribute__((always_inline)) void
+reply_at_once(struct pier_conn *c, struct http_conn *h, const struct http_reply *r)
 {
 	h->sec = date_sec(c->now);
 	if (likely(send_short(c, h, r))) {
@@ -208,6 +209,11 @@ static void reply(struct pier_conn *c, struct http_conn *h, const struct http_re
 	}
 	h->reply = r;
 	flush_prepared(c, h, r);
+}
+
+static __attribute__((noinline)) void reply(struct pier_conn *c, struct http_conn *h, const struct http_reply *r)
+{
+	reply_at_once(c, h, r);
 }
 
 static void reply_query(struct pier_conn *c, struct http_conn *h)
@@ -259,7 +265,7 @@ static inline void answer_request(struct pier_conn *c, struct http_conn *h)
 	if (p->flags & HTTP_HAS_QUERY)
 		answer_query(c, h);
 	else
-		reply(c, h, &set->plain.whole[mode_of(h)]);
+		reply_at_once(c, h, &set->plain.whole[mode_of(h)]);
 }
 
 /*

@@ -54,7 +54,8 @@ struct tcp_conn *tcp_conn_alloc(struct tcp *t)
 	}
 	c = &t->conn[i];
 	gen = c->generation + 1;
-	memset(c, 0, sizeof(*c));
+	memset(c, 0, CACHE_LINE); /* line by line: "rep stos" takes longer to begin */
+	memset((char *)c + CACHE_LINE, 0, CACHE_LINE);
 	c->generation = gen;
 	c->wheel_slot = slot; /* what its last user left in the wheel: good for any later deadline */
 	c->wheel_at = at;

@@ -55,10 +55,13 @@ static uint32_t look_up(const struct tcp *t, const struct pkt_facts *f)
 
 void tcp_input_any(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
 {
-	const uint32_t entry = hint_is(t, f) ? f->entry : look_up(t, f);
-	const uint32_t i = flow_entry_index(entry);
+	uint32_t entry, i;
 	int version;
 
+	if (!hint_is(t, f))
+		f->entry = look_up(t, f);
+	entry = f->entry;
+	i = flow_entry_index(entry);
 	switch (entry == FLOW_NONE ? 0 : flow_entry_type(entry)) {
 	case FLOW_CONN:
 		tcp_conn_input(t, m, f, &t->conn[i]);

@@ -89,6 +89,16 @@ static inline struct tcp_time_wait *tcp_time_wait_of(const struct tcp *t,
 	return &t->small[flow_entry_index(tcp_entry_of(t, tuple, hash))].tw;
 }
 
+/* The same of h that is to replace it, by its segment f: what stands in the table is the entry, by which it was found. */
+static inline struct tcp_time_wait *tcp_time_wait_under(const struct tcp *t, const struct tcp_half *h,
+							const struct pkt_facts *f)
+{
+	struct tcp_time_wait *tw = &t->small[flow_entry_index(f->entry)].tw;
+
+	assert(tw->kind == FLOW_TIME_WAIT && tw->replacing && tw->half == tcp_small_index(t, h));
+	return tw;
+}
+
 /* Free tw; entry takes its place in the table, FLOW_NONE: nothing does. */
 void tcp_time_wait_replace(struct tcp *t, struct tcp_time_wait *tw, uint32_t entry);
 

@@ -2,7 +2,7 @@
  * TIME-WAIT: what it answers, what replaces it, how many there may be.
  * Rows: CLS-13 CLS-14 CLS-15 CLS-16 DOS-08 ISN-04, BLD-02 for its part of TIME-WAIT.
  */
-#include "kit.h"
+#include "inside.h"
 
 /* A connection that this side closed first, in TIME-WAIT from now on: SND.NXT and RCV.NXT are 2. */
 static struct kit_peer *close_first(struct kit_peer *p)
@@ -350,6 +350,58 @@ static void ISN_04_rekey_and_reuse(void **s)
 			 tsval + 10);
 }
 
+#define PORTS 60000
+
+/* What the table keeps of the tuple of p with that port; and the port. */
+static uint64_t mark(const struct kit_peer *p, uint32_t port)
+{
+	const struct tcp *t = engine_tcp(p->k->e);
+	struct flow_tuple tuple = {.remote_port = be16((uint16_t)port), .local_port = be16(p->dport)};
+	uint64_t hash;
+
+	flow_addr_v4(tuple.remote, p->addr);
+	hash = flow_hash(&t->flow_key, &tuple);
+	return (uint64_t)flow_table_bucket(&t->table, hash) << 48 | (uint64_t)flow_table_more(&t->table, hash) << 8 |
+	       (uint64_t)flow_table_tag(hash) << 16 | port;
+}
+
+static int by_mark(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Two tuples of which the table keeps the same: who looks for the second meets the first one's entry. */
+static void each_replaces_its_own(void **s)
+{
+	static uint64_t marks[PORTS];
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k), *q = kit_peer(k);
+	unsigned int i = 0;
+
+	for (uint32_t port = 0; port < PORTS; port++)
+		marks[port] = mark(p, port + 1);
+	qsort(marks, PORTS, sizeof(marks[0]), by_mark);
+	while (i < PORTS - 2 && marks[i] >> 16 != marks[i + 1] >> 16)
+		i++;
+	assert_int_equal(marks[i] >> 16, marks[i + 1] >> 16);
+	p->port = (uint16_t)marks[i];
+	q->port = (uint16_t)marks[i + 1];
+	close_first(p);
+	close_first(q);
+	for (unsigned int n = 1; n <= 2; n++) {
+		struct kit_peer *r = n == 1 ? q : p, *other = n == 1 ? p : q;
+
+		reopen(r, 3);
+		send_seg(r, .flags = ACK, .seq = 1, .ack = 1);
+		assert_int_equal(kit_ctr(k, CTR_TIME_WAIT_REUSED), n);
+		assert_int_equal(kit_usage(k).time_wait, 2 - n);
+		send_seg(other, .flags = ACK | FIN, .seq = n == 1 ? 1 : 2, .ack = n == 1 ? 2 : 1);
+		kit_drain(k);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +415,7 @@ int main(void)
 		KIT_TEST(BLD_02_syn_ack_in_time_wait),
 		KIT_TEST(DOS_08_oldest_recycled_at_the_cap),
 		KIT_TEST(ISN_04_rekey_and_reuse),
+		KIT_TEST(each_replaces_its_own),
 	};
 
 	return cmocka_run_group_tests_name("time_wait", tests, kit_group_setup, NULL);

@@ -24,18 +24,23 @@ static inline void rcv_release(struct tcp *t, struct tcp_work *w, const struct r
 	w->rcv_charge -= m->buf_len;
 }
 
-/* There is one slice, inside the block, of n octets, and nothing behind it, as nearly always. */
+/* There is one slice, inside the block, and nothing behind it, as nearly always. */
+static inline bool tcp_rcvq_is_alone(const struct tcp_work *w)
+{
+	return w->rcvq.n == 1 && !w->rcvq.mem && !w->rcv_left && !w->rcv_more.head && !w->urgent_in;
+}
+
+/* And it has n octets. */
 static inline bool tcp_rcvq_is_one(const struct tcp_work *w, uint32_t n)
 {
-	return w->rcvq.n == 1 && !w->rcvq.mem && w->rcvq_inline[w->rcvq.head].len == n &&
-	       !w->rcv_left && !w->rcv_more.head && !w->urgent_in;
+	return tcp_rcvq_is_alone(w) && w->rcvq_inline[w->rcvq.head].len == n;
 }
 
 /* tcp_rcvq_consume of anything. */
 void tcp_rcvq_consume_any(struct tcp *t, struct tcp_work *w, uint32_t n);
 
 /* The handler consumed n bytes from the front of the receive queue. */
-static inline void tcp_rcvq_consume(struct tcp *t, struct tcp_work *w, uint32_t n)
+static inline __attribute__((always_inline)) void tcp_rcvq_consume(struct tcp *t, struct tcp_work *w, uint32_t n)
 {
 	struct rte_mbuf *m;
 
