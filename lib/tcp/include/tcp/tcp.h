@@ -451,12 +451,8 @@ static inline void tcp_shutdown(struct tcp *t, struct tcp_conn *c, struct tcp_wo
 }
 
 /* Append to the send queue; each returns the bytes taken, bounded by the room. */
-size_t tcp_send_copy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
-		     size_t len);
-/*
- * The same; *sum, if not 0, has TCP_SUM_KNOWN and the folded sum of all of data, and has afterwards if it was made;
- * above it the number of the shared piece that these bytes became, if they did.
- */
+size_t tcp_send_copy(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data, size_t len);
+/* The same; *sum: 0, or TCP_SUM_KNOWN and the sum of all of data, as it is left; above it a shared piece's number. */
 size_t tcp_send_summed(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
 		       size_t len, uint32_t *sum);
 size_t tcp_send_static(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
