@@ -6,6 +6,7 @@
  * What a callback causes for its own connection (resume, writable) runs in the next pass, so a pass
  * ends.
  */
+#include "base/shortcut.h"
 #include "engine_priv.h"
 #include "tcp/rcvq.h"
 #include "tcp/window.h"
@@ -198,7 +199,7 @@ static inline __attribute__((always_inline)) bool run_message(struct engine *e, 
 	struct pier_conn pc;
 	size_t used;
 
-	if (w->events != TCP_EV_DATA || c->state < TCP_ESTABLISHED || !tcp_rcvq_is_alone(w) || !h->data ||
+	if (!SHORTCUT(MESSAGE) || w->events != TCP_EV_DATA || c->state < TCP_ESTABLISHED || !tcp_rcvq_is_alone(w) || !h->data ||
 	    (c->flags & (TCP_F_OPEN | TCP_F_ORPHAN | TCP_F_FIN_RECEIVED)) != TCP_F_OPEN)
 		return false;
 	w->events = 0;

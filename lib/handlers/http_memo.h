@@ -86,8 +86,7 @@ static inline struct http_response_memo *http_rendered(const struct http_setting
 {
 	struct http_response_memo *last = &http_response_memo;
 
-	if (unlikely(!SHORTCUT(MEMO) || last->reply != r || last->settings != set->serial || last->sec != sec ||
-		     !last->len))
+	if (unlikely(last->reply != r || last->settings != set->serial || last->sec != sec || !last->len))
 		return http_render(set, r, sec, date);
 	return last;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/counter.h"
+#include "base/shortcut.h"
 #include "pkt/parse.h"
 #include "wire/arp.h"
 #include "wire/icmp.h"
@@ -472,7 +473,7 @@ parse_packet(const struct rte_mbuf *m, struct pkt_facts *f, uint16_t port, const
 	unsigned int hlen;
 	bool done;
 
-	if (likely(is_plain(m, h, pp))) {
+	if (SHORTCUT(PLAIN) && likely(is_plain(m, h, pp))) {
 		hlen = tcp_hdr_len((const struct tcp_hdr *)(h + ETH_HDR_LEN + IP4_HDR_LEN));
 		if (hlen == TCP_HDR_LEN)
 			done = parse_plain(m, h, f, port, TCP_HDR_LEN, false);

@@ -142,7 +142,7 @@ static inline size_t push_copy(struct tcp *t, struct tcp_work *w, const uint8_t 
 static inline bool may_be_first(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w,
 				size_t len)
 {
-	return SHORTCUT(FIRST) && !(w->sndq.n | w->sndq.mem) && len - 1 < COPY_MAX &&
+	return !(w->sndq.n | w->sndq.mem) && len - 1 < COPY_MAX &&
 	       w->snd_end - w->snd_una + len <= tcp_opts_of(t, c)->sndbuf &&
 	       !(c->flags & (TCP_F_FIN_QUEUED | TCP_F_OWN)) && c->state != TCP_CLOSED && slab_available(&t->slab);
 }
@@ -164,7 +164,7 @@ static inline bool send_first(struct tcp *t, const struct tcp_conn *c, struct tc
 	unsigned int order;
 	uint32_t mem;
 
-	if (!sum || !may_be_first(t, c, w, len))
+	if (!SHORTCUT(FIRST) || !sum || !may_be_first(t, c, w, len))
 		return false;
 	order = slab_order(len);
 	mem = slab_alloc(&t->slab, order);

@@ -182,6 +182,7 @@ static void blank_work(struct tcp_work *w)
 	blank_vec(&w->ooo);
 	w->sndq.n = 0; /* as bytes are copied together or not */
 	w->grace = 0;
+	w->chaos = !!w->chaos;
 	if (!w->fin_held)
 		w->fin_seq = 0;
 	memset(w->sndq_inline, 0, sizeof(w->sndq_inline));

@@ -21,7 +21,8 @@ static const char *const names[SHORTCUT_MAX] = {
 	[SHORTCUT_HINT] = "hint", [SHORTCUT_INPUT] = "input", [SHORTCUT_BARE] = "bare",
 	[SHORTCUT_OUTPUT] = "output", [SHORTCUT_LEND] = "lend", [SHORTCUT_ACK] = "ack", [SHORTCUT_CC] = "cc",
 	[SHORTCUT_RUN] = "run", [SHORTCUT_FIRST] = "first", [SHORTCUT_ATTACH] = "attach",
-	[SHORTCUT_OPTIONS] = "options", [SHORTCUT_TABLE] = "table", [SHORTCUT_MEMO] = "memo",
+	[SHORTCUT_OPTIONS] = "options", [SHORTCUT_TABLE] = "table", [SHORTCUT_MEMO] = "memo", [SHORTCUT_PLAIN] = "plain",
+	[SHORTCUT_MESSAGE] = "message",
 };
 
 /* SplitMix64. */

@@ -12,6 +12,7 @@
 
 #include "kit.h"
 #include "twin.h"
+#include "http_memo.h"
 
 #define MBUFS 2047
 
@@ -67,9 +68,20 @@ static void *give_memory(void *arg, size_t bytes, const char *what)
 	return p;
 }
 
+/*
+ * http's memos are the thread's, and what is in them decides how an answer lies in memory, but the other engine's is
+ * nothing to this one: each turn begins without.
+ */
+static void forget_memos(void)
+{
+	http_request_memo.len = 0;
+	http_response_memo.reply = NULL;
+}
+
 void side_turn(const struct side *s)
 {
 	shortcuts = s->mask;
+	forget_memos();
 	wall = s->tw->now + 1700000000ull * SEC;
 }
 

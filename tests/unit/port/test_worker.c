@@ -224,14 +224,14 @@ static void shortfall_waits_in_order(void **state)
 	assert_int_equal(counted(CTR_TX_REFUSED), 0);
 }
 
-/* Turns until a packet is dropped; it is not before its time. */
-static void until_refused(uint64_t packets)
+/* Turns until a packet is dropped; that is not before so many us. */
+static void until_refused(uint64_t packets, uint64_t least)
 {
 	const uint64_t start = fake.now;
 
 	while (counted(CTR_TX_REFUSED) != packets)
 		worker_turn(w);
-	assert_true(fake.now - start >= REFUSED_US);
+	assert_true(fake.now - start >= least);
 	assert_int_equal(counted(CTR_TX_REFUSED), packets);
 }
 
@@ -241,7 +241,7 @@ static void refused_head_is_dropped(void **state)
 
 	fake.to_send = RING + 2;
 	worker_turn(w);
-	until_refused(1);
+	until_refused(1, REFUSED_US);
 	assert_int_equal(take(1, &first), 1);
 	worker_turn(w); /* something moves: counting begins anew */
 	assert_int_equal(take(RING - 1, &first), RING - 1);
@@ -264,9 +264,9 @@ static void refused_for_long_not_late(void **state)
 		worker_turn(w);
 	}
 	assert_int_equal(counted(CTR_TX_REFUSED), 0);
-	until_refused(1);
+	until_refused(1, REFUSED_US / 2); /* some of it is over: of each pause a little counts */
 	worker_turn(w);
-	until_refused(2);
+	until_refused(2, REFUSED_US);
 }
 
 static void link_down_drops_at_once(void **state)

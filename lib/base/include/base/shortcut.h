@@ -23,7 +23,9 @@ enum shortcut {
 	SHORTCUT_ATTACH, /* listen.c: a new connection's block */
 	SHORTCUT_OPTIONS, /* push.h, segment.c: the usual options as words */
 	SHORTCUT_TABLE,  /* flow/table.c: an entry in its first bucket */
-	SHORTCUT_MEMO,   /* handlers/http_memo.h: the last request and response again */
+	SHORTCUT_MEMO,   /* handlers/http_memo.h: the last request again */
+	SHORTCUT_PLAIN,  /* pkt/parse.c: usual headers in one piece */
+	SHORTCUT_MESSAGE, /* engine/dispatch.c: one message in one slice */
 	SHORTCUT_MAX
 };
 
