@@ -194,7 +194,7 @@ static inline __attribute__((always_inline)) bool run_message(struct engine *e, 
 							      struct tcp_work *w)
 {
 	const struct pier_handler *h = handler_of(e, c);
-	const struct slice *q = w->rcvq_inline + w->rcvq.head;
+	const struct slice *q;
 	struct pier_slice s;
 	struct pier_conn pc;
 	size_t used;
@@ -204,6 +204,7 @@ static inline __attribute__((always_inline)) bool run_message(struct engine *e, 
 		return false;
 	w->events = 0;
 	engine_conn_handle(e, c, &pc);
+	q = w->rcvq_inline + w->rcvq.head; /* elsewhere head counts other storage's */
 	s = (struct pier_slice){q->data, q->len, q->owner};
 	e->shown = q;
 	e->n_shown = 1;
