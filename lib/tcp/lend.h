@@ -5,15 +5,9 @@
 #define PIER_TCP_LEND_H
 
 #include "base/shortcut.h"
+#include "pmtu.h"
 #include "tcp/tcp.h"
 #include "wire/sum.h"
-#include "wire/tcp_opt.h"
-
-/* Of IPv4 and TCP, with what every segment of the connection has. */
-static inline uint32_t headers_of(const struct tcp_conn *c)
-{
-	return IP4_HDR_LEN + TCP_HDR_LEN + (c->flags & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
-}
 
 /*
  * The mbuf that a slice lies in can be its packet, with our headers where the peer's were: the port copies, nobody
@@ -25,7 +19,7 @@ static inline bool may_lend(const struct tcp_conn *c, const struct net_path *p, 
 
 	return SHORTCUT(LEND) && p->pp->tx_mode == PKT_TX_COPIES && rte_mbuf_refcnt_read(m) == 1 &&
 	       RTE_MBUF_DIRECT(m) && s->len >= PKT_COPY_ALWAYS && !(c->flags & TCP_AGREED_ECN) &&
-	       s->data - (const uint8_t *)m->buf_addr >= (ptrdiff_t)(p->l2_len + headers_of(c));
+	       s->data - (const uint8_t *)m->buf_addr >= (ptrdiff_t)(p->l2_len + tcp_headers(c));
 }
 
 /* Its sum alone, where it stays. */

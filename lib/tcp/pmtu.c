@@ -28,12 +28,6 @@
 #define GUESSES_MAX    10   /* the last trial of a larger size waits 512 s */
 #define MSS_MIN        8    /* whatever the path says, a segment makes progress */
 #define MSS_MAX        0x7fff /* of the record's field */
-#define HEADERS        (IP4_HDR_LEN + TCP_HDR_LEN)
-
-static uint32_t headers(const struct tcp_conn *c)
-{
-	return HEADERS + (c->flags & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
-}
 
 static uint16_t seconds(const struct tcp *t)
 {
@@ -43,7 +37,7 @@ static uint16_t seconds(const struct tcp *t)
 /* Payload of a full segment on a path of that MTU; not more than the peer takes. */
 static uint16_t mss_for(const struct tcp_conn *c, uint32_t mtu)
 {
-	uint32_t mss = mtu > headers(c) + MSS_MIN ? mtu - headers(c) : MSS_MIN;
+	uint32_t mss = mtu > tcp_headers(c) + MSS_MIN ? mtu - tcp_headers(c) : MSS_MIN;
 
 	return (uint16_t)min_of(mss, (uint32_t)c->mss_max);
 }
@@ -112,8 +106,8 @@ static uint32_t believe(struct tcp *t, struct tcp_conn *c, uint32_t mtu)
 static bool news(const struct tcp *t, const struct tcp_conn *c, uint32_t mtu)
 {
 	if (mtu < tcp_opts_of(t, c)->pmtu_floor && !(c->flags & TCP_F_FRAGMENT))
-		return mtu < c->snd_mss + headers(c);
-	return max_of(mtu, tcp_opts_of(t, c)->pmtu_floor) < c->snd_mss + headers(c);
+		return mtu < c->snd_mss + tcp_headers(c);
+	return max_of(mtu, tcp_opts_of(t, c)->pmtu_floor) < c->snd_mss + tcp_headers(c);
 }
 
 void tcp_pmtu_report(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
@@ -125,7 +119,7 @@ void tcp_pmtu_report(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		count(t->ctr, CTR_RX_ICMP_MTU);
 		return;
 	}
-	if (w->size_acked && mtu < w->size_acked + headers(c)) {
+	if (w->size_acked && mtu < w->size_acked + tcp_headers(c)) {
 		count(t->ctr, CTR_PMTU_DEFERRED);
 		if (!w->ptb_mtu || seq_leq(err->seq, w->ptb_seq)) {
 			w->ptb_mtu = (uint16_t)mtu;
@@ -211,7 +205,7 @@ void tcp_pmtu_timeout(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		return;
 	}
 	f = vec_at(&w->flight, &t->slab, w->flight_inline, sizeof(*f), 0);
-	size = min_of(f->end - f->seq, (uint32_t)c->snd_mss) + headers(c);
+	size = min_of(f->end - f->seq, (uint32_t)c->snd_mss) + tcp_headers(c);
 	if (size <= lower_mtu(t, c, size))
 		return;
 	count_full(w);
@@ -270,7 +264,7 @@ void tcp_pmtu_review(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	uint32_t mtu = t->net->paths[c->path].mtu;
 
-	if (c->mss_max + headers(c) > mtu) {
+	if (c->mss_max + tcp_headers(c) > mtu) {
 		c->mss_max = mss_for(c, mtu);
 		if (c->snd_mss > c->mss_max)
 			resize(t, c, w, c->mss_max);

@@ -7,6 +7,12 @@
 
 #include "tcp/tcp.h"
 
+/* Of IPv4 and TCP, with what every segment of the connection has. */
+static inline uint32_t tcp_headers(const struct tcp_conn *c)
+{
+	return IP4_HDR_LEN + TCP_HDR_LEN + (c->flags & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
+}
+
 /* A connection starts: snd_mss is what both ends can; the path may be known to need less. */
 void tcp_pmtu_start(struct tcp *t, struct tcp_conn *c);
 
@@ -46,11 +52,8 @@ void tcp_pmtu_review(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 
 static inline bool tcp_pmtu_due(const struct tcp *t, const struct tcp_conn *c)
 {
-	uint32_t head = IP4_HDR_LEN + TCP_HDR_LEN +
-			(c->flags & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
-
 	return c->snd_mss < c->mss_max || c->flags & TCP_F_FRAGMENT ||
-	       c->mss_max + head > t->net->paths[c->path].mtu;
+	       c->mss_max + tcp_headers(c) > t->net->paths[c->path].mtu;
 }
 
 /* New data of that length left, up to end: its acknowledgment proves the size. */

@@ -16,20 +16,27 @@ const uint8_t kit_peer_mac[6] = {0x02, 0, 0, 0, 0, 0x01};
 struct rte_mempool *kit_mp, *kit_indirect;
 static unsigned int alive; /* kits: all share the pools */
 
-int kit_main_start(void)
+bool kit_eal(const char *mib)
 {
 	static char args[][16] = {"test", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry",
-				  "--log-level=*:4", "-m", "128", "--lcores", "0"};
+				  "--log-level=*:4", "--lcores", "0", "-m", ""};
 	static char *argv[ARRAY_SIZE(args)];
 
-	if (kit_mp)
-		return 0;
 	for (unsigned int i = 0; i < ARRAY_SIZE(args); i++)
 		argv[i] = args[i];
-	if (rte_eal_init(ARRAY_SIZE(argv), argv) < 0) {
-		fprintf(stderr, "EAL: %s\n", rte_strerror(rte_errno));
+	snprintf(args[ARRAY_SIZE(args) - 1], sizeof(args[0]), "%s", mib);
+	if (rte_eal_init(ARRAY_SIZE(argv), argv) >= 0)
+		return true;
+	fprintf(stderr, "EAL: %s\n", rte_strerror(rte_errno));
+	return false;
+}
+
+int kit_main_start(void)
+{
+	if (kit_mp)
+		return 0;
+	if (!kit_eal("128"))
 		return -1;
-	}
 	/* No caches: what is available is counted exactly. */
 	kit_mp = rte_pktmbuf_pool_create_by_ops("kit", KIT_MBUFS, 0, 0, RTE_PKTMBUF_HEADROOM + 9216,
 						0, KIT_MEMPOOL_OPS);

@@ -217,6 +217,7 @@ struct kit {
 
 /* ---- life (kit.c) ---- */
 
+bool kit_eal(const char *mib); /* on CPU 0, without huge pages, with so much memory */
 int kit_main_start(void); /* EAL and pools; 0 or -1 */
 int kit_group_setup(void **state);
 int kit_setup(void **state);

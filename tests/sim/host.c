@@ -5,8 +5,6 @@
  */
 #include <sys/mman.h>
 
-#include <rte_eal.h>
-#include <rte_errno.h>
 #include <rte_mempool.h>
 
 #include "host.h"
@@ -24,17 +22,10 @@ static struct rte_mempool *pools[2], *indirects[2];
 
 void host_start(void)
 {
-	static char args[][16] = {"sim", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry",
-				  "--log-level=*:4", "-m", "256", "--lcores", "0"};
-	static char *argv[ARRAY_SIZE(args)];
 	char name[16];
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(args); i++)
-		argv[i] = args[i];
-	if (rte_eal_init(ARRAY_SIZE(argv), argv) < 0) {
-		fprintf(stderr, "EAL: %s\n", rte_strerror(rte_errno));
+	if (!kit_eal("256"))
 		exit(2);
-	}
 	for (int i = 0; i < 2; i++) {
 		snprintf(name, sizeof(name), "host%d", i);
 		pools[i] = rte_pktmbuf_pool_create(name, POOL_MBUFS, 0, 0,

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include <rte_eal.h>
-#include <rte_errno.h>
 #include <rte_mempool.h>
 
 #include "kit.h"
@@ -31,17 +29,10 @@ int64_t __wrap_date_now(void)
 
 void sides_start(void)
 {
-	static char args[][16] = {"twin", "--no-huge", "--no-pci", "--no-shconf", "--no-telemetry",
-				  "--log-level=*:4", "-m", "64", "--lcores", "0"};
-	static char *argv[ARRAY_SIZE(args)];
 	char name[16];
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(args); i++)
-		argv[i] = args[i];
-	if (rte_eal_init(ARRAY_SIZE(argv), argv) < 0) {
-		fprintf(stderr, "EAL: %s\n", rte_strerror(rte_errno));
+	if (!kit_eal("64"))
 		exit(2);
-	}
 	for (int i = 0; i < 2; i++) {
 		snprintf(name, sizeof(name), "twin%d", i);
 		pools[i] = rte_pktmbuf_pool_create_by_ops(name, MBUFS, 0, 0, RTE_PKTMBUF_HEADROOM + 2048, 0,
