@@ -62,3 +62,8 @@ void pkt_pool_drain(struct pkt_pool *pool)
 	rte_pktmbuf_free_bulk(pool->reserve, pool->n_reserve);
 	pool->n_reserve = pool->reserve_max = 0;
 }
+
+void pkt_free(struct rte_mbuf *m)
+{
+	rte_pktmbuf_free(m);
+}

@@ -18,7 +18,7 @@ static inline bool seq_lt(uint32_t a, uint32_t b)
 
 static inline bool seq_leq(uint32_t a, uint32_t b)
 {
-	return a == b || seq_lt(a, b);
+	return (uint32_t)(b - a) < 0x80000000u;
 }
 
 static inline bool seq_gt(uint32_t a, uint32_t b)

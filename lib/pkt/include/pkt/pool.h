@@ -93,17 +93,20 @@ static inline struct rte_mbuf *pkt_alloc_last(struct pkt_pool *pool)
 	return m;
 }
 
+/* rte_pktmbuf_free, out of the way of the callers' code. */
+void pkt_free(struct rte_mbuf *m);
+
 /*
  * Takes over the caller's reference to m (a whole packet, any chain): keeps it if it is one plain
  * mbuf that nobody else refers to, frees it otherwise.
  */
-static inline void pkt_recycle(struct pkt_pool *pool, struct rte_mbuf *m)
+static inline __attribute__((always_inline)) void pkt_recycle(struct pkt_pool *pool, struct rte_mbuf *m)
 {
 	if (likely(pool->n < PKT_POOL_LIFO && RTE_MBUF_DIRECT(m) && m->nb_segs == 1 &&
 		   rte_mbuf_refcnt_read(m) == 1 && m->buf_len >= pool->buf_len))
 		pool->lifo[pool->n++] = m;
 	else
-		rte_pktmbuf_free(m);
+		pkt_free(m);
 }
 
 #endif
