@@ -7,6 +7,7 @@
 
 #include "engine_priv.h"
 #include "tcp/share.h"
+#include "tcp/sndq.h"
 
 static struct engine *engine_of(const struct pier_conn *pc)
 {
@@ -54,6 +55,8 @@ static size_t call_send_summed(struct pier_conn *pc, const void *data, size_t le
 	struct tcp_conn *c;
 	struct tcp_work *w = sender(pc, &c);
 
+	if (likely(w && tcp_send_again(&engine_of(pc)->tcp, c, w, data, len, *sum)))
+		return sent(pc, c, w, len, len);
 	return w ? sent(pc, c, w, tcp_send_summed(&engine_of(pc)->tcp, c, w, data, len, sum), len) : 0;
 }
 
@@ -85,12 +88,13 @@ static size_t call_send_slices(struct pier_conn *pc, const struct pier_slice *s,
 	struct tcp_conn *c;
 	struct tcp_work *w = sender(pc, &c);
 	size_t done = 0, took;
+	struct slice own;
 
 	if (!w)
 		return 0;
+	if (likely(n == 1 && tcp_send_first(&e->tcp, c, w, own_slice(e, s, &own))))
+		return sent(pc, c, w, s->len, s->len);
 	for (unsigned int i = 0; i < n; i++) {
-		struct slice own;
-
 		took = tcp_send_slice(&e->tcp, c, w, own_slice(e, &s[i], &own));
 		done += took;
 		if (took < s[i].len) {

@@ -212,9 +212,12 @@ static inline __attribute__((always_inline)) bool run_message(struct engine *e, 
 	e->n_shown = 0;
 	if (unlikely(c->state == TCP_CLOSED))
 		return true;
-	tcp_rcvq_consume(&e->tcp, w, (uint32_t)min_of(used, s.len));
-	if (unlikely(w->rcvq.n))
+	if (likely(used >= s.len)) { /* nothing is added to the queue of an open connection meanwhile */
+		tcp_rcvq_consume_one(&e->tcp, w, (uint32_t)s.len);
+	} else {
+		tcp_rcvq_consume_any(&e->tcp, w, (uint32_t)used);
 		tcp_rcvq_left(&e->tcp, w);
+	}
 	if (likely(!(c->flags & TCP_F_ORPHAN)))
 		tcp_window_update(&e->tcp, c, w);
 	return true;
@@ -310,7 +313,7 @@ static void run_ready(struct engine *e)
 	struct tcp_list run = t->ready;
 	struct tcp_conn *c;
 
-	t->ready = (struct tcp_list){TCP_LIST_END, TCP_LIST_END};
+	t->ready = (struct tcp_list){.head = TCP_LIST_END};
 	while ((c = tcp_list_pop(t, &run, true))) {
 		struct tcp_work *w = tcp_work_of(t, c);
 

@@ -295,7 +295,7 @@ static void init_tcp(struct engine *e, const struct engine_config *cfg, uint64_t
 	t->rcv_budget = cfg->mbuf_share ?
 		(uint64_t)cfg->mbuf_share * e->pool.buf_len / 2 : UINT64_MAX;
 	t->ooo_max = cfg->mbuf_share ? max_of(cfg->mbuf_share / 2, 1u) : UINT64_MAX;
-	t->ready = (struct tcp_list){TCP_LIST_END, TCP_LIST_END};
+	t->ready = (struct tcp_list){.head = TCP_LIST_END};
 	for (unsigned int p = 0; p < TCP_PORTS_MAX; p++)
 		t->out[p] = t->ready;
 	for (unsigned int i = 0; i < cfg->n_ports; i++)

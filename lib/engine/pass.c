@@ -197,7 +197,8 @@ unsigned int engine_output(struct engine *e, uint16_t port, struct rte_mbuf **pk
 {
 	struct tcp *t = &e->tcp;
 	unsigned int n = queue_pull(e->queue[port], pkts, max);
-	uint32_t last = t->out[port].tail;
+	const struct tcp_work *last = t->out[port].last;
+	struct tcp_work *w;
 	struct tcp_conn *c;
 	struct rte_mbuf *m;
 	bool more, end = false;
@@ -206,18 +207,19 @@ unsigned int engine_output(struct engine *e, uint16_t port, struct rte_mbuf **pk
 	if (unlikely(starved(e)))
 		return n;
 	while (n < max && !end && !starved(e) && (c = tcp_list_pop(t, &t->out[port], false))) {
-		end = tcp_index(t, c) == last;
+		w = tcp_work_of(t, c);
+		end = w == last;
 		if (c->state == TCP_CLOSED) {
-			if (!tcp_work_of(t, c)->on_ready)
+			if (!w->on_ready)
 				engine_reap(e, c);
 			continue;
 		}
-		m = tcp_fast_output(t, c, tcp_work_of(t, c));
+		m = tcp_fast_output(t, c, w);
 		if (likely(m)) {
 			pkts[n++] = m;
 			continue;
 		}
-		n += tcp_output(t, c, tcp_work_of(t, c), pkts + n, max - n, &more);
+		n += tcp_output(t, c, w, pkts + n, max - n, &more);
 		after_output(e, c, more);
 	}
 	return n;

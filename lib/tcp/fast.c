@@ -13,7 +13,7 @@
 #include "pmtu.h"
 #include "push.h"
 #include "rcv.h"
-#include "sndq.h"
+#include "tcp/sndq.h"
 #include "timer.h"
 #include "base/shortcut.h"
 #include "tcp/deadline.h"
@@ -52,16 +52,15 @@ static inline bool timestamps_fine(const struct tcp *t, const struct tcp_conn *c
 }
 
 /* The one range in flight, or NULL if there is none; *ok: there is no more, and f acknowledges it. */
-static inline struct tcp_flight *flight_acked(const struct tcp *t, const struct tcp_conn *c,
-					      struct tcp_work *w, const struct pkt_facts *f,
-					      bool *ok)
+static inline struct tcp_flight *flight_acked(const struct tcp_conn *c, struct tcp_work *w,
+					      const struct pkt_facts *f, bool *ok)
 {
 	struct tcp_flight *r = NULL;
 
-	*ok = f->ack == c->snd_nxt && w->snd_max == c->snd_nxt && w->flight.n <= 1 &&
+	*ok = f->ack == c->snd_nxt && w->snd_max == c->snd_nxt && w->flight.n <= 1 && !w->flight.mem &&
 	      f->ack - w->snd_una <= 2u * c->snd_mss;
 	if (*ok && w->flight.n) {
-		r = tcp_flight_at(t, w, 0);
+		r = w->flight_inline + w->flight.head;
 		*ok = !r->flags;
 	}
 	return r;
@@ -133,7 +132,7 @@ take_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const struct tcp
 	const bool limited = seq_lt(una, w->limited_end);
 
 	rack_delivered(&w->rack, &range, now, w->rtt.min_rtt_us);
-	vec_pop_front(&w->flight, &t->slab, 1);
+	w->flight.head = w->flight.n = 0;
 	w->snd_una = f->ack;
 	sndq_acked(t, w, f->ack);
 	tcp_pmtu_progress(t, c, w);
@@ -208,7 +207,7 @@ fast_input(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f, struct 
 
 	if (!SHORTCUT(INPUT) || !may_take(t, m, f, c, w))
 		return false;
-	r = flight_acked(t, c, w, f, &ok);
+	r = flight_acked(c, w, f, &ok);
 	if (!ok || !timestamps_fine(t, c, w, f, r ? max_of((uint32_t)t->now - r->sent, 1u) : 0))
 		return false;
 	tcp_ready(t, c, w, TCP_EV_DATA);
@@ -228,7 +227,7 @@ fast_input(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f, struct 
 static inline void take_last_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 				 const struct pkt_facts *f)
 {
-	vec_pop_front(&w->flight, &t->slab, 1);
+	w->flight.head = w->flight.n = 0;
 	w->snd_una = f->ack;
 	sndq_acked(t, w, f->ack);
 	if (unlikely(c->backoff))
@@ -285,7 +284,7 @@ static __attribute__((noinline)) bool fast_bare(struct tcp *t, struct rte_mbuf *
 	    !tcp_is_calm(w) || !queue_fine(w) ||
 	    w->timer > TCP_TIMER_REO || f->ack - w->marks >= TCP_MARKS_AGE)
 		return false;
-	r = flight_acked(t, c, w, f, &ok);
+	r = flight_acked(c, w, f, &ok);
 	if (!ok || (!r && !fin) ||
 	    !timestamps_fine(t, c, w, f, r ? max_of((uint32_t)t->now - r->sent, 1u) : 0))
 		return false;

@@ -10,11 +10,10 @@
 #include <string.h>
 
 #include "rcv.h"
-#include "sndq.h"
+#include "tcp/sndq.h"
 #include "base/shortcut.h"
 #include "wire/sum.h"
 
-#define COPY_MAX      4096 /* bytes in one piece of slab memory */
 #define COPY_NEXT     1024
 
 static void slice_drop(struct tcp *t, struct tcp_work *w, struct slice *s)
@@ -109,7 +108,7 @@ static size_t append_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, s
 static inline size_t push_copy(struct tcp *t, struct tcp_work *w, const uint8_t *p, size_t len, uint32_t *sum)
 {
 	size_t least = w->sndq.n ? COPY_NEXT : 0, want = max_of(len, least);
-	unsigned int order = slab_order(min_of(want, (size_t)COPY_MAX));
+	unsigned int order = slab_order(min_of(want, (size_t)TCP_COPY_MAX));
 	uint32_t mem = slab_alloc(&t->slab, order);
 	const bool whole = len <= (size_t)SLAB_UNIT << order;
 	struct slice *s;
@@ -136,43 +135,6 @@ static inline size_t push_copy(struct tcp *t, struct tcp_work *w, const uint8_t 
 			*sum = TCP_SUM_KNOWN | s->sum;
 	}
 	return len;
-}
-
-/* Whether len bytes may be the first slice of an empty queue, all of them. */
-static inline bool may_be_first(const struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w,
-				size_t len)
-{
-	return !(w->sndq.n | w->sndq.mem) && len - 1 < COPY_MAX &&
-	       w->snd_end - w->snd_una + len <= tcp_opts_of(t, c)->sndbuf &&
-	       !(c->flags & (TCP_F_FIN_QUEUED | TCP_F_OWN)) && c->state != TCP_CLOSED && slab_available(&t->slab);
-}
-
-static inline void put_first(struct tcp_work *w, const void *data, uint32_t len, uint32_t mem,
-			     enum slice_kind kind, uint32_t sum)
-{
-	w->sndq_inline[0] = (struct slice){.data = data, .mem = mem, .seq = w->snd_end, .len = len,
-					   .kind = (uint8_t)kind, .flags = SLICE_SUM, .sum = (uint16_t)sum};
-	w->sndq.head = 0;
-	w->sndq.n = 1;
-	w->snd_end += len;
-}
-
-/* All of it as the first slice of an empty queue, its sum known. False: nothing was done. */
-static inline bool send_first(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w, const uint8_t *p,
-			      size_t len, uint32_t sum)
-{
-	unsigned int order;
-	uint32_t mem;
-
-	if (!SHORTCUT(FIRST) || !sum || !may_be_first(t, c, w, len))
-		return false;
-	order = slab_order(len);
-	mem = slab_alloc(&t->slab, order);
-	if (unlikely(!mem))
-		return false;
-	memcpy(slab_ptr(&t->slab, mem), p, len);
-	put_first(w, slab_ptr(&t->slab, mem), (uint32_t)len, order << TCP_COPY_MEM_BITS | mem, SLICE_COPY, sum);
-	return true;
 }
 
 /* sum: as tcp_send_summed has it, or NULL. */
@@ -229,17 +191,11 @@ static __attribute__((noinline)) bool share(struct tcp *t, const void *data, uin
 size_t tcp_send_summed(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
 		       size_t len, uint32_t *sum)
 {
-	struct tcp_shared *sh = &t->shared;
-	struct tcp_piece *p;
-
-	if (unlikely(!may_be_first(t, c, w, len) || len > COPY_MAX - sizeof(struct tcp_piece)))
+	if (unlikely(!tcp_may_be_first(t, c, w, len) || len > TCP_COPY_MAX - sizeof(struct tcp_piece)))
 		return send_copy(t, c, w, data, len, sum);
-	if (unlikely(!sh->mem || sh->word != *sum || sh->from != data || sh->len != len) &&
-	    !share(t, data, (uint32_t)len, sum))
+	if (!tcp_is_shared(t, data, len, *sum) && !share(t, data, (uint32_t)len, sum))
 		return send_copy(t, c, w, data, len, sum);
-	p = tcp_piece_at(t, sh->mem);
-	p->users++;
-	put_first(w, p + 1, (uint32_t)len, sh->mem, SLICE_SHARED, *sum);
+	tcp_put_shared(t, w);
 	return len;
 }
 
@@ -262,15 +218,12 @@ size_t tcp_send_static(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, co
 size_t tcp_send_slice(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		      const struct slice *from)
 {
-	const struct pkt_port *pp = net_path_port(t->net, c->path);
 	uint32_t sum = from->flags & SLICE_SUM ? TCP_SUM_KNOWN | from->sum : 0;
 	struct slice *s;
 	size_t len;
 
-	if (!from->owner || from->len < pp->copy_below || pp->tx_mode == PKT_TX_GIVES_AWAY ||
-	    (!tcp_share_left(t, w) && w->sndq.n >= TCP_HELD_LEAST))
-		return likely(send_first(t, c, w, from->data, from->len, sum)) ?
-			       from->len : send_copy(t, c, w, from->data, from->len, &sum);
+	if (!tcp_may_keep(t, c, from) || (!tcp_share_left(t, w) && w->sndq.n >= TCP_HELD_LEAST))
+		return send_copy(t, c, w, from->data, from->len, &sum);
 	len = min_of((size_t)from->len, send_room(t, c, w));
 	if (!len)
 		return 0;

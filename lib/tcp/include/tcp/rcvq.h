@@ -39,21 +39,25 @@ static inline bool tcp_rcvq_is_one(const struct tcp_work *w, uint32_t n)
 /* tcp_rcvq_consume of anything. */
 void tcp_rcvq_consume_any(struct tcp *t, struct tcp_work *w, uint32_t n);
 
-/* The handler consumed n bytes from the front of the receive queue. */
-static inline __attribute__((always_inline)) void tcp_rcvq_consume(struct tcp *t, struct tcp_work *w, uint32_t n)
+/* The handler consumed n bytes from the front of the receive queue; they are all there is, and in one slice. */
+static inline __attribute__((always_inline)) void tcp_rcvq_consume_one(struct tcp *t, struct tcp_work *w, uint32_t n)
 {
-	struct rte_mbuf *m;
+	struct rte_mbuf *m = w->rcvq_inline[w->rcvq.head].owner;
 
-	if (unlikely(!tcp_rcvq_is_one(w, n))) {
-		tcp_rcvq_consume_any(t, w, n);
-		return;
-	}
-	m = w->rcvq_inline[w->rcvq.head].owner;
 	w->rcv_read += n;
 	w->rcvq.head = w->rcvq.n = 0;
 	rcv_release(t, w, m);
 	/* The mbuf that brought the payload takes the answer back, if nobody kept it. */
 	pkt_recycle(t->pool, m);
+}
+
+/* The same of any queue. */
+static inline void tcp_rcvq_consume(struct tcp *t, struct tcp_work *w, uint32_t n)
+{
+	if (likely(tcp_rcvq_is_one(w, n)))
+		tcp_rcvq_consume_one(t, w, n);
+	else
+		tcp_rcvq_consume_any(t, w, n);
 }
 
 #endif

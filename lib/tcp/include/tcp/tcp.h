@@ -60,7 +60,8 @@ struct tcp_version {
 
 /* Connections with something to do, through ready_next or out_next of their blocks. */
 struct tcp_list {
-	uint32_t head, tail;
+	uint32_t head;
+	struct tcp_work *last; /* of one that has any */
 };
 
 #define TCP_REFUSE_ALL 256 /* SYNs, see tcp.refused */
@@ -262,24 +263,19 @@ static inline uint32_t tcp_small_index(const struct tcp *t, const void *s)
 const char *tcp_check(const struct tcp *t, const struct tcp_conn *c);
 
 /* ready: through ready_next, else out_next. */
-static inline void tcp_list_push(struct tcp *t, struct tcp_list *l, bool ready, uint32_t index,
-		   struct tcp_work *w)
+static inline void tcp_list_push(struct tcp_list *l, bool ready, struct tcp_work *w)
 {
 	if (ready)
 		w->ready_next = TCP_LIST_END;
 	else
 		w->out_next = TCP_LIST_END;
-	if (l->head == TCP_LIST_END) {
-		l->head = index;
-	} else {
-		struct tcp_work *last = tcp_work_of(t, &t->conn[l->tail]);
-
-		if (ready)
-			last->ready_next = index;
-		else
-			last->out_next = index;
-	}
-	l->tail = index;
+	if (l->head == TCP_LIST_END)
+		l->head = w->conn;
+	else if (ready)
+		l->last->ready_next = w->conn;
+	else
+		l->last->out_next = w->conn;
+	l->last = w;
 }
 
 /* The first, or NULL if there is none. */
@@ -307,7 +303,7 @@ static inline void tcp_ready(struct tcp *t, struct tcp_conn *c, struct tcp_work 
 	if (w->on_ready)
 		return;
 	w->on_ready = 1;
-	tcp_list_push(t, &t->ready, true, tcp_index(t, c), w);
+	tcp_list_push(&t->ready, true, w);
 }
 
 /* Put on its port's output list. */
@@ -316,7 +312,7 @@ static inline void tcp_want_output(struct tcp *t, struct tcp_conn *c, struct tcp
 	if (w->on_out || c->state == TCP_CLOSED)
 		return;
 	w->on_out = 1;
-	tcp_list_push(t, &t->out[t->net->paths[c->path].port], false, tcp_index(t, c), w);
+	tcp_list_push(&t->out[t->net->paths[c->path].port], false, w);
 }
 
 /* ---- listeners (listen.c) ---- */
