@@ -7,6 +7,7 @@
  */
 #include <string.h>
 
+#include "plain.h"
 #include "base/counter.h"
 #include "base/shortcut.h"
 #include "pkt/parse.h"
@@ -27,12 +28,15 @@ static_assert(TCP_OPTS_SACK_OK << OPTS_SHIFT == PKT_F_SACK_OK, "flag order");
 static_assert(TCP_OPTS_SACK << OPTS_SHIFT == PKT_F_SACK, "flag order");
 static_assert(TCP_OPTS_BAD << OPTS_SHIFT == PKT_F_BAD_OPT, "flag order");
 
-/* By lines: at once, some compilers would call upon "rep stos", which takes longer to begin than this does. */
+/*
+ * All that is written by the parser. By lines: at once, some compilers would call upon "rep stos", which takes longer
+ * to begin than this does.
+ */
 static inline void clear(struct pkt_facts *f)
 {
-	static_assert(offsetof(struct pkt_facts, saddr) == CACHE_LINE, "the second line begins here");
-	memset(f, 0, CACHE_LINE);
-	memset((char *)f + CACHE_LINE, 0, CACHE_LINE);
+	static_assert(offsetof(struct pkt_facts, daddr) == CACHE_LINE, "the second line begins here");
+	memset(f, 0, offsetof(struct pkt_facts, unused3));
+	memset(f->daddr, 0, offsetof(struct pkt_facts, hash) - CACHE_LINE);
 }
 
 static inline void drop(struct pkt_facts *f, enum counter reason)
@@ -112,14 +116,6 @@ static inline enum counter ip4_check(const struct rte_mbuf *m, const struct ip4_
 	if (cksum == RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN && !sum_is_good(sum_header64(ip, hlen)))
 		return CTR_RX_IP_CSUM_BAD;
 	return ip4_check_options((const uint8_t *)ip + IP4_HDR_LEN, hlen - IP4_HDR_LEN);
-}
-
-/* Store an IPv4 address as ::ffff:a.b.c.d where all is 0. */
-static inline void map_address(uint8_t *to, uint32_t addr_be)
-{
-	const uint32_t w[2] = {BE32(0xffff), addr_be};
-
-	memcpy(to + 8, w, sizeof(w));
 }
 
 /* Only the pseudo-header's sum is there: the sender's device was to do the rest. */
@@ -290,8 +286,8 @@ parse_datagram(const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f, 
 	f->dscp = ip->tos >> 2;
 	if ((ip->tos & IP_ECN_MASK) == IP_ECN_CE)
 		f->flags |= PKT_F_CE;
-	map_address(f->saddr, ip->saddr);
-	map_address(f->daddr, ip->daddr);
+	plain_map(f->saddr, ip->saddr);
+	plain_map(f->daddr, ip->daddr);
 	if (unlikely(ip->frag & BE16(IP4_MF | IP4_OFFSET_MASK)))
 		f->kind = PKT_FRAGMENT;
 	else if (likely(ip->proto == IP_PROTO_TCP))
@@ -375,84 +371,90 @@ static __attribute__((noinline)) void parse_split(const struct rte_mbuf *m, stru
 	parse_frame(m, h, f, pp);
 }
 
-/* Ethernet, IPv4 and TCP, all without options: what is there of a segment at least. */
-#define PLAIN_LEN (ETH_HDR_LEN + IP4_HDR_LEN + TCP_HDR_LEN)
-
-/* The frame is one piece, for us, of IPv4 without options, whole and TCP's, and nobody has seen to its sums. */
-static inline bool is_plain(const struct rte_mbuf *m, const uint8_t *h, const struct pkt_port *pp)
+/*
+ * Of the pseudo-header, addresses and TCP header, which lie together, and a payload: the pseudo-header's length is
+ * that of the packet less 20, which the other byte order does not change, but for multiples of 0xffff.
+ */
+static inline __attribute__((always_inline)) uint64_t
+plain_sum(const struct ip4_hdr *ip, unsigned hlen, uint32_t payload)
 {
-	const uint64_t said = RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK;
-	uint32_t mac, type, frag;
+	uint64_t sum = payload + ip->total_len + 0xffffu - BE16(IP4_HDR_LEN) + BE16(IP_PROTO_TCP);
 
-	if (m->data_len != m->pkt_len || m->pkt_len < PLAIN_LEN || m->ol_flags & said)
-		return false;
-	mac = (load32(h) ^ load32(pp->mac)) | (uint32_t)(load16(h + 4) ^ load16(pp->mac + 4));
-	type = (load32(h + ETH_HDR_LEN - 2) ^ BE32(ETH_TYPE_IP4 << 16 | IP4_VER_IHL << 8)) & BE32(0xffffff00);
-	frag = (load32(h + ETH_HDR_LEN + 6) ^ BE32(IP_PROTO_TCP)) & BE32((IP4_MF | IP4_OFFSET_MASK) << 16 | 0xff);
-	return !(mac | type | frag);
+	if (hlen & 4)
+		sum += load32((const uint8_t *)(ip + 1) + hlen - 4);
+	return sum_words(sum, &ip->saddr, 1 + hlen / 8);
+}
+
+/* The folded sum of a payload that some header is before. */
+static inline uint32_t plain_payload(const uint8_t *p, unsigned len)
+{
+	return sum_fold(likely(len < SUM_SHORT) ? sum_fold64(sum_short64(p, len)) : sum_partial(p, len, 0));
 }
 
 /*
- * A segment of a frame that is_plain, of which all is right; hlen: of its header, with options; ts: they are
- * timestamps alone. False: nothing was done, and the long way is to say what it is.
+ * The facts of a segment that is_plain and whose lengths, ports and IPv4 header are right; hlen: of its header, with
+ * options; ts: they are timestamps alone. False, and nothing done, if its sum is wrong.
  */
 static inline __attribute__((always_inline)) bool
-parse_plain(const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f, uint16_t port, unsigned hlen, bool ts)
+plain_facts(struct pkt_facts *f, const struct ip4_hdr *ip, uint16_t port, unsigned hlen, bool ts, unsigned len,
+	    uint32_t payload)
 {
-	const struct ip4_hdr *ip = (const struct ip4_hdr *)(h + ETH_HDR_LEN);
 	const struct tcp_hdr *th = (const struct tcp_hdr *)(ip + 1);
-	const unsigned total = be16(ip->total_len), off = ETH_HDR_LEN + IP4_HDR_LEN + hlen;
-	const unsigned len = total - IP4_HDR_LEN - hlen; /* of the payload */
-	const uint32_t ports = load32(th), word = load_be32(&th->doff);
-	const uint8_t *opt = (const uint8_t *)(th + 1);
-	uint32_t payload;
-	uint64_t sum;
 
-	if (unlikely(total < IP4_HDR_LEN + hlen || total > m->pkt_len - ETH_HDR_LEN || !(ports & 0xffff) ||
-		     !(ports >> 16) || !sum_is_good(sum_header64(ip, IP4_HDR_LEN))))
+	if (unlikely(!sum_is_good(plain_sum(ip, hlen, payload))))
 		return false;
-	payload = len ? sum_fold(sum_partial(h + off, len, 0)) : 0;
-	sum = (uint64_t)ip->saddr + ip->daddr + BE16(IP_PROTO_TCP) + be16((uint16_t)(len + hlen)) + payload;
-	if (unlikely(!sum_is_good(sum_add64(sum, sum_header64(th, hlen)))))
-		return false;
-	clear(f);
-	f->kind = PKT_TCP;
-	f->tcp_flags = (uint8_t)(word >> 16);
-	f->flags = PKT_F_SUM | (ts ? PKT_F_TS : 0) |
-		   ((ip->tos & IP_ECN_MASK) == IP_ECN_CE ? PKT_F_CE : 0);
+	plain_usual(f, ts);
+	if (ts)
+		plain_timestamps(f, (const uint8_t *)(th + 1));
 	f->port = port;
-	f->l3_off = ETH_HDR_LEN;
-	f->l4_off = ETH_HDR_LEN + IP4_HDR_LEN;
-	f->payload_off = (uint16_t)off;
-	f->payload_len = (uint16_t)len;
-	f->seq = be32(th->seq);
-	f->ack = be32(th->ack);
-	if (ts) {
-		f->tsval = load_be32(opt + 4);
-		f->tsecr = load_be32(opt + 8);
-	}
-	f->window = word & 0xffff;
+	plain_numbers(f, th);
 	f->payload_sum = payload;
-	memcpy(&f->sport, &ports, sizeof(f->sport) + sizeof(f->dport));
-	f->proto = IP_PROTO_TCP;
-	f->dscp = ip->tos >> 2;
-	map_address(f->saddr, ip->saddr);
-	map_address(f->daddr, ip->daddr);
+	f->payload_len = (uint16_t)len;
 	f->l4_len = (uint16_t)(len + hlen);
-	f->urg = be16(th->urg);
+	plain_addresses(f, ip);
+	plain_ports(f, load32(th));
+	if (unlikely(ip->tos)) {
+		f->dscp = ip->tos >> 2;
+		f->flags |= (ip->tos & IP_ECN_MASK) == IP_ECN_CE ? PKT_F_CE : 0;
+	}
 	return true;
 }
 
 /* The same with any options. */
-static __attribute__((noinline)) bool parse_plain_options(const struct rte_mbuf *m, const uint8_t *h,
-							  struct pkt_facts *f, uint16_t port, unsigned hlen)
+static __attribute__((noinline)) bool
+plain_facts_options(struct pkt_facts *f, const struct ip4_hdr *ip, uint16_t port, unsigned hlen, unsigned len,
+		    uint32_t payload)
 {
-	const struct tcp_hdr *th = (const struct tcp_hdr *)(h + ETH_HDR_LEN + IP4_HDR_LEN);
+	const struct tcp_hdr *th = (const struct tcp_hdr *)(ip + 1);
 
-	if (hlen < TCP_HDR_LEN || !parse_plain(m, h, f, port, hlen, false))
+	if (hlen < TCP_HDR_LEN || !plain_facts(f, ip, port, hlen, false, len, payload))
 		return false;
+	f->payload_off = (uint16_t)(ETH_HDR_LEN + IP4_HDR_LEN + hlen);
 	parse_options((const uint8_t *)(th + 1), hlen - TCP_HDR_LEN, th->flags & TCP_SYN, f);
 	return true;
+}
+
+/* A segment of a frame that is_plain, of which all is right. False, and nothing done: the long way says what it is. */
+static inline __attribute__((always_inline)) bool
+parse_plain(const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f, uint16_t port)
+{
+	const struct ip4_hdr *ip = (const struct ip4_hdr *)(h + ETH_HDR_LEN);
+	const struct tcp_hdr *th = (const struct tcp_hdr *)(ip + 1);
+	const unsigned hlen = th->doff >> 2 & 0x3c, total = be16(ip->total_len);
+	const unsigned len = total - IP4_HDR_LEN - hlen; /* of the payload */
+	uint32_t payload = 0;
+
+	if (unlikely(total > m->pkt_len - ETH_HDR_LEN || (int)len < 0 || !th->sport || !th->dport ||
+		     !sum_is_good(sum_header64(ip, IP4_HDR_LEN))))
+		return false;
+	if (len)
+		payload = plain_payload((const uint8_t *)th + hlen, len);
+	if (likely(hlen == TCP_HDR_LEN + TCP_OPT_TS_SPACE &&
+		   tcp_opt_only_ts((const uint8_t *)(th + 1), TCP_OPT_TS_SPACE)))
+		return plain_facts(f, ip, port, TCP_HDR_LEN + TCP_OPT_TS_SPACE, true, len, payload);
+	if (hlen == TCP_HDR_LEN)
+		return plain_facts(f, ip, port, TCP_HDR_LEN, false, len, payload);
+	return plain_facts_options(f, ip, port, hlen, len, payload);
 }
 
 static __attribute__((noinline)) void parse_other(const struct rte_mbuf *m, struct pkt_facts *f, uint16_t port,
@@ -467,36 +469,27 @@ static __attribute__((noinline)) void parse_other(const struct rte_mbuf *m, stru
 }
 
 static inline __attribute__((always_inline)) void
-parse_packet(const struct rte_mbuf *m, struct pkt_facts *f, uint16_t port, const struct pkt_port *pp)
+parse_packet(const struct rte_mbuf *m, struct pkt_facts *f, uint16_t port, const struct pkt_port *pp,
+	     const struct plain *p)
 {
 	const uint8_t *h = rte_pktmbuf_mtod(m, const uint8_t *);
-	unsigned int hlen;
-	bool done;
 
-	if (SHORTCUT(PLAIN) && likely(is_plain(m, h, pp))) {
-		hlen = tcp_hdr_len((const struct tcp_hdr *)(h + ETH_HDR_LEN + IP4_HDR_LEN));
-		if (hlen == TCP_HDR_LEN)
-			done = parse_plain(m, h, f, port, TCP_HDR_LEN, false);
-		else if (hlen == TCP_HDR_LEN + TCP_OPT_TS_SPACE && m->pkt_len >= PLAIN_LEN + TCP_OPT_TS_SPACE &&
-			 tcp_opt_only_ts(h + PLAIN_LEN, TCP_OPT_TS_SPACE))
-			done = parse_plain(m, h, f, port, TCP_HDR_LEN + TCP_OPT_TS_SPACE, true);
-		else
-			done = parse_plain_options(m, h, f, port, hlen);
-		if (likely(done))
-			return;
-	}
-	parse_other(m, f, port, pp);
+	if (unlikely(!SHORTCUT(PLAIN) || !is_plain(p, m, h) || !parse_plain(m, h, f, port)))
+		parse_other(m, f, port, pp);
 }
 
 void pkt_parse_burst(struct rte_mbuf *const *pkts, struct pkt_facts *facts, unsigned n,
 		     uint16_t port, const struct pkt_port *pp)
 {
+	struct plain plain;
+
+	plain_begin(&plain, pp);
 	for (unsigned i = 0; i < n && i < PREFETCH_AHEAD; i++)
 		prefetch(rte_pktmbuf_mtod(pkts[i], const void *));
 	for (unsigned i = 0; i < n; i++) {
 		if (i + PREFETCH_AHEAD < n)
 			prefetch(rte_pktmbuf_mtod(pkts[i + PREFETCH_AHEAD], const void *));
-		parse_packet(pkts[i], &facts[i], port, pp);
+		parse_packet(pkts[i], &facts[i], port, pp, &plain);
 	}
 }
 

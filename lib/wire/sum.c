@@ -73,45 +73,27 @@ static inline uint64_t tail(uint8_t *d, const uint8_t *p, size_t len)
 	return sum;
 }
 
-/* 32 bytes. */
-static inline uint64_t quad(const uint8_t *b)
-{
-	uint64_t sum = sum_add64(load64(b), load64(b + 8));
-
-	return sum_add64(sum_add64(sum, load64(b + 16)), load64(b + 24));
-}
-
 uint32_t sum_partial(const void *p, size_t len, uint32_t sum)
 {
 	const uint8_t *b = p;
 	uint64_t total = sum;
 
-	if (len >= 2 * sizeof(vec)) {
+	if (unlikely(len < 8))
+		return sum_fold64(len ? total + tail(NULL, b, len) : total);
+	if (len >= 64) {
 		vec s0 = {0}, s1 = {0};
 
 		do {
-			s0 += vec_halves(vec_load(b));
-			s1 += vec_halves(vec_load(b + sizeof(vec)));
-			b += 2 * sizeof(vec);
-			len -= 2 * sizeof(vec);
-		} while (len >= 2 * sizeof(vec));
+			for (unsigned i = 0; i < 64; i += 2 * sizeof(vec)) {
+				s0 += vec_halves(vec_load(b + i));
+				s1 += vec_halves(vec_load(b + i + sizeof(vec)));
+			}
+			b += 64;
+			len -= 64;
+		} while (len >= 64);
 		total += vec_total(s0 + s1);
 	}
-	if (LANES == 4 && len & 32) {
-		total = sum_add64(total, quad(b));
-		b += 32;
-	}
-	if (len & 16) {
-		total = sum_add64(sum_add64(total, load64(b)), load64(b + 8));
-		b += 16;
-	}
-	if (len & 8) {
-		total = sum_add64(total, load64(b));
-		b += 8;
-	}
-	if (len & 7)
-		total = sum_add64(total, tail(NULL, b, len & 7));
-	return sum_fold64(total);
+	return sum_fold64(sum_add64(total, sum_short64(b, len % 64)));
 }
 
 uint32_t sum_copy(void *dst, const void *src, size_t len)

@@ -40,7 +40,7 @@ static void parse_frame(const uint8_t *data, size_t size, bool vouched)
 	struct pkt_port pp = {.mtu = 1500};
 	uint32_t len = (uint32_t)size - 2, a = data[0] % (len + 1), b = data[1] % (len + 1);
 	struct rte_mbuf *m[2] = {chain(data + 2, len, 0, 0), chain(data + 2, len, a, b)};
-	struct pkt_facts f[2];
+	struct pkt_facts f[2] = {0}; /* with what the parser does not write */
 
 	memcpy(pp.mac, kit_mac, 6);
 	for (unsigned int i = 0; i < 2; i++) {

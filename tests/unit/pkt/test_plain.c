@@ -87,6 +87,29 @@ static void every_bit(void **state)
 	}
 }
 
+/* Each length of payload, summed by words and what is left of them; and one octet of it is another. */
+static void every_length(void **state)
+{
+	static uint8_t bytes[200];
+
+	for (unsigned i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(0xff - 7 * i);
+	for (unsigned i = 0; i < ARRAY_SIZE(frames); i++) {
+		for (unsigned len = 0; len <= sizeof(bytes); len++) {
+			struct kit_frame k = frames[i];
+
+			k.payload = bytes;
+			k.payload_len = len;
+			kit_frame_make(&k);
+			assert_int_equal(same(&k, 0), PKT_TCP);
+			if (!len)
+				continue;
+			k.buf[k.len - 1 - len / 3] ^= 0x41;
+			assert_int_equal(same(&k, 0), PKT_DROP);
+		}
+	}
+}
+
 /* Ports of 0, lengths that fit nothing, a frame that ends early or late. */
 static void other_values(void **state)
 {
@@ -142,6 +165,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_bit),
+		cmocka_unit_test(every_length),
 		cmocka_unit_test(other_values),
 		cmocka_unit_test(what_the_port_says),
 	};

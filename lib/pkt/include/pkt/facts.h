@@ -36,32 +36,43 @@ enum pkt_flag {
 	PKT_F_CSUM_NONE = 1 << 10,   /* data vouched for, the checksum field itself is not filled */
 };
 
+/*
+ * In the order in which the parser writes them for the usual segment: in a few wide stores. First what is mostly the
+ * same for all, then the header's numbers, what there is of the segment; and the tuple.
+ */
 struct pkt_facts {
 	alignas(CACHE_LINE) uint8_t kind; /* enum pkt_kind */
-	uint8_t tcp_flags;                /* as on the wire: CWR ECE URG ACK PSH RST SYN FIN */
+	uint8_t proto, dscp;
+	uint8_t wscale;
 	uint16_t flags;                   /* enum pkt_flag */
 	uint16_t reason;                  /* enum counter, for PKT_DROP */
-	uint16_t port;                    /* where it arrived */
 	uint16_t l3_off, l4_off;          /* from the start of the frame */
-	uint16_t payload_off, payload_len;
-	uint32_t seq, ack;
-	uint32_t tsval, tsecr;
-	uint32_t window;                  /* unscaled */
-	uint32_t payload_sum;             /* folded to 16 bits, as if the payload began even */
-	uint16_t sport, dport;            /* network order */
-	uint8_t proto, dscp;
+	uint16_t payload_off;
 	uint16_t mss;
-	uint8_t wscale, sack_n;
 	uint16_t sack_off;                /* of the first block's left edge, from frame start */
+	uint16_t port;                    /* where it arrived */
+	uint8_t sack_n;
+	uint8_t unused[3];                /* 0 */
+	uint32_t tsecr, tsval;
 
-	alignas(CACHE_LINE) uint8_t saddr[16]; /* IPv4 as ::ffff:a.b.c.d */
-	uint8_t daddr[16];
-	uint32_t local;    /* index of the destination address, filled by the engine */
-	uint32_t path;     /* spare for the engine's passes */
-	uint64_t hash;     /* of the tuple, filled by the engine */
-	uint32_t entry;    /* lookup hint, filled by the engine */
-	uint16_t l4_len;   /* TCP/UDP/ICMP length by the IP header */
-	uint16_t urg;      /* urgent pointer */
+	uint32_t seq, ack;
+	uint32_t window;                  /* unscaled */
+	uint16_t urg;                     /* urgent pointer */
+	uint8_t tcp_flags;                /* as on the wire: CWR ECE URG ACK PSH RST SYN FIN */
+	uint8_t unused2;                  /* 0 */
+
+	uint32_t payload_sum;             /* folded to 16 bits, as if the payload began even */
+	uint16_t payload_len;
+	uint16_t l4_len;                  /* TCP/UDP/ICMP length by the IP header */
+	uint8_t unused3[8];               /* not written by the parser */
+
+	alignas(CACHE_LINE) uint8_t daddr[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint8_t saddr[16];
+	uint16_t sport, dport;            /* network order */
+	uint32_t local;                   /* index of the destination address, filled by the engine */
+	uint64_t hash;                    /* of the tuple; not written by the parser */
+	uint32_t entry;                   /* lookup hint; not written by the parser */
+	uint32_t unused4[3];
 };
 
 static_assert(sizeof(struct pkt_facts) == 2 * CACHE_LINE, "facts are two cache lines");
