@@ -67,7 +67,8 @@ static unsigned int lookup_burst(const struct lookup *l, const struct flow_tuple
 		flow_table_prefetch(&l->table, hash[i]);
 	}
 	for (unsigned int i = 0; i < BENCH_BURST; i++) {
-		if (unlikely(!flow_table_begin(&l->table, hash[i], &cursor[i], &entry[i]))) {
+		if (unlikely(!flow_table_begin(&l->table, flow_table_line(&l->table, hash[i]), hash[i],
+					       &cursor[i], &entry[i]))) {
 			late[k++] = i;
 			continue;
 		}

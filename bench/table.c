@@ -147,7 +147,8 @@ static unsigned int ours(const struct sides *s, const struct flow_tuple *tuples)
 		flow_table_prefetch(&s->table, hash[i]);
 	}
 	for (unsigned int i = 0; i < BENCH_BURST; i++) {
-		if (unlikely(!flow_table_begin(&s->table, hash[i], &cursor[i], &entry[i]))) {
+		if (unlikely(!flow_table_begin(&s->table, flow_table_line(&s->table, hash[i]), hash[i],
+					       &cursor[i], &entry[i]))) {
 			late[k++] = i;
 			continue;
 		}

@@ -399,7 +399,8 @@ static int add_version(struct tcp *t, const struct listener *l)
 	if (i == t->n_versions)
 		t->n_versions++;
 	gen = (t->version[i].generation + 1) % GENERATIONS;
-	t->version[i] = (struct tcp_version){.listener = l, .generation = gen, .open = true};
+	t->version[i] = (struct tcp_version){.listener = l, .generation = gen, .open = true,
+					     .apart = l->handler->ctx_size > sizeof(t->conn->ctx)};
 	return (int)(gen * ENGINE_LISTENERS_MAX + i);
 }
 

@@ -6,6 +6,7 @@
  * hint, TCP compares the tuple again: an earlier packet of the burst may have changed the table.
  */
 #include "engine_priv.h"
+#include "base/shortcut.h"
 #include "pkt/parse.h"
 #include "tcp/deadline.h"
 #include "tcp/policy.h"
@@ -38,9 +39,38 @@ static bool other_input(struct engine *e, struct rte_mbuf **m, struct pkt_facts 
 	return false;
 }
 
-/* Pass one: who it is for. Compacts the burst to its TCP segments; returns how many. */
-static unsigned int sort_out(struct engine *e, struct rte_mbuf **pkts, struct pkt_facts *facts,
-			     struct pkt_facts **seg, unsigned int n)
+/* A packet that is not simply the next segment for the same address. True: it is a TCP segment, for us. */
+static __attribute__((noinline)) bool sort_any(struct engine *e, struct rte_mbuf **m, struct pkt_facts *f)
+{
+	if (f->kind != PKT_DROP && f->kind != PKT_ARP && unlikely(!net_accept(&e->net, f)))
+		f->kind = PKT_DROP;
+	if (unlikely(f->kind != PKT_TCP) && !other_input(e, m, f))
+		return false;
+	net_remember(&e->net, f);
+	return true;
+}
+
+/* Under pressure, before its record is looked for. Of its source nothing is known yet. */
+static __attribute__((noinline)) bool refuse(struct engine *e, struct rte_mbuf *m, const struct pkt_facts *f)
+{
+	struct tcp *t = &e->tcp;
+
+	if (e->refused || !net_source_ok(&e->net, f) || !tcp_syn_refused(t, f))
+		return false;
+	tcp_drop(t, m, CTR_RX_SYN_PRESSURE);
+	return true;
+}
+
+/* The TCP segments of a burst, and where in the table each belongs. */
+struct segments {
+	unsigned int n;
+	struct pkt_facts *facts[ENGINE_BURST_MAX];
+	const struct flow_bucket *line[ENGINE_BURST_MAX];
+};
+
+/* Pass one: who it is for. Compacts the burst to its TCP segments. */
+static inline void sort_out(struct engine *e, struct rte_mbuf **pkts, struct pkt_facts *facts,
+			    struct segments *seg, unsigned int n)
 {
 	struct tcp *t = &e->tcp;
 	unsigned int k = 0;
@@ -49,27 +79,27 @@ static unsigned int sort_out(struct engine *e, struct rte_mbuf **pkts, struct pk
 		struct pkt_facts *f = &facts[i];
 		struct rte_mbuf *m = pkts[i];
 		struct flow_tuple tuple;
+		uint32_t local;
 
-		if (f->kind != PKT_DROP && f->kind != PKT_ARP && unlikely(!net_accept(&e->net, f)))
-			f->kind = PKT_DROP;
-		if (unlikely(f->kind != PKT_TCP) && !other_input(e, &m, f))
-			continue;
-		if (unlikely(t->refused) && !e->refused && tcp_syn_refused(t, f)) {
-			tcp_drop(t, m, CTR_RX_SYN_PRESSURE);
-			continue;
+		if (unlikely(!SHORTCUT(AGAIN) || f->kind != PKT_TCP || !net_again(&e->net, f, &local))) {
+			if (!sort_any(e, &m, f))
+				continue;
+			local = f->local;
 		}
-		tcp_tuple_of(f, &tuple);
+		tcp_tuple_make(f, local, &tuple);
+		if (unlikely(t->refused) && refuse(e, m, f))
+			continue;
 		f->hash = flow_hash(&t->flow_key, &tuple);
 		pkts[k] = m;
-		seg[k++] = f;
+		seg->line[k] = flow_table_line(&t->table, f->hash);
+		seg->facts[k++] = f;
 	}
-	return k;
+	seg->n = k;
 }
 
 /* What is at work beside the record: the block's hot lines and the handler's context. */
 static inline void prefetch_conn(const struct tcp *t, const struct tcp_conn *c)
 {
-	const struct tcp_version *v = &t->version[c->version];
 	char *block;
 
 	if (c->block) {
@@ -78,34 +108,36 @@ static inline void prefetch_conn(const struct tcp *t, const struct tcp_conn *c)
 			if (TCP_HOT >> line & 1)
 				prefetch_write(block + line * CACHE_LINE);
 	}
-	if (likely(v->listener) && v->listener->handler->ctx_size > sizeof(c->ctx))
+	if (t->version[c->version].apart)
 		prefetch_write(slab_ptr(&t->slab, (uint32_t)c->ctx));
 }
 
-/* The lines of records that a burst will touch, first candidates and what may stand beside them. */
-struct record_lines {
-	unsigned int n;
-	char *line[4 * ENGINE_BURST_MAX];
+/* The records that a burst will touch, first candidates and what may stand beside them. */
+struct records {
+	unsigned int conns, smalls;
+	struct tcp_conn *conn[2 * ENGINE_BURST_MAX];
+	union tcp_small *small[2 * ENGINE_BURST_MAX];
 };
 
-static inline void add_record(struct record_lines *r, const struct tcp *t, uint32_t entry)
+static inline void add_record(struct records *r, const struct tcp *t, uint32_t entry)
 {
 	const uint32_t at = flow_entry_index(entry);
 
-	if (entry == FLOW_NONE)
-		return;
-	if (flow_entry_type(entry) == FLOW_CONN) {
-		r->line[r->n++] = (char *)&t->conn[at];
-		r->line[r->n++] = (char *)&t->conn[at] + CACHE_LINE;
-	} else {
-		r->line[r->n++] = (char *)&t->small[at];
-	}
+	if (flow_entry_type(entry) == FLOW_CONN)
+		r->conn[r->conns++] = &t->conn[at];
+	else if (entry != FLOW_NONE)
+		r->small[r->smalls++] = &t->small[at];
 }
 
-static inline void prefetch_records(const struct record_lines *r)
+/* From these on. */
+static inline void prefetch_records(const struct records *r, unsigned int conns, unsigned int smalls)
 {
-	for (unsigned int i = 0; i < r->n; i++)
-		prefetch_write(r->line[i]);
+	for (; conns < r->conns; conns++) {
+		prefetch_write(r->conn[conns]);
+		prefetch_write((char *)r->conn[conns] + CACHE_LINE);
+	}
+	for (; smalls < r->smalls; smalls++)
+		prefetch_write(r->small[smalls]);
 }
 
 /*
@@ -114,52 +146,53 @@ static inline void prefetch_records(const struct record_lines *r)
  * translated, and where connections are many, that is a walk through page tables: as many walks go on at
  * once as there are prefetches in the window of the core, and the work for a packet between two leaves room for few.
  */
-static void look_ahead(struct engine *e, struct pkt_facts **seg, unsigned int n)
+static inline void look_ahead(struct engine *e, const struct segments *seg)
 {
 	struct tcp *t = &e->tcp;
 	struct flow_cursor cur, late_cur[ENGINE_BURST_MAX];
 	struct pkt_facts *late[ENGINE_BURST_MAX];
-	struct record_lines lines;
-	unsigned int k = 0;
+	unsigned int k = 0, conns, smalls;
+	struct records r;
 
-	for (unsigned int i = 0; i < n; i++)
-		flow_table_prefetch(&t->table, seg[i]->hash);
+	for (unsigned int i = 0; i < seg->n; i++)
+		prefetch(seg->line[i]);
+	r.conns = r.smalls = 0;
+	for (unsigned int i = 0; i < seg->n; i++) {
+		struct pkt_facts *f = seg->facts[i];
 
-	lines.n = 0;
-	for (unsigned int i = 0; i < n; i++) {
-		if (unlikely(!flow_table_begin(&t->table, seg[i]->hash, &cur, &seg[i]->entry))) {
+		if (unlikely(!flow_table_begin(&t->table, seg->line[i], f->hash, &cur, &f->entry))) {
 			late_cur[k] = cur;
-			late[k++] = seg[i];
+			late[k++] = f;
 			continue;
 		}
-		add_record(&lines, t, seg[i]->entry);
+		add_record(&r, t, f->entry);
 		/* Where another's tag is met first its own record is not to be waited for. */
-		add_record(&lines, t, flow_table_peek(&t->table, &cur));
+		if (unlikely(cur.mask))
+			add_record(&r, t, flow_table_peek(&t->table, &cur));
 	}
-	prefetch_records(&lines);
-	lines.n = 0;
+	prefetch_records(&r, 0, 0);
+	conns = r.conns;
+	smalls = r.smalls;
 	for (unsigned int i = 0; i < k; i++) {
 		late[i]->entry = flow_table_next(&t->table, &late_cur[i]);
-		add_record(&lines, t, late[i]->entry);
+		add_record(&r, t, late[i]->entry);
 	}
-	prefetch_records(&lines);
-	for (unsigned int i = 0; i < n; i++) {
-		if (flow_entry_type(seg[i]->entry) == FLOW_CONN)
-			prefetch_conn(t, &t->conn[flow_entry_index(seg[i]->entry)]);
-	}
+	prefetch_records(&r, conns, smalls);
+	for (unsigned int i = 0; i < r.conns; i++)
+		prefetch_conn(t, r.conn[i]);
 }
 
 void engine_input(struct engine *e, struct rte_mbuf **pkts, struct pkt_facts *facts,
 		  unsigned int n, uint64_t now)
 {
-	struct pkt_facts *seg[ENGINE_BURST_MAX];
+	struct segments seg;
 
 	engine_set_time(e, now);
-	n = sort_out(e, pkts, facts, seg, n);
+	sort_out(e, pkts, facts, &seg, n);
 	e->refused = false;
-	look_ahead(e, seg, n);
-	for (unsigned int i = 0; i < n; i++)
-		tcp_input(&e->tcp, pkts[i], seg[i]);
+	look_ahead(e, &seg);
+	for (unsigned int i = 0; i < seg.n; i++)
+		tcp_input(&e->tcp, pkts[i], seg.facts[i]);
 	engine_run_ready(e);
 }
 

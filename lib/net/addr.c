@@ -94,6 +94,7 @@ void addr_init(struct net *n, uint64_t now)
 {
 	bool any = false;
 
+	n->last.port = UINT32_MAX;
 	memset(n->slots, 0, (n->slot_mask + 1) * sizeof(*n->slots));
 	for (uint32_t i = 0; i < n->n_addrs; i++) {
 		const struct net_addr_conf *a = &n->conf.addrs[i];
@@ -130,6 +131,7 @@ void addr_give_up(struct net *n, uint32_t index)
 {
 	n->slots[n->addrs[index].slot].kind = NET_SLOT_GONE;
 	n->slots[n->addrs[index].slot].addr = 0;
+	n->last.port = UINT32_MAX;
 }
 
 void addr_use(struct net *n, uint32_t index)

@@ -75,6 +75,10 @@ void tcp_input_any(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
 	default:
 		break;
 	}
+	if (unlikely(!net_source_ok(t->net, f))) { /* see net_again */
+		tcp_drop(t, m, CTR_RX_BAD_SRC);
+		return;
+	}
 	version = tcp_listener_find(t, f->local, be16(f->dport));
 	if (version >= 0)
 		tcp_listen_input(t, m, f, version);

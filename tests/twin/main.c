@@ -22,6 +22,7 @@ static const char *const names[SHORTCUT_MAX] = {
 	[SHORTCUT_OUTPUT] = "output", [SHORTCUT_LEND] = "lend", [SHORTCUT_ACK] = "ack", [SHORTCUT_CC] = "cc",
 	[SHORTCUT_RUN] = "run", [SHORTCUT_FIRST] = "first", [SHORTCUT_ATTACH] = "attach",
 	[SHORTCUT_OPTIONS] = "options", [SHORTCUT_TABLE] = "table", [SHORTCUT_MEMO] = "memo", [SHORTCUT_PLAIN] = "plain",
+	[SHORTCUT_AGAIN] = "again",
 	[SHORTCUT_MESSAGE] = "message",
 };
 

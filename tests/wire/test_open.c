@@ -211,21 +211,36 @@ static void OPN_17_listener_bound_to_an_address(void **s)
 	expect(c, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
 }
 
-static void OPN_20_impossible_sources(void **s)
+static void impossible_sources(struct kit *k)
 {
 	static const uint32_t bad[] = {
 		V4(0, 0, 0, 0), V4(0, 1, 2, 3), V4(127, 0, 0, 1), V4(224, 0, 0, 1), V4(240, 0, 0, 1),
 		V4(255, 255, 255, 255), V4(198, 18, 0, 255), KIT_SERVER, KIT_SECOND,
 	};
-	struct kit *k = *s;
 	struct kit_peer *p = kit_peer(k);
+	const uint64_t before = kit_ctr(k, CTR_RX_BAD_SRC);
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
 		p->addr = bad[i];
 		kit_syn(p);
 		kit_quiet(k);
-		assert_int_equal(kit_ctr(k, CTR_RX_BAD_SRC), i + 1);
+		send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+		kit_quiet(k);
+		assert_int_equal(kit_ctr(k, CTR_RX_BAD_SRC), before + 2 * (i + 1));
 	}
+}
+
+static void OPN_20_impossible_sources(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k);
+
+	impossible_sources(k);
+	kit_open(kit_peer(k)); /* from now on its address of ours is remembered, and sources are looked at later */
+	impossible_sources(k);
+	engine_pressure(k->e, true, ENGINE_REFUSE_ALL);
+	impossible_sources(k);
+	engine_pressure(k->e, false, 0);
 	p->port = 80; /* LAND: both ends the same */
 	p->addr = KIT_SERVER;
 	kit_syn(p);

@@ -44,7 +44,7 @@ static void check_begin(const struct flow_table *t, uint64_t hash)
 	struct flow_cursor a, b;
 	uint32_t first = flow_table_first(t, hash, &a), entry;
 
-	if (!flow_table_begin(t, hash, &b, &entry)) {
+	if (!flow_table_begin(t, flow_table_line(t, hash), hash, &b, &entry)) {
 		assert_true(t->buckets[flow_table_bucket(t, hash)].displaced);
 		entry = flow_table_next(t, &b);
 	}

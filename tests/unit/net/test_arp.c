@@ -262,6 +262,30 @@ static void thousands_of_addresses(void **state)
 	free(addrs);
 }
 
+/* What was remembered of f holds for the very address and port, and not for a group's frame. */
+static void again(struct net *n, struct pkt_facts *f)
+{
+	uint32_t local = 7;
+
+	assert_false(net_again(n, f, &local));
+	net_remember(n, f);
+	assert_true(net_again(n, f, &local));
+	assert_int_equal(local, f->local);
+	f->flags = PKT_F_L2_BROADCAST;
+	assert_false(net_again(n, f, &local));
+	f->flags = 0;
+	f->port++;
+	assert_false(net_again(n, f, &local));
+	f->port--;
+	for (unsigned int i = 0; i < sizeof(f->daddr); i++) {
+		f->daddr[i] ^= 1;
+		assert_false(net_again(n, f, &local));
+		f->daddr[i] ^= 1;
+	}
+	net_hear(n, &(struct net_news){.kind = NET_NEWS_ADDR_GONE, .local = f->local}, 0);
+	assert_false(net_again(n, f, &local));
+}
+
 static void sources(void **state)
 {
 	static const uint32_t bad[] = {
@@ -304,6 +328,9 @@ static void sources(void **state)
 	f.flags = PKT_F_L2_BROADCAST;
 	assert_false(net_accept(&k.net, &f));
 	assert_int_equal(f.reason, CTR_RX_NOT_UNICAST);
+	f.flags = 0;
+	assert_true(net_accept(&k.net, &f));
+	again(&k.net, &f);
 	kit_stop(&k);
 }
 

@@ -25,6 +25,7 @@ enum shortcut {
 	SHORTCUT_TABLE,  /* flow/table.c: an entry in its first bucket */
 	SHORTCUT_MEMO,   /* handlers/http_memo.h: the last request again */
 	SHORTCUT_PLAIN,  /* pkt/parse.c: usual headers in one piece */
+	SHORTCUT_AGAIN, /* engine/pass.c: the last segment's address of ours */
 	SHORTCUT_MESSAGE, /* engine/dispatch.c: one message in one slice */
 	SHORTCUT_MAX
 };

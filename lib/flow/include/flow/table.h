@@ -246,10 +246,16 @@ static inline uint32_t flow_candidates(const struct flow_bucket *b, uint8_t tag,
 #endif
 }
 
-/* Fetch the line where a lookup of hash begins. */
+/* The line where a lookup of hash begins. */
+static inline const struct flow_bucket *flow_table_line(const struct flow_table *t, uint64_t hash)
+{
+	return &t->buckets[flow_table_bucket(t, hash)];
+}
+
+/* Fetch it. */
 static inline void flow_table_prefetch(const struct flow_table *t, uint64_t hash)
 {
-	prefetch(&t->buckets[flow_table_bucket(t, hash)]);
+	prefetch(flow_table_line(t, hash));
 }
 
 /* The other bucket of a lookup that stands in its first. */
@@ -276,11 +282,11 @@ static inline uint32_t flow_table_next(const struct flow_table *t, struct flow_c
 	return c->bucket->entry[c->slot] & ~t->spare;
 }
 
-/* A lookup's beginning: what hash finds in its first bucket is still to be offered. */
-static inline void flow_table_start(const struct flow_table *t, uint64_t hash,
+/* A lookup's beginning: what hash finds in its first bucket, flow_table_line(), is still to be offered. */
+static inline void flow_table_start(const struct flow_table *t, const struct flow_bucket *line, uint64_t hash,
 				    struct flow_cursor *c)
 {
-	c->bucket = &t->buckets[flow_table_bucket(t, hash)];
+	c->bucket = line;
 	c->tag = flow_table_tag(hash);
 	c->more = flow_table_more(t, hash);
 	c->mask = flow_candidates(c->bucket, c->tag, c->more, t->spare) &
@@ -295,7 +301,7 @@ static inline void flow_table_start(const struct flow_table *t, uint64_t hash,
 static inline uint32_t flow_table_first(const struct flow_table *t, uint64_t hash,
 					struct flow_cursor *c)
 {
-	flow_table_start(t, hash, c);
+	flow_table_start(t, flow_table_line(t, hash), hash, c);
 	return flow_table_next(t, c);
 }
 
@@ -311,10 +317,10 @@ static inline uint32_t flow_table_peek(const struct flow_table *t, const struct 
  * go on with the next lookup, and ask flow_table_next when the burst is through. With one call of
  * flow_table_prefetch for each before it, no line is waited for.
  */
-static inline bool flow_table_begin(const struct flow_table *t, uint64_t hash,
+static inline bool flow_table_begin(const struct flow_table *t, const struct flow_bucket *line, uint64_t hash,
 				    struct flow_cursor *c, uint32_t *entry)
 {
-	flow_table_start(t, hash, c);
+	flow_table_start(t, line, hash, c);
 	if (unlikely(!c->mask && !c->last)) {
 		prefetch(flow_table_other(t, c));
 		return false;

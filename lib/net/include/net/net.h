@@ -168,6 +168,13 @@ struct net_subnet {
 	uint32_t port;
 };
 
+/* The address of ours that the last packet was for: most are for the same. */
+struct net_last {
+	uint64_t daddr[2]; /* as in the facts */
+	uint32_t port;     /* UINT32_MAX: none */
+	uint32_t local;
+};
+
 /* All but what the inline functions below touch is net's own. */
 struct net {
 	struct net_path *paths;
@@ -182,6 +189,7 @@ struct net {
 	struct net_ids *ids;
 	struct net_limits *limits;
 	struct net_start *start;
+	struct net_last last;
 	uint32_t n_ports;
 	struct net_conf conf;
 	struct net_port_conf ports[NET_PORTS_MAX];
@@ -312,6 +320,29 @@ static inline bool net_accept(const struct net *n, struct pkt_facts *f)
 	}
 	f->local = (uint32_t)local;
 	return true;
+}
+
+/* What net_accept took f for holds for the next one, if that is for the same address. */
+static inline void net_remember(struct net *n, const struct pkt_facts *f)
+{
+	memcpy(n->last.daddr, f->daddr, sizeof(n->last.daddr));
+	n->last.port = f->port;
+	n->last.local = f->local;
+}
+
+/*
+ * Whether f, a TCP segment, is for the address that was remembered, and *local is its index. Of its source nothing is
+ * said. Of a record that is there it is known: it was made with a source that is possible, and what is possible stays
+ * so. Of anything else net_source_ok has to be asked. False: net_accept knows. O(1).
+ */
+static inline bool net_again(const struct net *n, const struct pkt_facts *f, uint32_t *local)
+{
+	uint64_t daddr[2];
+
+	memcpy(daddr, f->daddr, sizeof(daddr));
+	*local = n->last.local;
+	return daddr[1] == n->last.daddr[1] && daddr[0] == n->last.daddr[0] && f->port == n->last.port &&
+	       !(f->flags & PKT_F_L2_BROADCAST);
 }
 
 /*

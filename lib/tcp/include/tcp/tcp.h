@@ -56,6 +56,7 @@ struct tcp_version {
 	uint16_t generation;             /* tells the versions apart that had this place */
 	bool open;                       /* takes new connections */
 	bool client;                     /* takes no SYN: for active opens only */
+	bool apart;                      /* its handler's contexts have a place of their own */
 };
 
 /* Connections with something to do, through ready_next or out_next of their blocks. */
@@ -361,7 +362,7 @@ uint32_t tcp_entry_of(const struct tcp *t, const struct flow_tuple *tuple, uint6
 
 /*
  * One segment, all checks of header and checksum passed, f->local, f->hash filled, f->entry the hint
- * of the lookup pass, or FLOW_NONE. Consumes m.
+ * of the lookup pass, or FLOW_NONE. Consumes m. Whether its source is possible is seen to where there is no record.
  */
 void tcp_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f);
 

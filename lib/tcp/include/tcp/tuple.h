@@ -8,34 +8,44 @@
 #include "pkt/facts.h"
 #include "wire/be.h"
 
-/*
- * Ports and local address as they stand in a tuple. Hash and comparison read them as one word: from memory they
- * would wait for the smaller stores.
- */
-static inline uint64_t tcp_tuple_rest(const struct pkt_facts *f)
-{
-	return (uint64_t)f->local << 32 | load32(&f->sport);
-}
-
-static_assert(offsetof(struct pkt_facts, dport) == offsetof(struct pkt_facts, sport) + 2,
-	      "both ports are one word, as they are stored");
+/* Source, ports and local address stand in the facts as in a tuple. */
+static_assert(offsetof(struct pkt_facts, sport) - offsetof(struct pkt_facts, saddr) ==
+		      offsetof(struct flow_tuple, remote_port) - offsetof(struct flow_tuple, remote) &&
+	      offsetof(struct pkt_facts, dport) - offsetof(struct pkt_facts, saddr) ==
+		      offsetof(struct flow_tuple, local_port) - offsetof(struct flow_tuple, remote) &&
+	      offsetof(struct pkt_facts, local) - offsetof(struct pkt_facts, saddr) ==
+		      offsetof(struct flow_tuple, local) - offsetof(struct flow_tuple, remote),
+	      "one is copied to the other");
 
 static inline void tcp_tuple_of(const struct pkt_facts *f, struct flow_tuple *tuple)
 {
-	const uint64_t rest = tcp_tuple_rest(f);
+	memcpy(tuple, f->saddr, sizeof(*tuple));
+}
 
-	memcpy(tuple->remote, f->saddr, 16);
-	memcpy((uint8_t *)tuple + 16, &rest, sizeof(rest));
+/*
+ * Set f's local address, and make the tuple. Ports and local address are stored as one word, since comparisons read
+ * them so a little later: they would wait for smaller stores.
+ */
+static inline void tcp_tuple_make(struct pkt_facts *f, uint32_t local, struct flow_tuple *tuple)
+{
+	const uint64_t ports = load32(&f->sport);
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	const uint64_t rest = (uint64_t)local << 32 | ports;
+#else
+	const uint64_t rest = ports << 32 | local;
+#endif
+
+	store64(&f->sport, rest);
+	memcpy(tuple->remote, f->saddr, sizeof(tuple->remote));
+	store64((uint8_t *)tuple + sizeof(tuple->remote), rest);
 }
 
 /* Whether tuple is that of f. */
 static inline bool tcp_tuple_is(const struct pkt_facts *f, const struct flow_tuple *tuple)
 {
-	uint64_t a[2], b[3];
+	const uint8_t *a = f->saddr, *b = (const uint8_t *)tuple;
 
-	memcpy(a, f->saddr, sizeof(a));
-	memcpy(b, tuple, sizeof(b));
-	return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (tcp_tuple_rest(f) ^ b[2])) == 0;
+	return ((load64(a) ^ load64(b)) | (load64(a + 8) ^ load64(b + 8)) | (load64(a + 16) ^ load64(b + 16))) == 0;
 }
 
 #endif
