@@ -440,7 +440,7 @@ parse_plain(const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f, uin
 {
 	const struct ip4_hdr *ip = (const struct ip4_hdr *)(h + ETH_HDR_LEN);
 	const struct tcp_hdr *th = (const struct tcp_hdr *)(ip + 1);
-	const unsigned hlen = th->doff >> 2 & 0x3c, total = be16(ip->total_len);
+	const unsigned hlen = (th->doff & 0xf0u) >> 2, total = be16(ip->total_len);
 	const unsigned len = total - IP4_HDR_LEN - hlen; /* of the payload */
 	uint32_t payload = 0;
 
@@ -481,15 +481,17 @@ parse_packet(const struct rte_mbuf *m, struct pkt_facts *f, uint16_t port, const
 void pkt_parse_burst(struct rte_mbuf *const *pkts, struct pkt_facts *facts, unsigned n,
 		     uint16_t port, const struct pkt_port *pp)
 {
+	struct rte_mbuf *const *const end = pkts + n;
+	struct rte_mbuf *const *const ahead = end - min_of(n, (unsigned)PREFETCH_AHEAD); /* of these there are more */
 	struct plain plain;
 
 	plain_begin(&plain, pp);
 	for (unsigned i = 0; i < n && i < PREFETCH_AHEAD; i++)
 		prefetch(rte_pktmbuf_mtod(pkts[i], const void *));
-	for (unsigned i = 0; i < n; i++) {
-		if (i + PREFETCH_AHEAD < n)
-			prefetch(rte_pktmbuf_mtod(pkts[i + PREFETCH_AHEAD], const void *));
-		parse_packet(pkts[i], &facts[i], port, pp, &plain);
+	for (; pkts != end; pkts++, facts++) {
+		if (pkts < ahead)
+			prefetch(rte_pktmbuf_mtod(pkts[PREFETCH_AHEAD], const void *));
+		parse_packet(*pkts, facts, port, pp, &plain);
 	}
 }
 
