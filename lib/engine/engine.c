@@ -232,6 +232,7 @@ void engine_rekey(struct engine *e, const uint8_t secret[64])
 void engine_port_mtu(struct engine *e, uint16_t port)
 {
 	net_port_mtu(&e->net, port);
+	tcp_share_mtu(&e->tcp, pkt_port_mtu(e->tcp.port[port]));
 }
 
 static bool init_tables(struct engine *e, const struct engine_config *cfg, uint64_t now, char *err,
@@ -291,15 +292,16 @@ static void init_tcp(struct engine *e, const struct engine_config *cfg, uint64_t
 	e->ticks = cfg->ticks;
 	e->ticks_per_us = cfg->ticks_per_us;
 	t->mbuf_octets = min_of(e->pool.buf_len / 2u, 1448u);
-	tcp_share_divide(t);
 	t->rcv_budget = cfg->mbuf_share ?
 		(uint64_t)cfg->mbuf_share * e->pool.buf_len / 2 : UINT64_MAX;
 	t->ooo_max = cfg->mbuf_share ? max_of(cfg->mbuf_share / 2, 1u) : UINT64_MAX;
 	t->ready = (struct tcp_list){.head = TCP_LIST_END};
 	for (unsigned int p = 0; p < TCP_PORTS_MAX; p++)
 		t->out[p] = t->ready;
-	for (unsigned int i = 0; i < cfg->n_ports; i++)
+	for (unsigned int i = 0; i < cfg->n_ports; i++) {
 		t->port[cfg->ports[i].id] = cfg->ports[i].cap;
+		tcp_share_mtu(t, pkt_port_mtu(cfg->ports[i].cap));
+	}
 	bucket_init(&t->rst_bucket, cfg->rst_rate, min_of(cfg->rst_rate, (uint32_t)RST_BURST));
 }
 

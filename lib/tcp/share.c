@@ -6,10 +6,11 @@
  * A window that is being filled is counted as if it were full (tcp.promised): should all handlers stop
  * reading, there is room for what their peers may have sent already. Not counted are the windows of
  * connections that receive little, a full segment in a round trip at most. They are offered an equal
- * part of the share, two segments at least, until they receive more. What is left uncovered: two
- * segments each when connections are many, what those were offered that opened when they were few, and
- * windows that grew while much came in and were not used up when that ended. Were these counted too, a
- * few idle connections with wide windows would leave no window to all others.
+ * part of the share, two segments of the largest MTU at least, until they receive more: an edge that
+ * cannot gain a segment does not move. What is left uncovered: two segments each when connections are
+ * many, what those were offered that opened when they were few, and windows that grew while much came in
+ * and were not used up when that ended. Were these counted too, a few idle connections with wide windows
+ * would leave no window to all others.
  *
  * So more may come at once than there is room for. The share is open to all up to held_open: what is behind
  * it has an mbuf for each connection, of as many as half the share, and is not promised to anyone. An eighth more
@@ -28,7 +29,7 @@
 #include "tcp/window.h"
 
 #define FAT_LOOK 16
-#define FAIR_LEAST (2u * 1460)
+#define FAIR_SEGMENTS 2u
 #define OPEN_MAX 64 /* windows in one tick */
 
 static struct tcp_work *work_at(const struct tcp *t, uint32_t conn)
@@ -119,7 +120,15 @@ void tcp_share_divide(struct tcp *t)
 	}
 	t->held_open = t->held_max - min_of(n, t->held_max / 2);
 	all = min_of(t->held_open * t->mbuf_octets / n, GIB);
-	t->fair_window = max_of((uint32_t)all, FAIR_LEAST);
+	t->fair_window = max_of((uint32_t)all, t->fair_least);
+}
+
+void tcp_share_mtu(struct tcp *t, uint32_t mtu)
+{
+	const uint32_t least = FAIR_SEGMENTS * (max_of(mtu, 1500u) - 40);
+
+	t->fair_least = max_of(t->fair_least, least);
+	tcp_share_divide(t);
 }
 
 void tcp_pinch(struct tcp *t, struct tcp_work *w)

@@ -383,6 +383,53 @@ static void a_fair_window_in_large_units(void **s)
 	assert_int_equal(kit_ctr(k, CTR_RX_MBUF_SHARE), 0);
 }
 
+/*
+ * The same peers where segments may be of 9,000 octets, however small theirs are: two of those is what each is
+ * offered, or no edge would ever gain what it takes to be moved. And no window is in the list of those that the share
+ * keeps small, whose blocks stay.
+ */
+static void large_segments(struct kit *k)
+{
+	enum { MANY = 100, EACH = 1000 };
+	static struct eager e[MANY];
+
+	for (unsigned int i = 0; i < MANY; i++)
+		eager_open(k, &e[i], 65535);
+	for (unsigned int round = 0; round < 40; round++)
+		for (unsigned int i = 0; i < MANY; i++) {
+			assert_true(e[i].edge - e[i].seq >= EACH);
+			assert_true(push(&e[i], EACH));
+			kit_advance(k, 100 * MS);
+			hear(k, e, MANY);
+			assert_int_equal(e[i].una, e[i].seq);
+		}
+	assert_int_equal(kit_ctr(k, CTR_RX_MBUF_SHARE), 0);
+	assert_int_equal(engine_tcp(k->e)->pinched, 0);
+	assert_int_equal(kit_usage(k).block_bytes, 0);
+}
+
+static void a_fair_window_of_large_segments(void **s)
+{
+	struct kit *k = *s;
+
+	k->conf.mbuf_share = 32;
+	k->conf.max_connections = 100;
+	k->cap[0].mtu = 9000;
+	large_segments(k);
+}
+
+static void a_fair_window_when_segments_become_large(void **s)
+{
+	struct kit *k = *s;
+
+	k->conf.mbuf_share = 32;
+	k->conf.max_connections = 100;
+	kit_start(k);
+	k->cap[0].mtu = 9000;
+	engine_port_mtu(k->e, 0);
+	large_segments(k);
+}
+
 /* All mbufs are where they were: with the engine for use, or in the mempool. */
 static void pool_is_whole(struct kit *k)
 {
@@ -560,6 +607,8 @@ int main(void)
 		KIT_TEST(DOS_13_a_thousand_at_once),
 		KIT_TEST(a_share_that_is_spent),
 		KIT_TEST(a_fair_window_in_large_units),
+		KIT_TEST(a_fair_window_of_large_segments),
+		KIT_TEST(a_fair_window_when_segments_become_large),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, kit_group_setup, NULL);

@@ -56,6 +56,8 @@ static inline bool tcp_share_counts(const struct tcp_work *w)
 
 /* The fair window for the number of connections there are now. */
 void tcp_share_divide(struct tcp *t);
+/* A port has that MTU: from now on the fair window has room for two segments of it. RFC 9293 section 3.8.6.2.2. */
+void tcp_share_mtu(struct tcp *t, uint32_t mtu);
 /* The same as a window field can say it that is scaled by shift. */
 static inline uint32_t tcp_share_fair(const struct tcp *t, unsigned int shift)
 {

@@ -124,7 +124,7 @@ struct tcp {
 	uint64_t held_open;           /* up to here each may hold what its window allows; see share.c */
 	uint64_t promised;            /* octets of open windows that are being filled; see share.c */
 	uint32_t mbuf_octets;         /* payload that each mbuf kept has, at least */
-	uint32_t fair_window;         /* octets: an equal part of the share for each connection */
+	uint32_t fair_window, fair_least; /* octets: an equal part of the share for each connection */
 
 	struct flow_key ts_key;
 	struct sip_key isn_key;
