@@ -23,10 +23,17 @@ struct pkt_syn {
 	uint16_t dport;
 };
 
+/* The device found a sum wrong, or took something away. Of a sum that is not there yet it says neither good nor bad: NONE. */
+static inline bool pkt_is_odd(const struct rte_mbuf *m)
+{
+	return m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED ||
+	       (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD ||
+	       (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_BAD;
+}
+
 /* Whether m is a SYN without ACK, RST and FIN to one station, in one datagram. RFC 9293 section 3.1. */
 static inline bool pkt_is_syn(const struct rte_mbuf *m, struct pkt_syn *s)
 {
-	const uint64_t unusual = RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_IP_CKSUM_BAD | RTE_MBUF_F_RX_L4_CKSUM_BAD;
 	const struct eth_hdr *eth = rte_pktmbuf_mtod(m, const struct eth_hdr *);
 	const struct ip4_hdr *ip = (const struct ip4_hdr *)(eth + 1);
 	const struct tcp_hdr *th;
@@ -36,7 +43,7 @@ static inline bool pkt_is_syn(const struct rte_mbuf *m, struct pkt_syn *s)
 		return false;
 	hlen = ip4_hdr_len(ip);
 	th = (const struct tcp_hdr *)((const uint8_t *)ip + hlen);
-	if (unlikely(eth->type != BE16(ETH_TYPE_IP4) || eth_is_group(eth->dst) || m->ol_flags & unusual ||
+	if (unlikely(eth->type != BE16(ETH_TYPE_IP4) || eth_is_group(eth->dst) || pkt_is_odd(m) ||
 		     ip->ver_ihl >> 4 != 4 || hlen < IP4_HDR_LEN || ip->proto != IP_PROTO_TCP ||
 		     ip->frag & BE16(IP4_MF | IP4_OFFSET_MASK) || m->data_len < ETH_HDR_LEN + hlen + TCP_HDR_LEN))
 		return false;
