@@ -191,7 +191,8 @@ static __attribute__((noinline)) bool share(struct tcp *t, const void *data, uin
 size_t tcp_send_summed(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const void *data,
 		       size_t len, uint32_t *sum)
 {
-	if (unlikely(!tcp_may_be_first(t, c, w, len) || len > TCP_COPY_MAX - sizeof(struct tcp_piece)))
+	if (unlikely(!SHORTCUT(SHARED) || !tcp_may_be_first(t, c, w, len) ||
+		     len > TCP_COPY_MAX - sizeof(struct tcp_piece)))
 		return send_copy(t, c, w, data, len, sum);
 	if (!tcp_is_shared(t, data, len, *sum) && !share(t, data, (uint32_t)len, sum))
 		return send_copy(t, c, w, data, len, sum);

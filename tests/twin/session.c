@@ -114,10 +114,11 @@ static void draw_side(struct twin *tw, struct side *s)
 	struct rng *r = &tw->r;
 
 	draw_port(r, s);
+	s->little = chance(r, 100);
 	s->conf = (struct engine_config){
 		.max_connections = chance(r, 900) ? 32 : 3, .max_half_open = 8, .max_time_wait = 8,
 		.max_orphans = chance(r, 100) ? 1 : 0, .time_wait_us = 60 * SEC,
-		.block_bytes = chance(r, 900) ? 2 * MIB : 256 * KIB,
+		.block_bytes = s->little ? 256 * KIB : 2 * MIB,
 		.max_paths = 16, .max_neighbors = 16, .reassembly_bytes = 64 * KIB,
 		.rst_rate = 1000, .icmp_rate = 100,
 		.mbuf_share = chance(r, 250) ? between(r, 32, chance(r, 500) ? 48 : 256) : 0,
@@ -502,6 +503,17 @@ static void meddle(struct twin *tw)
 	}
 }
 
+/*
+ * So long that a clock of 32 bits has gone half round, or all round, and stands where it stood, or nearly: in us or
+ * ms. Or TS.Recent is too old.
+ */
+static uint64_t half_a_clock(struct rng *r)
+{
+	static const uint64_t rounds[] = {1ull << 31, 1ull << 32, (1ull << 31) * MS, (1ull << 32) * MS};
+
+	return chance(r, 300) ? 25 * DAY : PICK(r, rounds) + below(r, 100 * MS) - 50 * MS;
+}
+
 static uint64_t some_time(struct twin *tw)
 {
 	struct rng *r = &tw->r;
@@ -518,7 +530,7 @@ static uint64_t some_time(struct twin *tw)
 	case 10:
 		return between(r, 10, 130) * SEC;
 	default:
-		return chance(r, 300) ? 25 * DAY : between(r, 1, 600) * MS;
+		return chance(r, 500) ? half_a_clock(r) : between(r, 1, 600) * MS;
 	}
 }
 

@@ -71,7 +71,7 @@ static void forget_memos(void)
 
 void side_turn(const struct side *s)
 {
-	shortcuts = s->mask;
+	shortcuts = s->little ? s->mask & ~(1u << SHORTCUT_SHARED) : s->mask;
 	forget_memos();
 	wall = s->tw->now + 1700000000ull * SEC;
 }

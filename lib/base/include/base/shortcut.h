@@ -19,7 +19,7 @@ enum shortcut {
 	SHORTCUT_ACK,    /* fast.c: nothing to say but that */
 	SHORTCUT_CC,     /* algo/cc.h: an ACK that congestion control learns nothing from */
 	SHORTCUT_RUN,    /* run.c: several full segments */
-	SHORTCUT_FIRST,  /* queue.c: all of it is one copy */
+	SHORTCUT_FIRST,  /* queue.c, sndq.h: all of it is one copy */
 	SHORTCUT_ATTACH, /* listen.c: a new connection's block */
 	SHORTCUT_OPTIONS, /* push.h, segment.c: the usual options as words */
 	SHORTCUT_TABLE,  /* flow/table.c: an entry in its first bucket */
@@ -27,6 +27,7 @@ enum shortcut {
 	SHORTCUT_PLAIN,  /* pkt/parse.c: usual headers in one piece */
 	SHORTCUT_AGAIN, /* engine/pass.c: the last segment's address of ours */
 	SHORTCUT_MESSAGE, /* engine/dispatch.c: one message in one slice */
+	SHORTCUT_SHARED, /* queue.c, sndq.h: bytes that lie there once, whoever sends them */
 	SHORTCUT_MAX
 };
 

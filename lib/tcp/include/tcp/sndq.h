@@ -78,7 +78,7 @@ static inline void tcp_put_shared(struct tcp *t, struct tcp_work *w)
 static inline bool tcp_send_again(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w, const void *data,
 				  size_t len, uint32_t sum)
 {
-	if (!SHORTCUT(FIRST) || !tcp_is_shared(t, data, len, sum) || !tcp_may_be_first(t, c, w, len))
+	if (!SHORTCUT(SHARED) || !tcp_is_shared(t, data, len, sum) || !tcp_may_be_first(t, c, w, len))
 		return false;
 	tcp_put_shared(t, w);
 	return true;
