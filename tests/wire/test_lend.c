@@ -17,6 +17,14 @@ static struct kit_peer *echoing(struct kit *k, enum pkt_tx_mode mode)
 	return p;
 }
 
+/* The frame of LEN bytes that arrive when nth * LEN had been echoed. */
+static uint32_t frame_of(struct kit_peer *p, unsigned int nth, unsigned int echoed, uint8_t *frame)
+{
+	const struct seg s = {.flags = ACK | PSH, .seq = 1 + LEN * nth, .ack = 1 + LEN * echoed, .len = LEN};
+
+	return kit_build(p, &s, frame);
+}
+
 /* n times LEN bytes arrive together, from the nth on, when as many had been echoed; m: their mbufs, the engine's then. */
 static void arrive_all(struct kit_peer *p, unsigned int nth, struct rte_mbuf **m, unsigned int n)
 {
@@ -24,9 +32,8 @@ static void arrive_all(struct kit_peer *p, unsigned int nth, struct rte_mbuf **m
 	struct pkt_facts facts[ENGINE_BURST_MAX];
 
 	for (unsigned int i = 0; i < n; i++) {
-		const struct seg s = {.flags = ACK | PSH, .seq = 1 + LEN * (nth + i), .ack = 1 + LEN * nth, .len = LEN};
 		uint8_t frame[10000];
-		const uint32_t len = kit_build(p, &s, frame);
+		const uint32_t len = frame_of(p, nth + i, nth, frame);
 
 		m[i] = rte_pktmbuf_alloc(kit_mp);
 		assert_non_null(m[i]);
@@ -95,6 +102,27 @@ static void the_echo_is_the_mbuf_that_came(void **state)
 		assert_int_equal(rte_mbuf_refcnt_read(m), 2); /* the send queue's and the port's */
 		rte_pktmbuf_free(m);
 	}
+}
+
+/* What came lies in the buffer of another mbuf, which is not ours: nothing is written to that. */
+static void not_in_the_buffer_of_another(void **state)
+{
+	struct kit *k = *state;
+	struct kit_peer *p = echoing(k, PKT_TX_COPIES);
+	struct rte_mbuf *of = rte_pktmbuf_alloc(kit_mp), *m = rte_pktmbuf_alloc(kit_indirect), *out;
+	struct pkt_facts facts;
+	uint8_t frame[10000];
+	const uint32_t len = frame_of(p, 0, 0, frame);
+
+	memcpy(rte_pktmbuf_append(of, (uint16_t)len), frame, len);
+	rte_pktmbuf_attach(m, of);
+	pkt_parse_one(m, &facts, 0, &k->cap[0]);
+	engine_input(k->e, &m, &facts, 1, k->now);
+	out = leave(k);
+	is_echo(p, out, 0);
+	assert_memory_equal(rte_pktmbuf_mtod(of, void *), frame, len);
+	rte_pktmbuf_free(out);
+	rte_pktmbuf_free(of);
 }
 
 /* A port that reads it later has another one, and so has a port beside somebody else who refers to it. */
@@ -294,6 +322,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		KIT_TEST(the_echo_is_the_mbuf_that_came),
 		KIT_TEST(not_what_somebody_else_has),
+		KIT_TEST(not_in_the_buffer_of_another),
 		KIT_TEST(what_waits_is_not_rewritten),
 		KIT_TEST(headers_need_room),
 		KIT_TEST(a_run_is_the_mbufs_that_came),

@@ -204,6 +204,24 @@ static void not_by_the_word_alone(void **state)
 	kit_drain(k);
 }
 
+static void send_none(struct pier_conn *c, struct kit_app *a, uint64_t arg)
+{
+	assert_int_equal(pier_send_summed(c, bytes, 0, &word), 0);
+}
+
+/* Nothing is nothing, whatever was sent last. */
+static void none_of_them(void **state)
+{
+	struct kit *k = *state;
+	struct kit_peer *p = kit_est(k);
+
+	write_bytes(1);
+	kit_app_call(p, send_none, 0);
+	kit_quiet(k);
+	kit_app_call(p, send_bytes, 0);
+	expect_bytes(p, 1, 0, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +231,7 @@ int main(void)
 		KIT_TEST(nothing_is_put_behind_them),
 		KIT_TEST(a_part_has_arrived),
 		KIT_TEST(not_by_the_word_alone),
+		KIT_TEST(none_of_them),
 	};
 
 	return cmocka_run_group_tests_name("shared", tests, kit_group_setup, NULL);
