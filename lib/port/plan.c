@@ -169,6 +169,20 @@ static void plan_steering(const struct rte_eth_dev_info *info, const struct driv
 		note(p, PORT_NOTE_PINNED);
 }
 
+/*
+ * The largest MTU, UINT16_MAX: any. A device that names none may name the longest frame that it receives (net_tap does),
+ * and configuring it then asks of the MTU that its frame is not longer.
+ */
+static uint32_t mtu_most(const struct rte_eth_dev_info *info)
+{
+	const uint32_t head = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+	const uint32_t most = info->max_mtu ? info->max_mtu : UINT16_MAX;
+
+	if (most != UINT16_MAX || info->max_rx_pktlen <= head)
+		return most;
+	return min_of(most, info->max_rx_pktlen - head);
+}
+
 bool port_plan(const struct rte_eth_dev_info *info, const char *driver,
 	       const struct port_config *cfg, unsigned int workers, struct port_plan *out,
 	       char *err, size_t errlen)
@@ -181,9 +195,9 @@ bool port_plan(const struct rte_eth_dev_info *info, const char *driver,
 		return port_fail(err, errlen, "%s has no queues in both directions", driver);
 	if (cfg->mtu && cfg->mtu < 576)
 		return port_fail(err, errlen, "mtu %u: IPv4 hosts take 576 at least", cfg->mtu);
-	if (cfg->mtu && info->max_mtu && cfg->mtu > info->max_mtu)
+	if (cfg->mtu > mtu_most(info))
 		return port_fail(err, errlen, "mtu %u: %s takes %u at most", cfg->mtu, driver,
-				 info->max_mtu);
+				 mtu_most(info));
 	out->mtu = cfg->mtu;
 	plan_offloads(info, d, cfg, out);
 	plan_queues(info, d, cfg, workers, out);

@@ -137,6 +137,13 @@ static void plan_refused(void **state)
 	c.mtu = 9001;
 	assert_false(port_plan(&info, "net_ixgbe", &c, 1, &p, err, sizeof(err)));
 	assert_non_null(strstr(err, "9000"));
+	info.max_mtu = UINT16_MAX; /* it names a frame instead, as net_tap does */
+	info.max_rx_pktlen = 1522;
+	c.mtu = 1505;
+	assert_false(port_plan(&info, "net_tap", &c, 1, &p, err, sizeof(err)));
+	assert_non_null(strstr(err, "1504"));
+	c.mtu = 1504;
+	assert_true(port_plan(&info, "net_tap", &c, 1, &p, err, sizeof(err)));
 	c.mtu = 575;
 	assert_false(port_plan(&info, "net_ixgbe", &c, 1, &p, err, sizeof(err)));
 	c.mtu = 0;
