@@ -102,6 +102,7 @@ static void draw_port(struct rng *r, struct side *s)
 				   .flags = chance(r, 800) ? PKT_TX_MULTI_SEG : 0};
 	if (chance(r, 400))
 		s->cap.flags |= PKT_TX_IP_CSUM | PKT_TX_TCP_CSUM;
+	s->late = chance(r, 500);
 	s->port = (struct engine_port){
 		.neighbor = chance(r, 700) ? ENGINE_NEIGHBOR_REFLECT : ENGINE_NEIGHBOR_RESOLVE,
 	};

@@ -1,7 +1,7 @@
 /*
- * An engine with its memory and the port under it. The port takes mbufs as its capability says: it copies them,
- * holds them for a while, and then nothing may have been written to them, or gives them away, and then what is in
- * them is lost.
+ * An engine with its memory and the port under it. The port takes mbufs as its capability says: it copies them, at
+ * once or when they have waited for it, holds them for a while, and then nothing may have been written to them in
+ * either case, or gives them away, and then what is in them is lost.
  */
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -148,7 +148,7 @@ static void port_takes(struct side *s, struct rte_mbuf *m, const struct frame *f
 {
 	const unsigned int i = s->held_next % TWIN_HELD;
 
-	switch (s->cap.tx_mode) {
+	switch (s->late && s->cap.tx_mode == PKT_TX_COPIES ? PKT_TX_HOLDS : s->cap.tx_mode) {
 	case PKT_TX_HOLDS:
 		if (!release_held(s, i))
 			differ(s->tw, "a packet changed while the port held it");

@@ -87,6 +87,7 @@ struct side {
 	struct engine *e;
 	struct counters ctr;
 	struct pkt_port cap;
+	bool late; /* what the port copies waits for that */
 	struct engine_port port;
 	struct engine_address addr;
 	struct engine_config conf;
