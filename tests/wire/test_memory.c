@@ -319,7 +319,7 @@ static void a_share_that_is_spent(void **s)
 	enum { SLOW = 60, GONE = 8, SHARE = 32, EACH = 2 * 1448 };
 	static struct eager e[SLOW];
 	struct kit *k = *s;
-	uint32_t short_of = 0;
+	uint32_t short_of = 0, both = 0;
 	uint64_t dropped;
 
 	k->conf.mbuf_share = SHARE;
@@ -338,6 +338,10 @@ static void a_share_that_is_spent(void **s)
 	for (unsigned int i = 0; i < SLOW; i++)
 		short_of += (e[i].seq - e[i].una + 1447) / 1448;
 	assert_int_equal(short_of, dropped);
+	/* Behind the open part and an eighth are first segments: where a handler has left one, the second is refused. */
+	for (unsigned int i = 0; i < SLOW; i++)
+		both += e[i].una == e[i].seq;
+	assert_in_range(both, 1, SHARE / 2 + SHARE / 8); /* two lie in one mbuf */
 	/* It stays so for as long as nobody reads. */
 	send_unacked(k, e, SLOW);
 	assert_true(kit_ctr(k, CTR_RX_MBUF_SHARE) > dropped);
@@ -428,6 +432,24 @@ static void a_fair_window_when_segments_become_large(void **s)
 	k->cap[0].mtu = 9000;
 	engine_port_mtu(k->e, 0);
 	large_segments(k);
+}
+
+/* Behind its FIN nothing comes, though what came before may lie there: no room is kept for it. */
+static void what_has_ended_is_promised_nothing(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p;
+
+	k->conf.mbuf_share = 200;
+	p = kit_est(k);
+	p->app.take = 0;
+	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 1448);
+	kit_advance(k, 100 * MS);
+	assert_true(engine_tcp(k->e)->promised > 0);
+	send_seg(p, .flags = FIN | ACK, .seq = 1449, .ack = 1);
+	assert_int_equal(engine_tcp(k->e)->promised, 0);
+	assert_int_equal(kit_usage(k).mbufs_held, 1);
+	kit_drain(k);
 }
 
 /* All mbufs are where they were: with the engine for use, or in the mempool. */
@@ -606,6 +628,7 @@ int main(void)
 		KIT_TEST(DOS_13_all_stop_reading),
 		KIT_TEST(DOS_13_a_thousand_at_once),
 		KIT_TEST(a_share_that_is_spent),
+		KIT_TEST(what_has_ended_is_promised_nothing),
 		KIT_TEST(a_fair_window_in_large_units),
 		KIT_TEST(a_fair_window_of_large_segments),
 		KIT_TEST(a_fair_window_when_segments_become_large),
