@@ -119,7 +119,7 @@ static void draw_side(struct twin *tw, struct side *s)
 	s->conf = (struct engine_config){
 		.max_connections = chance(r, 900) ? 32 : 3, .max_half_open = 8, .max_time_wait = 8,
 		.max_orphans = chance(r, 100) ? 1 : 0, .time_wait_us = 60 * SEC,
-		.block_bytes = s->little ? 256 * KIB : 2 * MIB,
+		.block_bytes = s->little ? 256 * KIB : 16 * MIB,
 		.max_paths = 16, .max_neighbors = 16, .reassembly_bytes = 64 * KIB,
 		.rst_rate = 1000, .icmp_rate = 100,
 		.mbuf_share = chance(r, 250) ? between(r, 32, chance(r, 500) ? 48 : 256) : 0,

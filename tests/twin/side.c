@@ -69,9 +69,15 @@ static void forget_memos(void)
 	http_response_memo.reply = NULL;
 }
 
+/* Shared bytes take less memory, and more pieces: where either is short that decides how much is sent, and of what. */
+static unsigned int without_shared(const struct side *s)
+{
+	return s->little || s->conf.mbuf_share ? 1u << SHORTCUT_SHARED : 0;
+}
+
 void side_turn(const struct side *s)
 {
-	shortcuts = s->little ? s->mask & ~(1u << SHORTCUT_SHARED) : s->mask;
+	shortcuts = s->mask & ~without_shared(s);
 	forget_memos();
 	wall = s->tw->now + 1700000000ull * SEC;
 }

@@ -83,7 +83,7 @@ struct app {
 struct side {
 	struct twin *tw;
 	unsigned int mask; /* shortcuts */
-	bool little;       /* memory for queues: what it takes decides how much is sent, and shared bytes take less */
+	bool little;       /* memory for queues: what they take decides how much is sent, and shared bytes take less */
 	struct engine *e;
 	struct counters ctr;
 	struct pkt_port cap;
