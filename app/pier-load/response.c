@@ -24,6 +24,12 @@ static size_t head_end(const char *data, size_t len)
 	return 0;
 }
 
+/* Whether it may become a status line: who speaks something else may never end a head. */
+static bool begins(const char *data, size_t len)
+{
+	return !memcmp(data, "HTTP/1.", min_of(len, (size_t)7));
+}
+
 /* "HTTP/1.1 200 OK" */
 static bool status_line(const char *line, size_t len, struct response_head *h)
 {
@@ -158,7 +164,8 @@ static enum response_result read_head(struct response *r, struct response_heads 
 	if (unlikely(!same_head(h, data, len))) {
 		n = head_end(data, len);
 		if (!n || n > RESPONSE_HEAD_MAX)
-			return n || len >= RESPONSE_HEAD_MAX ? RESPONSE_BAD : RESPONSE_MORE;
+			return n || len >= RESPONSE_HEAD_MAX || !begins(data, len) ? RESPONSE_BAD
+										   : RESPONSE_MORE;
 		if (!parse_head(data, n, &h->last)) {
 			h->last.len = 0;
 			return RESPONSE_BAD;
@@ -217,6 +224,26 @@ static void trailer(struct response *r, char c, bool *end)
 	}
 }
 
+/* From *i on, bytes of a chunk, or of the line end behind it, which may be LF alone as everywhere. */
+static bool chunk(struct response *r, const char *data, size_t len, size_t *i)
+{
+	if (r->left > 2) {
+		const size_t n = min_of(r->left - 2, len - *i);
+
+		*i += n;
+		r->left -= n;
+		return true;
+	}
+	if (r->left == 2 && data[*i] == '\r') {
+		r->left--;
+		(*i)++;
+		return true;
+	}
+	r->left = 0;
+	r->state = RESPONSE_CHUNK_SIZE;
+	return data[(*i)++] == '\n';
+}
+
 static enum response_result read_chunked(struct response *r, const char *data, size_t len,
 					 size_t *used)
 {
@@ -225,12 +252,8 @@ static enum response_result read_chunked(struct response *r, const char *data, s
 
 	while (i < len && !end) {
 		if (r->state == RESPONSE_CHUNK) {
-			const size_t n = min_of(r->left, len - i);
-
-			i += n;
-			r->left -= n;
-			if (!r->left)
-				r->state = RESPONSE_CHUNK_SIZE;
+			if (!chunk(r, data, len, &i))
+				return RESPONSE_BAD;
 		} else if (r->state == RESPONSE_TRAILER) {
 			trailer(r, data[i++], &end);
 		} else if (!chunk_size(r, data[i++])) {
@@ -278,7 +301,7 @@ enum response_result response_read(struct response *r, struct response_heads *h,
 			if (result != RESPONSE_DONE)
 				return result;
 			*used += head;
-			if (r->status < 200) { /* interim: the response proper follows */
+			if (r->status < 200 && r->status != 101) { /* the response proper follows */
 				r->state = RESPONSE_HEAD;
 				continue;
 			}

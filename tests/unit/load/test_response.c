@@ -94,24 +94,28 @@ static void chunked(void **state)
 				 "5\r\nhello\r\n1A;x=y\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\n\r\n"
 				 "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\nContent-Length: 7\r\n\r\n"
 				 "1\r\nx\r\n0\r\nTrailer: 1\r\nOther: 2\r\n\r\n"
+				 "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n1\ny\n0\n\n"
 				 "HTTP/1.1 204 No Content\r\n\r\n");
 
-	assert_int_equal(s.n, 3);
+	assert_int_equal(s.n, 4);
 	assert_int_equal(s.body[0], 31);
 	assert_int_equal(s.body[1], 1);
-	assert_int_equal(s.status[2], 204);
+	assert_int_equal(s.body[2], 1);
+	assert_int_equal(s.status[3], 204);
 }
 
-/* RFC 9112 section 6.3: no body whatever the fields say; an interim response is none. */
+/* RFC 9112 section 6.3: no body whatever the fields say; an interim response is none, 101 is one. */
 static void without_body(void **state)
 {
 	struct seen s = read_all("HTTP/1.1 304 Not Modified\r\nContent-Length: 100\r\n\r\n"
 				 "HTTP/1.1 100 Continue\r\n\r\n"
-				 "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx");
+				 "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
+				 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n");
 
-	assert_int_equal(s.n, 2);
+	assert_int_equal(s.n, 3);
 	assert_int_equal(s.status[0], 304);
 	assert_int_equal(s.status[1], 200);
+	assert_int_equal(s.status[2], 101);
 }
 
 static void until_the_end(void **state)
@@ -151,6 +155,10 @@ static void refused(void **state)
 		"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloXX0\r\n\r\n",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\rX0\r\n\r\n",
+		"220 mail.example.com ready\r\n",
+		"HTTP/2",
 		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
 	};
 
