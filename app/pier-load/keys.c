@@ -80,7 +80,10 @@ static bool is_seconds(const char *value, double *seconds)
 	return !*end;
 }
 
-/* Whether the option takes the value; text that it would own is checked where it is used. */
+/*
+ * Whether the option takes the value; text that it would own is checked where it is used. Text is
+ * not empty here: --expect "$EXPECT" must not expect nothing.
+ */
 static bool check_value(const struct key *k, const char *name, const char *value)
 {
 	void *scratch = calloc(1, k->table->size);
@@ -89,7 +92,10 @@ static bool check_value(const struct key *k, const char *name, const char *value
 
 	if (!scratch)
 		abort();
-	ok = option_parse(k->option, scratch, value, err, sizeof(err));
+	snprintf(err, sizeof(err), "expected %s, not nothing",
+		 k->option->type == OPTION_LIST ? "a value" : "text");
+	ok = (*value || (k->option->type != OPTION_STRING && k->option->type != OPTION_LIST)) &&
+	     option_parse(k->option, scratch, value, err, sizeof(err));
 	if (!ok)
 		fprintf(stderr, "pier-load: %s: %s\n", name, err);
 	option_free(k->table, scratch);
@@ -131,7 +137,7 @@ char *load_word_assignment(unsigned int i, const char *value)
 	const char *const name = i ? "target" : "mode";
 	const struct key k = {"load", &load_option_table, option_find(&load_option_table, name)};
 
-	return assignment(&k, value, value);
+	return assignment(&k, *value ? value : i ? "TARGET" : "MODE", value);
 }
 
 void load_modes_usage(FILE *to)

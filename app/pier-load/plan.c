@@ -166,6 +166,8 @@ static void check_http(const struct load_options *o, struct config_errors *error
 
 	if (!o->path || *o->path != '/' || strpbrk(o->path, " \t\r\n"))
 		wrong(errors, "path", "expected a path such as /index.html, without blanks");
+	if (o->host && strpbrk(o->host, " \t\r\n"))
+		wrong(errors, "host", "expected a name such as www.example.com, without blanks");
 	if (!o->header)
 		return;
 	copy = strdup(o->header);
@@ -177,17 +179,56 @@ static void check_http(const struct load_options *o, struct config_errors *error
 	free(copy);
 }
 
+static const char *said(const struct pier_config *c, const char *section, const char *key)
+{
+	const struct config_section *s = config_find(&c->text, section, NULL);
+
+	return s ? config_value(s, key) : NULL;
+}
+
+#define MODE(m) (1u << LOAD_##m)
+#define ASKING	(MODE(HTTP) | MODE(ECHO) | MODE(RR))
+#define WEB	(MODE(HTTP) | MODE(SHORT))
+#define BULK	(MODE(UP) | MODE(DOWN) | MODE(BOTH))
+
+/* The modes in which a key says something; those that are not here do in all. */
+static const struct {
+	const char *key;
+	uint32_t modes;
+	const char *text;
+} uses[] = {
+	{"rps", ASKING | WEB, "is for the modes http, short, echo and rr"},
+	{"depth", ASKING, "is for the modes http, echo and rr"},
+	{"requests", ASKING, "is for the modes http, echo and rr; a connection of mode short has one"},
+	{"size", MODE(ECHO) | MODE(RR), "is for the modes echo and rr"},
+	{"response-size", MODE(RR), "is for the mode rr; in mode http the path says what is answered"},
+	{"bytes", BULK, "is for the modes up, down and both"},
+	{"path", WEB, "is for the modes http and short"},
+	{"host", WEB, "is for the modes http and short"},
+	{"header", WEB, "is for the modes http and short"},
+	{"status", WEB, "is for the modes http and short"},
+	{"close", MODE(SHORT), "is for the mode short"},
+	{"verify", MODE(ECHO) | MODE(BOTH), "is for the modes echo and both; HTTP answers are always "
+					    "checked for status, form and length"},
+};
+
+/* What is said and would be of no use: not the default, which scripts may give in any mode. */
+static void check_uses(const struct load_options *o, const struct pier_config *c,
+		       struct config_errors *errors)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(uses); i++) {
+		const char *value = said(c, "load", uses[i].key);
+		const char *def = option_find(&load_option_table, uses[i].key)->def;
+
+		if (value && !(uses[i].modes & 1u << o->mode) && strcmp(value, def ? def : ""))
+			wrong(errors, uses[i].key, uses[i].text);
+	}
+}
+
 static void check_mode(const struct load_options *o, struct config_errors *errors)
 {
-	if (o->rps && !load_mode_requests(o->mode))
-		wrong(errors, "rps", "is for the modes http, short, echo and rr");
 	if (o->rps && o->cps && o->mode == LOAD_SHORT)
 		wrong(errors, "rps", "in mode short a request is a connection: expected rps or cps, not both");
-	if (o->verify && o->mode != LOAD_ECHO && o->mode != LOAD_BOTH)
-		wrong(errors, "verify", "is for the modes echo and both; HTTP answers are always checked "
-					"for status, form and length");
-	if (o->depth > 1 && (!load_mode_requests(o->mode) || o->mode == LOAD_SHORT))
-		wrong(errors, "depth", "is for the modes http, echo and rr");
 	if (o->status && o->status < 100)
 		wrong(errors, "status", "expected 0, or 100 to 599");
 	check_http(o, errors);
@@ -207,13 +248,6 @@ static void take_expects(struct load_plan *p, struct config_errors *errors)
 			p->n_expects++;
 		else
 			wrong(errors, "expect", err);
-}
-
-static bool said(const struct pier_config *c, const char *section, const char *key)
-{
-	const struct config_section *s = config_find(&c->text, section, NULL);
-
-	return s && config_value(s, key);
 }
 
 /* What the configuration leaves open, as this run needs it. */
@@ -263,6 +297,7 @@ void load_plan_make(struct load_plan *p, struct pier_config *c, struct config_er
 {
 	struct gen_plan *g = &p->gen;
 
+	check_uses(&p->o, c, errors);
 	check_mode(&p->o, errors);
 	take_targets(p, errors);
 	take_expects(p, errors);

@@ -37,6 +37,8 @@ static bool parse_address(const char *text, uint32_t *addr, char *err, size_t er
 		return fail(err, errlen,
 			    "expected ADDRESS[-ADDRESS][:PORT[-PORT]] with IPv4 addresses", text);
 	*addr = ntohl(v);
+	if (*addr >> 24 == 0 || *addr >> 24 == 127 || *addr >> 24 >= 224)
+		return fail(err, errlen, "expected the address of another host", text);
 	return true;
 }
 

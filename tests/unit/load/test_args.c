@@ -126,6 +126,12 @@ static void expectations(void **state)
 	assert_string_equal(plan.expects[1].text, "complete.p99<5ms");
 }
 
+/* What is the default says nothing, in any mode. */
+static void defaults_in_any_mode(void **state)
+{
+	assert_true(run(PORT "up 198.18.0.2 --depth 1 --requests 0 --size 64 --close server --verify=no"));
+}
+
 /* Which words, and what is said about them. */
 static void mistakes(void **state)
 {
@@ -150,6 +156,20 @@ static void mistakes(void **state)
 		{PORT "up 198.18.0.2 --rps 5", "rps: is for the modes"},
 		{PORT "short 198.18.0.2 --rps 5 --cps 5", "rps or cps, not both"},
 		{PORT "short 198.18.0.2 --depth 5", "depth: is for the modes"},
+		{PORT "up 198.18.0.2 --requests 5", "requests: is for the modes"},
+		{PORT "http 198.18.0.2 --size 5", "size: is for the modes echo and rr"},
+		{PORT "echo 198.18.0.2 --response-size 5", "response-size: is for the mode rr"},
+		{PORT "http 198.18.0.2 --bytes 5", "bytes: is for the modes up, down and both"},
+		{PORT "echo 198.18.0.2 --path /x", "path: is for the modes http and short"},
+		{PORT "echo 198.18.0.2 --host x", "host: is for the modes http and short"},
+		{PORT "echo 198.18.0.2 --header a:b", "header: is for the modes http and short"},
+		{PORT "echo 198.18.0.2 --status 404", "status: is for the modes http and short"},
+		{PORT "http 198.18.0.2 --close client", "close: is for the mode short"},
+		{PORT "http 198.18.0.2 --host a\tb", "host: expected a name"},
+		{PORT "http 198.18.0.2 --expect=", "--expect: expected a value, not nothing"},
+		{PORT "http 198.18.0.2 --json=", "--json: expected text, not nothing"},
+		{PORT "http 127.0.0.1", "target: expected the address of another host"},
+		{PORT "http 224.0.0.1", "target: expected the address of another host"},
 		{"--device net_tap0 http 198.18.0.2", "address: is missing"},
 		{"http 198.18.0.2", "no port"},
 	};
@@ -183,6 +203,7 @@ int main(void)
 		cmocka_unit_test_teardown(completed, tear_down),
 		cmocka_unit_test_teardown(pattern_twice, tear_down),
 		cmocka_unit_test_teardown(expectations, tear_down),
+		cmocka_unit_test_teardown(defaults_in_any_mode, tear_down),
 		cmocka_unit_test_teardown(mistakes, tear_down),
 		cmocka_unit_test(eal_options),
 	};
