@@ -242,6 +242,7 @@ static void served_open(struct served *s, const char *path, const struct shape *
 	server_init(&s->server, &plan, &cap, from);
 	s->server.listener.tcp.rcvbuf_initial = 4 * MIB;
 	listener_prepare(&s->server.listener);
+	s->server.config.mbuf_share = 0; /* the peer looks at no window, and each burst is gone with the turn */
 	s->server.config.counters = &s->counters;
 	s->server.config.alloc = worker_alloc;
 	s->server.config.alloc_arg = &s->memory;
