@@ -15,13 +15,6 @@ static bool is_http(const struct gen *g)
 	return g->plan->o->mode == LOAD_HTTP || g->plan->o->mode == LOAD_SHORT;
 }
 
-static uint64_t *due_of(const struct gen *g, const struct slot *s, uint32_t k)
-{
-	const uint32_t depth = g->plan->o->depth;
-
-	return &g->due[(size_t)(s - g->slots) * depth + (depth == 1 ? 0 : k % depth)];
-}
-
 /* Hand what was asked to TCP, as far as it takes it; writable goes on. */
 static void push(struct gen *g, struct pier_conn *pc, struct slot *s)
 {
@@ -58,7 +51,7 @@ void client_ask(struct gen *g, struct pier_conn *pc, struct slot *s, unsigned in
 	if (!under_way)
 		s->since = gen_now(g);
 	for (unsigned int i = 0; i < n; i++)
-		*due_of(g, s, s->asked++) = due;
+		*gen_due(g, s, s->asked++) = due;
 	s->tx_left += n * g->plan->request_len;
 	g->in_flight += n;
 	g->c.requests += n;
@@ -87,21 +80,27 @@ static void open(struct pier_conn *pc)
 /* The first byte of an answer is there. */
 static void note_first(struct gen *g, struct slot *s, uint64_t now)
 {
-	const uint64_t due = *due_of(g, s, s->answered);
+	const uint64_t due = *gen_due(g, s, s->answered);
 
 	s->first = true;
 	if (gen_counts(g, due))
 		hist_add(&g->t.first, now - due);
 }
 
-static void complete(struct gen *g, struct slot *s, uint64_t now)
+/* The oldest request is done with. */
+static void leave(struct gen *g, struct slot *s, uint64_t now)
 {
-	const uint64_t due = *due_of(g, s, s->answered);
-
 	s->answered++;
 	s->first = false;
 	s->since = now;
 	g->in_flight--;
+}
+
+static void complete(struct gen *g, struct slot *s, uint64_t now)
+{
+	const uint64_t due = *gen_due(g, s, s->answered);
+
+	leave(g, s, now);
 	g->c.responses++;
 	if (gen_counts(g, due))
 		hist_add(&g->t.complete, now - due);
@@ -112,6 +111,18 @@ static void complete(struct gen *g, struct slot *s, uint64_t now)
 static bool status_ok(const struct gen *g, uint16_t status)
 {
 	return g->plan->o->status ? status == g->plan->o->status : status >= 200 && status < 300;
+}
+
+/* An answer is whole. One of another status has failed, alone: its connection is asked on. */
+static void answered(struct gen *g, struct slot *s, uint64_t now)
+{
+	if (likely(status_ok(g, s->response.status))) {
+		complete(g, s, now);
+		return;
+	}
+	g->c.error[LOAD_ERR_status]++;
+	g->c.failed++;
+	leave(g, s, now);
 }
 
 /*
@@ -136,12 +147,11 @@ static bool read_piece(struct gen *g, struct pier_conn *pc, struct slot *s, cons
 			*used += n;
 			break;
 		}
-		if (unlikely(result == RESPONSE_BAD || !status_ok(g, s->response.status))) {
-			gen_fail(g, pc, s,
-				 result == RESPONSE_BAD ? LOAD_ERR_wrong : LOAD_ERR_status);
+		if (unlikely(result == RESPONSE_BAD)) {
+			gen_fail(g, pc, s, LOAD_ERR_wrong);
 			return false;
 		}
-		complete(g, s, now);
+		answered(g, s, now);
 	}
 	*more = *used < len;
 	return true;
@@ -302,14 +312,10 @@ static void eof(struct pier_conn *pc)
 	struct slot *s = slot_of(pc, &g);
 
 	if (s->asked - s->answered == 1 && is_http(g) && response_ends(&s->response) && s->first) {
-		if (status_ok(g, s->response.status)) {
-			complete(g, s, gen_now(g));
-		} else {
-			gen_fail(g, pc, s, LOAD_ERR_status);
-			return;
-		}
+		answered(g, s, gen_now(g));
 	}
-	if (gen_going(g) && (s->asked != s->answered || g->plan->o->mode == LOAD_HOLD))
+	if ((s->asked != s->answered && g->phase != GEN_DONE) ||
+	    (gen_going(g) && g->plan->o->mode == LOAD_HOLD))
 		gen_error(g, s, LOAD_ERR_short);
 	pier_close(pc);
 }

@@ -116,12 +116,52 @@ void gen_error(struct gen *g, struct slot *s, enum load_error why)
 	g->c.error[why]++;
 }
 
-/* Requests of a connection that ends will have no answer. */
-static void give_up_requests(struct gen *g, struct slot *s)
+uint32_t gen_lapse_open(struct gen *g, uint64_t due)
+{
+	const uint64_t age = gen_now(g) - due;
+
+	if (gen_short(g) && !gen_counts(g, due))
+		return 0;
+	hist_add(&g->t.connect, age);
+	if (!gen_short(g))
+		return 0;
+	hist_add(&g->t.first, age);
+	hist_add(&g->t.complete, age);
+	return 1;
+}
+
+uint32_t gen_lapse(struct gen *g, const struct slot *s)
+{
+	const uint64_t now = gen_now(g);
+	uint32_t n = 0;
+
+	if (!load_mode_requests(g->plan->o->mode))
+		return 0;
+	for (uint32_t k = s->answered; k < s->asked; k++) {
+		const uint64_t due = *gen_due(g, s, k);
+
+		if (!gen_counts(g, due))
+			continue;
+		if (k != s->answered || !s->first)
+			hist_add(&g->t.first, now - due);
+		hist_add(&g->t.complete, now - due);
+		n++;
+	}
+	return n;
+}
+
+/*
+ * Requests of a connection that ends will have no answer. Who waited in vain waited at least for so
+ * long: a server that does not answer must not look better for its requests being given up. At the
+ * end of the run they are unfinished.
+ */
+static void give_up_requests(struct gen *g, struct slot *s, bool in_vain)
 {
 	const uint32_t n = s->asked - s->answered;
 
-	if (gen_going(g)) /* else they are counted as unfinished */
+	if (in_vain)
+		gen_lapse(g, s);
+	if (g->phase != GEN_DONE)
 		g->c.failed += n;
 	g->in_flight -= n;
 	s->answered = s->asked;
@@ -130,7 +170,7 @@ static void give_up_requests(struct gen *g, struct slot *s)
 void gen_fail(struct gen *g, struct pier_conn *pc, struct slot *s, enum load_error why)
 {
 	gen_error(g, s, why);
-	give_up_requests(g, s);
+	give_up_requests(g, s, why == LOAD_ERR_timeout);
 	pier_abort(pc);
 }
 
@@ -173,13 +213,18 @@ void gen_closed(struct pier_conn *pc, enum pier_close_reason why)
 	struct gen *g;
 	struct slot *s = slot_of(pc, &g);
 	const bool connecting = s->state == SLOT_CONNECTING;
+	const bool waits = connecting || s->asked != s->answered;
 	const bool in_order = why == PIER_CLOSE_NORMAL || why == PIER_CLOSE_SHUTDOWN ||
-			      why == PIER_CLOSE_ABORT || !gen_going(g);
+			      why == PIER_CLOSE_ABORT || g->phase == GEN_DONE ||
+			      (!gen_going(g) && !waits);
+	const enum load_error err = in_order ? LOAD_ERRS : error_of(s, why);
 
 	/* Who waits for nothing but the server's end gets it by RST too. */
 	if (!in_order && !(why == PIER_CLOSE_RESET && s->state == SLOT_CLOSING))
-		gen_error(g, s, error_of(s, why));
-	give_up_requests(g, s);
+		gen_error(g, s, err);
+	if (err == LOAD_ERR_connect_timeout)
+		gen_lapse_open(g, s->start);
+	give_up_requests(g, s, err == LOAD_ERR_timeout);
 	if (connecting)
 		g->n_connecting--;
 	else

@@ -159,6 +159,14 @@ static inline bool gen_short(const struct gen *g)
 	return g->plan->o->mode == LOAD_SHORT;
 }
 
+/* When the kth request of a connection was due. */
+static inline uint64_t *gen_due(const struct gen *g, const struct slot *s, uint32_t k)
+{
+	const uint32_t depth = g->plan->o->depth;
+
+	return &g->due[(size_t)(s - g->slots) * depth + (depth == 1 ? 0 : k % depth)];
+}
+
 /* Whether new things may begin. */
 static inline bool gen_going(const struct gen *g)
 {
@@ -184,6 +192,13 @@ bool gen_open(struct gen *g, uint64_t due, uint64_t now);
 struct slot *gen_opened(struct pier_conn *pc, struct gen **g);
 void gen_closed(struct pier_conn *pc, enum pier_close_reason why);
 void gen_trouble(struct pier_conn *pc, enum pier_trouble what);
+
+/*
+ * gen.c: what was due then, or what is under way on a connection, has no answer and is given up, or
+ * the run ends: it is as old as it is now, and so it is in the latencies. Returns how much of it counts.
+ */
+uint32_t gen_lapse_open(struct gen *g, uint64_t due);
+uint32_t gen_lapse(struct gen *g, const struct slot *s);
 
 /* Count an error, once for a connection. */
 void gen_error(struct gen *g, struct slot *s, enum load_error why);

@@ -103,24 +103,15 @@ static void count_backlog(struct gen *g)
 
 	if (s == &g->opens && !gen_short(g))
 		return;
-	while (schedule_take(s, g->stamp - origin, &due))
-		if (gen_counts(g, origin + due)) {
-			hist_add(&g->t.complete, g->stamp - origin - due);
+	while (schedule_take(s, g->stamp - origin, &due)) {
+		due += origin;
+		if (gen_short(g)) {
+			g->unfinished += gen_lapse_open(g, due);
+		} else if (gen_counts(g, due)) {
+			hist_add(&g->t.first, g->stamp - due);
+			hist_add(&g->t.complete, g->stamp - due);
 			g->unfinished++;
 		}
-}
-
-static void count_slot(struct gen *g, const struct slot *s)
-{
-	const uint32_t depth = g->plan->o->depth;
-
-	for (uint32_t k = s->answered; k < s->asked; k++) {
-		const uint64_t due = g->due[(size_t)(s - g->slots) * depth + k % depth];
-
-		if (!gen_counts(g, due))
-			continue;
-		hist_add(&g->t.complete, g->stamp - due);
-		g->unfinished++;
 	}
 }
 
@@ -129,12 +120,9 @@ static void count_unfinished(struct gen *g)
 {
 	for (struct slot *s = g->slots; s < g->slots + g->n_slots; s++) {
 		if (s->state != SLOT_FREE)
-			count_slot(g, s);
-		if (!gen_short(g) || s->state != SLOT_CONNECTING || !gen_counts(g, s->start))
-			continue;
-		hist_add(&g->t.connect, g->stamp - s->start);
-		hist_add(&g->t.complete, g->stamp - s->start);
-		g->unfinished++;
+			g->unfinished += gen_lapse(g, s);
+		if (gen_short(g) && s->state == SLOT_CONNECTING)
+			g->unfinished += gen_lapse_open(g, s->start);
 	}
 }
 

@@ -145,8 +145,11 @@ void report_summary(FILE *to, const struct load_plan *p, const struct load_resul
 	char a[REPORT_LEN], b[REPORT_LEN];
 
 	print_plan(to, p, r);
-	fprintf(to, "  %-14s %" PRIu64 " opened, %s/s; %" PRIu64 " at the end\n", "connections",
-		c->opened, report_number(per_second(r, c->opened), a), r->open);
+	fprintf(to,
+		"  %-14s %" PRIu64 " opened, %" PRIu64 " of them while it counted, %s/s; %" PRIu64
+		" at the end\n",
+		"connections", r->total.opened, c->opened,
+		report_number(per_second(r, c->opened), a), r->open);
 	if (p->o.mode != LOAD_HOLD)
 		fprintf(to, "  %-14s %" PRIu64 ", %s/s\n",
 			load_mode_requests(p->o.mode) ? "answers" : "transfers", c->responses,

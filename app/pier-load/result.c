@@ -13,13 +13,16 @@
 #define BURST_FULL  16.0 /* packets of a burst on average: there were always more waiting */
 #define RATE_NEAR   0.99
 
-const char *const load_bound_words[] = {"schedule", "client", "server", "unclear", "ports"};
+const char *const load_bound_words[] = {"schedule", "client", "server",  "unclear",
+					"ports",    "errors", "nothing"};
 const char *const load_bound_texts[] = {
 	"the rate asked for was reached",
 	"client-bound: pier-load had no time left, the server may be able to do more",
 	"server-bound: pier-load had time left and waited for the server, or for the path to it",
 	"unclear: pier-load had little time left, but found few packets at a time",
 	"client-bound: local ports were in TIME-WAIT; give more addresses, servers or ports",
+	"errors: more connections failed than answers came, see above",
+	"nothing counted: the run ended before",
 };
 
 enum {
@@ -166,12 +169,22 @@ double load_burst(const struct load_result *r)
 		       ? (double)r->counted.received / (double)r->counted.busy_turns : 0;
 }
 
+/* Connections that failed; an answer of another status is an error of its own. */
+static uint64_t failures(const struct load_result *r)
+{
+	return load_counts_errors(&r->counted) - r->counted.error[LOAD_ERR_status];
+}
+
 enum load_bound load_bound(const struct load_result *r)
 {
+	if (r->seconds <= 0)
+		return LOAD_BOUND_NOTHING;
 	if (r->wanted > 0 && per_second(r, r->counted.responses) >= r->wanted * RATE_NEAR)
 		return LOAD_BOUND_SCHEDULE;
 	if (r->counted.port_waits)
 		return LOAD_BOUND_PORTS;
+	if (failures(r) > r->counted.responses + r->open)
+		return LOAD_BOUND_ERRORS;
 	if (load_busy(r) <= 1 - IDLE_ENOUGH)
 		return LOAD_BOUND_SERVER;
 	return load_burst(r) >= BURST_FULL ? LOAD_BOUND_CLIENT : LOAD_BOUND_UNCLEAR;

@@ -11,7 +11,9 @@ enum load_bound {
 	LOAD_BOUND_CLIENT,
 	LOAD_BOUND_SERVER, /* or what is between */
 	LOAD_BOUND_UNCLEAR,
-	LOAD_BOUND_PORTS, /* the client's: they were in TIME-WAIT */
+	LOAD_BOUND_PORTS,   /* the client's: they were in TIME-WAIT */
+	LOAD_BOUND_ERRORS,  /* most connections came to nothing */
+	LOAD_BOUND_NOTHING, /* no time counted */
 };
 
 extern const char *const load_bound_words[], *const load_bound_texts[];

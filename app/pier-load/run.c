@@ -53,15 +53,24 @@ bool load_run_prepare(struct load_run *r, struct server *s)
 	return true;
 }
 
+void load_run_signals(sigset_t *set)
+{
+	struct sigaction hup;
+
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	if (!sigaction(SIGHUP, NULL, &hup) && hup.sa_handler != SIG_IGN)
+		sigaddset(set, SIGHUP);
+}
+
 /* Wait so long, or until a signal comes: true. */
 static bool pause_for(uint64_t ns)
 {
 	const struct timespec ts = {(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
+	load_run_signals(&set);
 	return sigtimedwait(&set, NULL, &ts) > 0;
 }
 

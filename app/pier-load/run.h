@@ -5,6 +5,8 @@
 #ifndef PIER_LOAD_RUN_H
 #define PIER_LOAD_RUN_H
 
+#include <signal.h>
+
 #include "plan.h"
 #include "server.h"
 
@@ -19,6 +21,9 @@ struct load_run {
 	FILE *out;    /* for people */
 	struct load_result result;
 };
+
+/* The signals that end a run; SIGHUP, of a terminal that goes, unless it is ignored (nohup). */
+void load_run_signals(sigset_t *set);
 
 /* Generators for all workers of s, which must not run yet. False after saying why on stderr. */
 bool load_run_prepare(struct load_run *r, struct server *s);

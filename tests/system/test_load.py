@@ -2,6 +2,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -126,7 +127,7 @@ class AgainstNginx(unittest.TestCase):
         self.assertGreater(run.total['responses'], 100)
         self.assertEqual(run.total['opened'], 20)
         self.assertEqual(run.open, 20)
-        self.assertEqual(run.latency_us['complete']['n'] + run.unfinished, run.latency_us['first']['n'])
+        self.assertEqual(run.latency_us['complete']['n'], run.latency_us['first']['n'])
         self.assertIn('latency', run.text)
         self.assertIn('pier-load: 1 worker serving on 1 port', run.text) # what pier says of itself, too
 
@@ -177,10 +178,15 @@ class AgainstNginx(unittest.TestCase):
         self.assertEqual(run.total['tx_bytes'], 0)
 
     def test_status(self):
-        run = self.load('http', KERNEL, '--path', '/missing', '--duration', '1')
+        run = self.load('http', KERNEL, '--path', '/missing', '--connections', '5', '--duration', '1')
         self.assertEqual(run.status, 0, run.text)
         self.assertEqual(run.error_kinds(), {'status'})
         self.assertEqual(run.total['responses'], 0)
+        # It costs the request, not the connection.
+        self.assertEqual(run.total['opened'], 5)
+        self.assertGreater(run.errors['status'], 5)
+        self.assertEqual(run.errors['status'], run.total['failed'])
+        self.assertNotIn('p50', run.latency_us['complete'])
         self.good('http', KERNEL, '--path', '/missing', '--status', '404', '--duration', '1')
 
     def test_refused(self):
@@ -190,6 +196,7 @@ class AgainstNginx(unittest.TestCase):
         self.assertEqual(run.error_kinds(), {'refused'})
         # In a closed loop who was refused tries again, but not as fast as it can.
         self.assertLess(run.total['connects'], 2000)
+        self.assertEqual(run.limit['bound'], 'errors')
 
     def test_nobody_there(self):
         run = self.load('short', '198.18.0.77', '--cps', '100', '--duration', '1', '--timeout', '0.4')
@@ -232,14 +239,32 @@ class AgainstNginx(unittest.TestCase):
         process.terminate()
 
     def test_interrupted(self):
-        """A signal ends the run, and the result is that of the time until then."""
+        """A signal, a terminal's that goes among them, ends the run, and the result is that of the time
+        until then."""
         def interrupt(process):
             wait_for('connections', lambda: self.veth.net.run(
                 ['ss', '-Htn', 'state', 'established']).stdout.strip())
-            process.terminate()
-        run = self.good('http', KERNEL, '--duration', '60', meanwhile=interrupt)
-        self.assertTrue(run.early)
-        self.assertLess(run.seconds, 50)
+            process.send_signal(number)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            run = self.good('http', KERNEL, '--duration', '60', meanwhile=interrupt)
+            self.assertTrue(run.early)
+            self.assertLess(run.seconds, 50)
+            self.assertEqual(runtime_folders(run.prefix), [])
+
+    def test_json_is_documented(self):
+        """Every field of it, and every word for who was the limit, stands in the README."""
+        with open(os.path.join(os.path.dirname(os.path.dirname(HERE)), 'README.md'), encoding='utf-8') as f:
+            section = f.read().partition('## pier-load')[2].partition('\n## ')[0]
+        run = self.good('http', KERNEL, '--duration', '0.2')
+
+        def fields(value):
+            if isinstance(value, list):
+                value = value[0]
+            if not isinstance(value, dict):
+                return set()
+            return set(value).union(*map(fields, value.values()))
+        words = fields(run.json) | {'schedule', 'client', 'server', 'unclear', 'ports', 'errors', 'nothing'}
+        self.assertEqual({w for w in words if f'`{w}`' not in section}, set())
 
     def test_json_on_stdout(self):
         prefix = unique('l')
@@ -321,6 +346,16 @@ class Misbehaving(unittest.TestCase):
         run = self.load('silent', 'http', KERNEL, '--connections', '3', '--duration', '3', '--timeout',
                         '1')
         self.assertEqual(run.error_kinds(), {'timeout'}, run.text)
+
+    def test_no_answer_on_schedule(self):
+        """What was given up is in the latencies, as old as it was then: all that was due is."""
+        run = self.load('silent', 'http', KERNEL, '--connections', '3', '--duration', '3', '--timeout', '1',
+                        '--rps', '20', '--expect', 'complete.p50>500ms')
+        self.assertEqual(run.status, 0, run.text)
+        self.assertEqual(run.error_kinds(), {'timeout'}, run.text)
+        self.assertGreater(run.total['failed'], 0)
+        self.assertIn(run.latency_us['complete']['n'], range(59, 62))
+        self.assertEqual(run.latency_us['first']['n'], run.latency_us['complete']['n'])
 
     def test_cut_answer(self):
         run = self.load('cut', 'http', KERNEL, '--connections', '3', '--duration', '1')

@@ -109,10 +109,18 @@ static void limits(void **state)
 	assert_int_equal(load_bound(&r), LOAD_BOUND_CLIENT);
 	r.counted.received = 20;
 	assert_int_equal(load_bound(&r), LOAD_BOUND_UNCLEAR);
+	r.counted.error[LOAD_ERR_status] = r.counted.responses + 1;
+	r.open = 5;
+	r.counted.error[LOAD_ERR_refused] = r.counted.responses + r.open;
+	assert_int_equal(load_bound(&r), LOAD_BOUND_UNCLEAR);
+	r.counted.error[LOAD_ERR_refused]++;
+	assert_int_equal(load_bound(&r), LOAD_BOUND_ERRORS);
 	r.counted.port_waits = 1;
 	assert_int_equal(load_bound(&r), LOAD_BOUND_PORTS);
 	r.wanted = 100000;
 	assert_int_equal(load_bound(&r), LOAD_BOUND_SCHEDULE);
+	r.seconds = 0;
+	assert_int_equal(load_bound(&r), LOAD_BOUND_NOTHING);
 }
 
 int main(void)

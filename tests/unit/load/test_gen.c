@@ -140,10 +140,103 @@ static void ports_that_rest_are_waited_for(void **state)
 	gen_destroy(g);
 }
 
+/* Until the only slot's connection is there and asked. */
+static struct kit_peer *asked(struct kit *k, struct gen *g)
+{
+	struct kit_peer *p = server(k, g);
+
+	expect(p, .flags = ACK, .seq = 1, .ack = 1);
+	while (!kit_has(k))
+		turn(k, g);
+	expect(p, .flags = PSH | ACK, .seq = 1, .ack = 1, .len = 1);
+	return p;
+}
+
+/* Who waited in vain waited for so long: it is in the latencies, and a server gains nothing by saying nothing. */
+static void what_times_out_is_as_old_as_it_is(void **state)
+{
+	struct kit *k = *state;
+	struct gen *g;
+	struct kit_peer *p;
+
+	plan.timeout = 1;
+	g = start_with(k, 1, 20000, 30000);
+	p = asked(k, g);
+	while (!g->c.error[LOAD_ERR_timeout])
+		turn(k, g);
+	plan.timeout = 1ull << 60;
+	expect(p, .flags = RST | ACK, .seq = 2, .ack = 1);
+	assert_int_equal(g->c.failed, 1);
+	assert_int_equal(g->t.first.n, 1);
+	assert_int_equal(g->t.complete.n, 1);
+	kit_drain(k);
+	gen_destroy(g);
+}
+
+static void unanswered_second(struct kit *k, struct gen *g)
+{
+	turn(k, g);
+	kit_drain(k);
+	kit_advance(k, SEC);
+}
+
+/* ... and so is a connection that was due and not answered, in mode short with what it was for. */
+static void a_syn_without_answer_is_as_old_as_it_is(void **state)
+{
+	struct kit *k = *state;
+	struct gen *g;
+
+	options.mode = LOAD_SHORT;
+	options.rps = 0;
+	g = start_with(k, 2, 20000, 30000);
+	while (g->c.error[LOAD_ERR_connect_timeout] < 2) /* the first was before anything counted */
+		unanswered_second(k, g);
+	gen_order(g, GEN_FINISHING);
+	while (g->n_connecting)
+		unanswered_second(k, g);
+	assert_int_equal(g->c.opened, 0);
+	assert_int_equal(g->t.connect.n, g->c.connects - 1);
+	assert_int_equal(g->t.first.n, g->t.connect.n);
+	assert_int_equal(g->t.complete.n, g->t.connect.n);
+	options.mode = LOAD_ECHO;
+	options.rps = 1;
+	gen_destroy(g);
+}
+
+/* Each request of a run has an answer, has failed, or is unfinished, also if it ends while the run does. */
+static void what_fails_at_the_end_has_failed(void **state)
+{
+	struct kit *k = *state;
+	struct gen *g;
+	struct kit_peer *p;
+
+	options.rps = 0;
+	plan.hz = 1ull << 50; /* what is under way may end, and has the time to */
+	g = start_with(k, 1, 20000, 30000);
+	p = server(k, g);
+	expect(p, .flags = PSH | ACK, .seq = 1, .ack = 1, .len = 1);
+	gen_order(g, GEN_FINISHING);
+	while (g->phase != GEN_FINISHING)
+		turn(k, g);
+	send_seg(p, .flags = RST, .seq = 1);
+	while (g->phase != GEN_DONE)
+		turn(k, g);
+	assert_int_equal(g->c.requests, 1);
+	assert_int_equal(g->c.error[LOAD_ERR_reset], 1);
+	assert_int_equal(g->c.failed, 1);
+	assert_int_equal(g->unfinished, 0);
+	options.rps = 1;
+	plan.hz = HZ;
+	gen_destroy(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {KIT_TEST(a_slot_is_ready_once),
-					   KIT_TEST(ports_that_rest_are_waited_for)};
+					   KIT_TEST(ports_that_rest_are_waited_for),
+					   KIT_TEST(what_times_out_is_as_old_as_it_is),
+					   KIT_TEST(a_syn_without_answer_is_as_old_as_it_is),
+					   KIT_TEST(what_fails_at_the_end_has_failed)};
 
 	return cmocka_run_group_tests(tests, kit_group_setup, NULL);
 }
