@@ -258,10 +258,24 @@ static void wait_signal(struct server *s)
 	printf("%s: %s: stopping\n", PROGRAM, sig == SIGINT ? "SIGINT" : "SIGTERM");
 }
 
+/*
+ * A signal may have come while all was being started. Who does not run yet would take the order to stop for
+ * done, and then run without anybody to stop it.
+ */
+static void wait_running(const struct server *s)
+{
+	const struct timespec pause = {.tv_nsec = 100000};
+
+	for (unsigned int w = 0; w < s->n_workers; w++)
+		while (!worker_running(s->workers[w]))
+			nanosleep(&pause, NULL);
+}
+
 static void *control(void *arg)
 {
 	struct server *s = arg;
 
+	wait_running(s);
 	if (s->supervise)
 		s->supervise(s);
 	else

@@ -1,12 +1,14 @@
 """A pier's life: telemetry while it runs, the memory contract, the end in order, rest when idle."""
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
 import unittest
 
-from kit import Namespace, Pier, PierCase, SERVER, command, runtime_folders, wait_for
+from kit import (LOAD, PIER, PIER_CPU, Namespace, Pier, PierCase, SERVER, command, runtime_folders, unique,
+                 wait_for)
 
 # Holds a connection to echo; each line on stdin is one round trip, the end of stdin closes.
 HOLD = f'''
@@ -102,6 +104,36 @@ def end(process):
         if not stream.closed:
             with contextlib.suppress(BrokenPipeError):
                 stream.close()
+
+
+class Start(unittest.TestCase):
+    """A signal comes while all is being started, here before anything was."""
+
+    def ended(self, *words):
+        def pending():
+            signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+            os.kill(os.getpid(), signal.SIGTERM)
+        prefix = unique('s')
+        process = subprocess.Popen(
+            ['taskset', '-c', PIER_CPU, *words, '--set', f'eal.file-prefix={prefix}', '--set', 'eal.huge=no',
+             '--set', 'port 0.device=net_ring0', '--set', 'port 0.address=198.18.0.2/24'],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            preexec_fn=pending)
+        try:
+            text, _ = process.communicate(timeout=120)
+        finally:
+            process.kill()
+            process.communicate()
+            for folder in runtime_folders(prefix):
+                shutil.rmtree(folder, ignore_errors=True)
+        self.assertEqual(process.returncode, 0, text[-4000:])
+        return text
+
+    def test_server(self):
+        self.assertIn('SIGTERM: stopping', self.ended(PIER, '--set', 'listen 80.handler=http'))
+
+    def test_load(self):
+        self.assertIn('ended by a signal', self.ended(LOAD, 'http', '198.18.0.1'))
 
 
 class End(unittest.TestCase):
