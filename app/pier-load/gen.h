@@ -104,6 +104,7 @@ struct gen {
 	uint64_t *due; /* plan->o->depth for each slot */
 	uint32_t *free;
 	uint32_t n_free, n_connecting, n_open, in_flight;
+	uint32_t primes; /* connections opened in GEN_PRIMING */
 	struct slot_ring ready; /* those that may be asked */
 	struct slot_ring rests; /* could not be opened: since is when to try again */
 	uint32_t scanned;

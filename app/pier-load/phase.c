@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/units.h"
 
 #define PRIME_MS   1000
@@ -26,16 +27,43 @@ static double phase_of(const struct gen *g)
 	return (double)g->worker / g->plan->workers;
 }
 
-/* Few packets wait for a next hop to be known: a thousand SYNs at once would be sent again a second on. */
-static void prime(struct gen *g, uint64_t now)
+/*
+ * Few packets wait for a next hop to be known: a thousand SYNs at once would be sent again a second on. So
+ * first comes a connection to each address, and when these have their answers one from each other address
+ * of ours, for which the other end has to ask as well.
+ */
+static void prime(struct gen *g, uint32_t to, uint64_t now)
 {
-	const uint32_t n = min_of(g->plan->n_addresses, g->n_slots);
+	const struct gen_plan *p = g->plan;
+	struct tuple *next = &g->walk.next;
 
+	to = min_of(to, g->primes + PRIMES_MAX);
+	for (; g->primes < to && g->n_free; g->primes++) {
+		next->target = g->primes % p->n_addresses;
+		next->source = g->primes % p->n_sources;
+		gen_open(g, g->stamp, now);
+	}
+	next->target = next->source = 0;
+	g->begun = g->stamp;
+}
+
+static void prime_first(struct gen *g, uint64_t now)
+{
 	g->version = engine_client(g->e, &g->listener);
 	g->begun = g->scan_at = g->stamp;
-	for (uint32_t i = 0; i < n && i < PRIMES_MAX; i++)
-		gen_open(g, g->stamp, now);
+	prime(g, g->plan->n_addresses, now);
 	enter(g, GEN_PRIMING);
+}
+
+/* False: nothing is left to prime, or there is no slot for it. */
+static bool prime_on(struct gen *g, uint64_t now)
+{
+	const uint32_t before = g->primes;
+
+	if (g->plan->n_sources <= g->plan->n_addresses || before >= 2 * PRIMES_MAX)
+		return false;
+	prime(g, g->plan->n_sources, now);
+	return g->primes > before;
 }
 
 static bool primed(const struct gen *g)
@@ -159,12 +187,12 @@ void gen_advance(struct gen *g, uint64_t now)
 
 	if (unlikely(g->phase == GEN_WAITING)) {
 		if (order == GEN_OPENING)
-			prime(g, now);
+			prime_first(g, now);
 		else if (order >= GEN_FINISHING)
 			enter(g, GEN_DONE);
 		return;
 	}
-	if (g->phase == GEN_PRIMING && primed(g))
+	if (g->phase == GEN_PRIMING && primed(g) && !prime_on(g, now))
 		begin(g);
 	if (g->phase == GEN_OPENING && all_open(g))
 		settle(g);

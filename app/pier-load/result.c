@@ -16,7 +16,7 @@
 const char *const load_bound_words[] = {"schedule", "client", "server",  "unclear",
 					"ports",    "errors", "nothing"};
 const char *const load_bound_texts[] = {
-	"the rate asked for was reached",
+	"what was asked for was reached",
 	"client-bound: pier-load had no time left, the server may be able to do more",
 	"server-bound: pier-load had time left and waited for the server, or for the path to it",
 	"unclear: pier-load had little time left, but found few packets at a time",
@@ -179,6 +179,8 @@ enum load_bound load_bound(const struct load_result *r)
 {
 	if (r->seconds <= 0)
 		return LOAD_BOUND_NOTHING;
+	if (r->held)
+		return LOAD_BOUND_SCHEDULE;
 	if (r->wanted > 0 && per_second(r, r->counted.responses) >= r->wanted * RATE_NEAR)
 		return LOAD_BOUND_SCHEDULE;
 	if (r->counted.port_waits)

@@ -7,7 +7,7 @@
 #include "stats.h"
 
 enum load_bound {
-	LOAD_BOUND_SCHEDULE, /* the rate that was asked for was reached */
+	LOAD_BOUND_SCHEDULE, /* the rate, or of mode hold the number, that was asked for was reached */
 	LOAD_BOUND_CLIENT,
 	LOAD_BOUND_SERVER, /* or what is between */
 	LOAD_BOUND_UNCLEAR,
@@ -27,6 +27,7 @@ struct load_result {
 	uint64_t open;              /* connections at the end of the time that counted */
 	uint64_t unfinished;
 	double wanted;              /* starts a second that were asked for; 0: as fast as it goes */
+	bool held;                  /* all connections that were to be held were there at the end */
 	bool early;                 /* was ended by a signal */
 };
 

@@ -194,6 +194,7 @@ void load_run_collect(struct load_run *r)
 		if (g->end > g->from && g->from != UINT64_MAX)
 			out->seconds += (double)(g->end - g->from) / out->hz / r->n;
 	}
+	out->held = r->plan->o.mode == LOAD_HOLD && out->open == r->plan->o.connections;
 }
 
 void load_run_free(struct load_run *r)

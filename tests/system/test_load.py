@@ -412,10 +412,9 @@ class AgainstPier(unittest.TestCase):
     def memif(cls, role):
         return f'net_memif0,role={role},id=0,socket={cls.socket},socket-abstract=no'
 
-    def good(self, *words):
+    def good(self, *words, address=KERNEL + '/24'):
         before = self.pier.stats()
-        run = Run(self, self.net, self.memif('client'), [*words, '--expect', 'errors=0'],
-                  address=KERNEL + '/24')
+        run = Run(self, self.net, self.memif('client'), [*words, '--expect', 'errors=0'], address=address)
         self.assertEqual(run.status, 0, run.text)
         wait_for('as many are counted', lambda: self.pier.stats()['conn_opened'] - before['conn_opened'] ==
                  run.total['opened'], 60)
@@ -424,6 +423,12 @@ class AgainstPier(unittest.TestCase):
     def test_http(self):
         run = self.good('http', OURS, '--connections', '30', '--depth', '3', '--duration', '1')
         self.assertGreater(run.total['responses'], 90)
+
+    def test_server_asks_for_each_source(self):
+        """One connection of each address comes first: what else the server has for it does not wait for ARP."""
+        before = self.pier.stats()['tx_no_neighbor']
+        self.good('http', OURS, '--connections', '200', '--duration', '1', address='198.18.0.20-198.18.0.23/24')
+        self.assertEqual(self.pier.stats()['tx_no_neighbor'], before)
 
     def test_short(self):
         run = self.good('short', OURS, '--connections', '30', '--duration', '1')
@@ -465,6 +470,7 @@ class AgainstPier(unittest.TestCase):
         run = self.good('hold', OURS, '--connections', '5k', '--duration', '1', '--expect',
                         'open=5k')
         self.assertEqual(run.total['opened'], 5000)
+        self.assertEqual(run.limit['bound'], 'schedule')
 
     def test_zz_ends_balanced(self):
         self.assertEqual(self.pier.stop(), 0, self.pier.log()[-4000:])

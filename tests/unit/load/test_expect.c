@@ -119,6 +119,9 @@ static void limits(void **state)
 	assert_int_equal(load_bound(&r), LOAD_BOUND_PORTS);
 	r.wanted = 100000;
 	assert_int_equal(load_bound(&r), LOAD_BOUND_SCHEDULE);
+	r.wanted = 0;
+	r.held = true;
+	assert_int_equal(load_bound(&r), LOAD_BOUND_SCHEDULE);
 	r.seconds = 0;
 	assert_int_equal(load_bound(&r), LOAD_BOUND_NOTHING);
 }
