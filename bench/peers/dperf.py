@@ -165,6 +165,8 @@ class Pair:
                 if process:
                     stop(process, signal.SIGTERM)
             shutil.rmtree(self.folder)
+            for name in ("client", "server"):   # what EAL leaves, with --in-memory too
+                shutil.rmtree(f"/var/run/dpdk/peers-{name}-{os.getpid()}", ignore_errors=True)
 
 
 def second(p, before, after):

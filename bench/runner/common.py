@@ -116,6 +116,9 @@ class Context:
         self.not_run, self.thrown_out = [], 0
         RESULTS.mkdir(exist_ok=True)
         name = f"{part}-quick.json" if self.quick else f"{part}.json"
+        if not result.get("figures") and (RESULTS / name).exists():
+            say(f"kept as it was: bench/results/{name}")
+            return result
         (RESULTS / name).write_text(json.dumps(result, indent=1) + "\n")
         say(f"written: bench/results/{name}")
         return result

@@ -1,7 +1,7 @@
 """Other programs, where the user has them and says where: bench/peers/run and bench/pktgen/run.
 
-bench/peers/run prints, for each tool, a list of rows (bench/peers/README.md); each becomes a line here. wrk
-over veth is used by the part kernel. TRex has no runner: what it needs is in bench/peers."""
+bench/peers/run prints, for each tool, a list of rows (bench/peers/README.md); each becomes a line here, and so
+does each kind of flood of bench/pktgen/run. TRex has no runner: what it needs is in bench/peers."""
 
 import json
 import os
@@ -9,9 +9,8 @@ import subprocess
 
 from . import common
 
-NAMES = ("dperf", "iperf3")
-BY_HAND = {"trex": "bench/peers has its profile; run by hand",
-           "pktgen": "floods and their accounts: bench/pktgen/run"}
+NAMES = ("dperf", "wrk", "iperf3")
+BY_HAND = {"trex": "bench/peers has its profile; run by hand"}
 
 
 def line(name, row):
@@ -31,18 +30,39 @@ def line(name, row):
             "bound": row.get("bound", "not known"), "notes": ", ".join(notes), "row": row}
 
 
-def one(ctx, name, path):
-    common.which(name, path)
-    command = [str(common.BENCH / "peers" / "run"), f"--{name}", path,
-               "--pier", str(ctx.build_dir / "app" / "pier" / "pier"),
-               "--meter", str(ctx.build_dir / "bench" / "libbench_meter.so"),
-               "--cpus", f"{ctx.server_cpu},{ctx.client_cpu}",
-               "--seconds", str(max(round(ctx.seconds * 4), 4)), "--rounds", str(min(ctx.rounds, 3))]
+def flood_line(flood):
+    """A flood of bench/pktgen/run as a line: packets sent, and whether pier's counters account for them."""
+    port, terms = flood["pktgen"], ", ".join(e["what"] for e in flood["equations"] if e["left"] != e["right"])
+    notes = f"{port['ipackets']} answers, "
+    notes += "each accounted for" if flood["accounted"] else f"NOT accounted for: {terms}"
+    sent = port["opackets"]
+    return {"title": f"pktgen: {flood['kind']}, server pier", "counts": "packets sent",
+            "rate": {"median": sent, "min": sent, "max": sent}, "bound": "-", "notes": notes, "row": flood}
+
+
+def output_of(command, name):
     run = subprocess.run(command, text=True, capture_output=True, check=False, timeout=1200)
     try:
-        rows = json.loads(run.stdout)[name]
+        return json.loads(run.stdout)[name]
     except (ValueError, KeyError):
         raise common.NotRun((run.stderr.strip().splitlines() or ["it failed"])[-1][:200]) from None
+
+
+def common_words(ctx):
+    return ["--pier", str(ctx.build_dir / "app" / "pier" / "pier"), "--cpus", f"{ctx.server_cpu},{ctx.client_cpu}"]
+
+
+def floods(ctx, path):
+    common.which("pktgen", path)
+    found = output_of([str(common.BENCH / "pktgen" / "run"), "--pktgen", path, "--json", *common_words(ctx)], "pktgen")
+    return {f"pktgen_{flood['kind']}": flood_line(flood) for flood in found}
+
+
+def one(ctx, name, path):
+    common.which(name, path)
+    rows = output_of([str(common.BENCH / "peers" / "run"), f"--{name}", path, *common_words(ctx),
+                      "--meter", str(ctx.build_dir / "bench" / "libbench_meter.so"),
+                      "--seconds", str(max(round(ctx.seconds * 4), 4)), "--rounds", str(min(ctx.rounds, 3))], name)
     if isinstance(rows, dict):
         raise common.NotRun(str(rows.get("not_measured", rows))[:200])
     return {f"{name}_{row['mode']}_{row['server']}": line(name, row) for row in rows}
@@ -50,7 +70,7 @@ def one(ctx, name, path):
 
 def measure(ctx):
     figures = {}
-    given = {n: getattr(ctx.options, n) for n in NAMES}
+    given = {n: getattr(ctx.options, n) for n in (*NAMES, "pktgen")}
     if any(given.values()):
         ctx.build("app/pier/pier", "bench/libbench_meter.so", "bench/bench_line")
     for name, path in given.items():
@@ -58,7 +78,8 @@ def measure(ctx):
             ctx.skip(name, f"no --{name} PATH")
             continue
         try:
-            figures.update(one(ctx, name, os.path.abspath(path)))
+            figures.update(floods(ctx, os.path.abspath(path)) if name == "pktgen"
+                           else one(ctx, name, os.path.abspath(path)))
         except common.NotRun as why:
             ctx.skip(name, str(why))
     for name, why in BY_HAND.items():
