@@ -129,9 +129,11 @@ static void test_syn_options(void **state)
 			 PKT_F_TS | PKT_F_MSS | PKT_F_SACK_OK | PKT_F_SUM | PKT_F_BAD_OPT);
 }
 
+/* In all that the parser writes. */
 static void same_facts(const struct pkt_facts *a, const struct pkt_facts *b)
 {
-	assert_memory_equal(a, b, sizeof(*a));
+	assert_memory_equal(a, b, offsetof(struct pkt_facts, unused3));
+	assert_memory_equal(a->daddr, b->daddr, offsetof(struct pkt_facts, hash) - offsetof(struct pkt_facts, daddr));
 }
 
 /* HDR-10: IP options, timestamps and SACK, cut at every offset and pair of offsets. */
