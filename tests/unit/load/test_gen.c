@@ -6,10 +6,11 @@
 #include "gen.h"
 
 #define SLOTS 3
+#define FOREVER (1ull << 50) /* us */
 #define HZ    1000 /* ticks a second: as the clock counts faster, all that is due is due at once */
 
 static struct load_options options = {
-	.mode = LOAD_ECHO, .connections = SLOTS, .rps = 1, .depth = 1, .duration = 1ull << 50,
+	.mode = LOAD_ECHO, .connections = SLOTS, .rps = 1, .depth = 1, .duration = FOREVER,
 };
 static struct target target = {.addr = KIT_CLIENT, .port = 80};
 static char request[] = "?";
@@ -212,6 +213,7 @@ static void what_fails_at_the_end_has_failed(void **state)
 
 	options.rps = 0;
 	plan.hz = 1ull << 50; /* what is under way may end, and has the time to */
+	options.duration = SEC;
 	g = start_with(k, 1, 20000, 30000);
 	p = server(k, g);
 	expect(p, .flags = PSH | ACK, .seq = 1, .ack = 1, .len = 1);
@@ -226,6 +228,7 @@ static void what_fails_at_the_end_has_failed(void **state)
 	assert_int_equal(g->c.failed, 1);
 	assert_int_equal(g->unfinished, 0);
 	options.rps = 1;
+	options.duration = FOREVER;
 	plan.hz = HZ;
 	gen_destroy(g);
 }
