@@ -37,8 +37,10 @@ class Run:
         test.addCleanup(self.remove)
         out = os.path.join(self.folder, 'json')
         process = subprocess.Popen(
-            net.words([LOAD, '--device', device, '--address', address, '--file-prefix', self.prefix,
-                       '--lcores', cpu, '--quiet', '--json', out, *words], cpu=cpu),
+            # Who runs the tests may have SIGHUP ignored, and pier-load would let that be.
+            net.words(['env', '--default-signal=HUP', LOAD, '--device', device, '--address', address,
+                       '--file-prefix', self.prefix, '--lcores', cpu, '--quiet', '--json', out, *words],
+                      cpu=cpu),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         try:
             if meanwhile:
