@@ -15,7 +15,7 @@
 	X(timeout, "no answer, or no end of it, within timeout")                                   \
 	X(short, "the server closed before its answer was complete")                               \
 	X(wrong, "an answer that does not follow its protocol, or is too long")                    \
-	X(status, "an HTTP status other than expected; the connection goes on")                                            \
+	X(status, "an HTTP status other than expected; the connection goes on")                    \
 	X(mismatch, "bytes came back other than they were sent")                                   \
 	X(not_closed, "the server did not close the connection within timeout")                    \
 	X(no_port, "no local port was free")                                                       \

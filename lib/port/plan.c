@@ -170,8 +170,8 @@ static void plan_steering(const struct rte_eth_dev_info *info, const struct driv
 }
 
 /*
- * The largest MTU, UINT16_MAX: any. A device that names none may name the longest frame that it receives (net_tap does),
- * and configuring it then asks of the MTU that its frame is not longer.
+ * The largest MTU; UINT16_MAX: any. A device that names none may name the longest frame that it receives, as net_tap
+ * does: rte_eth_dev_configure refuses an MTU with longer ones.
  */
 static uint32_t mtu_most(const struct rte_eth_dev_info *info)
 {

@@ -69,7 +69,8 @@ static inline uint64_t sum_add64(uint64_t a, uint64_t b)
 
 /*
  * One chain of additions where there are those with carry. The compiler does not make one of C, or of its builtins one
- * that leaves the sum in memory; what is read like this, address sanitizers do not see, so not with them.
+ * that leaves the sum in memory; what is read like this, address sanitizers do not see, so not with them. The sum is
+ * written before the last word is read: no register of an address may be its own.
  */
 #if defined(__x86_64__) && !defined(__SANITIZE_ADDRESS__) && !defined(__clang__)
 #define SUM_CHAIN
@@ -93,7 +94,7 @@ static inline uint64_t sum_add2(uint64_t a, const uint8_t *b)
 #ifdef SUM_CHAIN
 	const struct sum_word *w = (const struct sum_word *)b;
 
-	__asm__("add %1, %0\n\tadc %2, %0\n\tadc $0, %0" : "+r"(a) : "m"(w[0]), "m"(w[1]) : "cc");
+	__asm__("add %1, %0\n\tadc %2, %0\n\tadc $0, %0" : "+&r"(a) : "m"(w[0]), "m"(w[1]) : "cc");
 	return a;
 #else
 	return sum_add1(sum_add1(a, b), b + 8);
@@ -106,7 +107,7 @@ static inline uint64_t sum_add4(uint64_t a, const uint8_t *b)
 	const struct sum_word *w = (const struct sum_word *)b;
 
 	__asm__("add %1, %0\n\tadc %2, %0\n\tadc %3, %0\n\tadc %4, %0\n\tadc $0, %0"
-		: "+r"(a) : "m"(w[0]), "m"(w[1]), "m"(w[2]), "m"(w[3]) : "cc");
+		: "+&r"(a) : "m"(w[0]), "m"(w[1]), "m"(w[2]), "m"(w[3]) : "cc");
 	return a;
 #else
 	return sum_add2(sum_add2(a, b), b + 16);
