@@ -136,6 +136,32 @@ struct rte_mbuf *pkt_build(struct pkt_pool *pool, const struct pkt_port *pp,
 	return b.head;
 }
 
+uint32_t pkt_chain_fit(const struct pkt_pool *pool, const struct pkt_port *pp, const struct slice *slices,
+		       unsigned n, uint32_t skip, uint32_t len)
+{
+	const uint32_t below = copy_below(pool, pp);
+	uint32_t room = pool->buf_len - RTE_PKTMBUF_HEADROOM, left = len;
+	unsigned mbufs = 1;
+
+	for (unsigned i = 0; i < n && left; i++, skip = 0) {
+		const uint32_t part = min_of(slices[i].len - skip, left);
+		const bool attached = part >= below && slices[i].owner;
+		uint32_t copy = attached ? 0 : part;
+
+		for (; copy > room; room = pool->buf_len) {
+			if (mbufs == pp->tso_mbufs)
+				return len - left + part - copy + room;
+			copy -= room;
+			mbufs++;
+		}
+		room = attached ? 0 : room - copy;
+		if (attached && mbufs++ == pp->tso_mbufs)
+			break;
+		left -= part;
+	}
+	return len - left;
+}
+
 void pkt_ip_finish(struct rte_mbuf *m, unsigned ip_off)
 {
 	struct ip4_hdr *ip = rte_pktmbuf_mtod_offset(m, struct ip4_hdr *, ip_off);

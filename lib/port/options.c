@@ -33,7 +33,7 @@ static const struct option options[] = {
 	O("checksum-offload", ENUM, checksum, 0, 0, offload, "auto",
 	  "let the port verify and fill in checksums where it has hardware for it"),
 	O("tso", ENUM, tso, 0, 0, offload, "auto",
-	  "segmentation by the port; not in use: segments are built one by one"),
+	  "let the port cut what is more than a segment, where it can and fills in checksums"),
 	O("mac", STRING, mac, 0, 0, NULL, NULL,
 	  "MAC address to answer to, instead of the port's own"),
 };

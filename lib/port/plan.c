@@ -13,6 +13,8 @@
 	(RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM |                            \
 	 RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
 #define TX_CSUM (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_TCP_CKSUM)
+#define TSO_MBUFS	64 /* in a packet, at most: 64 KB copied are 33 */
+#define TSO_MBUFS_LEAST 4  /* below it a packet would have two segments */
 #define RSS_KEY_MIN 40 /* what the addresses and ports of IPv6 take */
 #define RSS_TCP (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP)
 
@@ -69,8 +71,6 @@ static void plan_offloads(const struct rte_eth_dev_info *info, const struct driv
 	}
 	if (d->csum_unmarked)
 		note(p, PORT_NOTE_CSUM_UNMARKED);
-	if (info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_TSO && cfg->tso == PORT_OFFLOAD_AUTO)
-		note(p, PORT_NOTE_TSO_UNUSED);
 	p->rx_csum = rx & RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
 	p->tx_ip_csum = tx & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
 	p->tx_tcp_csum = tx & RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
@@ -78,6 +78,34 @@ static void plan_offloads(const struct rte_eth_dev_info *info, const struct driv
 	/* Never MBUF_FAST_FREE: queues keep references to what is sent. */
 	p->rx_offloads = rx;
 	p->tx_offloads = tx | (p->multi_seg ? RTE_ETH_TX_OFFLOAD_MULTI_SEGS : 0);
+}
+
+/*
+ * Half of what the device takes in a packet: where references have run out, payload is copied, into twice as many
+ * mbufs at most. And no more than a part of the ring, lest it be waited for until all of it is free.
+ */
+static uint16_t chain_most(const struct rte_eth_desc_lim *lim, uint16_t desc)
+{
+	const uint32_t device = lim->nb_seg_max ? lim->nb_seg_max / 2u : TSO_MBUFS;
+	const uint32_t most = min_of(device, desc / 4u);
+
+	return (uint16_t)min_of(most, (uint32_t)TSO_MBUFS);
+}
+
+/* After the offloads and the descriptors. */
+static void plan_tso(const struct rte_eth_dev_info *info, const struct driver *d,
+		     const struct port_config *cfg, struct port_plan *p)
+{
+	const uint16_t mbufs = chain_most(&info->tx_desc_lim, p->tx_desc);
+
+	if (!(info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_TSO) || cfg->tso == PORT_OFFLOAD_OFF)
+		return;
+	if (d->csum_emulated || !p->tx_tcp_csum || !p->multi_seg || mbufs < TSO_MBUFS_LEAST) {
+		note(p, PORT_NOTE_TSO_UNUSED);
+		return;
+	}
+	p->tso_mbufs = mbufs;
+	p->tx_offloads |= RTE_ETH_TX_OFFLOAD_TCP_TSO;
 }
 
 static uint16_t plan_desc(uint32_t want, const struct rte_eth_desc_lim *lim, struct port_plan *p)
@@ -204,6 +232,7 @@ bool port_plan(const struct rte_eth_dev_info *info, const char *driver,
 	plan_steering(info, d, cfg, workers, out);
 	out->rx_desc = plan_desc(cfg->rx_desc, &info->rx_desc_lim, out);
 	out->tx_desc = plan_desc(cfg->tx_desc, &info->tx_desc_lim, out);
+	plan_tso(info, d, cfg, out);
 	if (d->shared_mac)
 		note(out, PORT_NOTE_MAC_SHARED);
 	if (d->mtu_fixed && cfg->mtu)
@@ -215,7 +244,7 @@ static const char *const note_text[PORT_NOTES] = {
 	[PORT_NOTE_CSUM_CONFIG] = "checksum offload is there and switched off",
 	[PORT_NOTE_CSUM_EMULATED] = "the driver's offloads are software: not used",
 	[PORT_NOTE_CSUM_UNMARKED] = "unfinished checksums are dropped: see rx_csum_partial",
-	[PORT_NOTE_TSO_UNUSED] = "TSO is there, not used",
+	[PORT_NOTE_TSO_UNUSED] = "TSO is there, but not checksums and chained packets with it: not used",
 	[PORT_NOTE_RSS_UNBELIEVED] = "claims RSS without an indirection table: not believed",
 	[PORT_NOTE_RSS_UNKNOWN] = "its RSS key or table is of no known size: not relied on",
 	[PORT_NOTE_RSS_FEW] = "RSS over fewer queues than workers: not relied on",
@@ -256,12 +285,13 @@ void port_plan_print(const struct port *p, FILE *f)
 
 	fprintf(f, "port %u %s (%s): mac %02x:%02x:%02x:%02x:%02x:%02x, mtu %u, ", p->id, p->name,
 		p->driver, m[0], m[1], m[2], m[3], m[4], m[5], p->cap.mtu);
-	fprintf(f, "%u queue%s, steering %s, checksums rx %s tx ip %s tcp %s, %s, tx %s buffers%s",
+	fprintf(f, "%u queue%s, steering %s, checksums rx %s tx ip %s tcp %s, %s%s, tx %s buffers%s",
 		pl->queues, pl->queues == 1 ? "" : "s",
 		port_steering_name(pl->steering),
 		pl->rx_csum ? "port" : "software", pl->tx_ip_csum ? "port" : "software",
 		pl->tx_tcp_csum ? "port" : "software",
-		pl->multi_seg ? "chained packets" : "linear packets", modes[pl->tx_mode],
+		pl->multi_seg ? "chained packets" : "linear packets",
+		pl->tso_mbufs ? ", segmentation by the port" : "", modes[pl->tx_mode],
 		p->rx_intr ? ", can sleep on its queues" : "");
 	for (int i = 0; i < PORT_NOTES; i++)
 		if (pl->notes & 1u << i)

@@ -183,7 +183,8 @@ static void fill_cap(struct port *p)
 	p->cap.tx_mode = pl->tx_mode;
 	p->cap.flags = (pl->tx_ip_csum ? PKT_TX_IP_CSUM : 0) |
 		       (pl->tx_tcp_csum ? PKT_TX_TCP_CSUM : 0) |
-		       (pl->multi_seg ? PKT_TX_MULTI_SEG : 0);
+		       (pl->multi_seg ? PKT_TX_MULTI_SEG : 0) | (pl->tso_mbufs ? PKT_TX_TSO : 0);
+	p->cap.tso_mbufs = pl->tso_mbufs;
 	if (rte_eth_dev_get_mtu(p->id, &p->cap.mtu))
 		p->cap.mtu = pl->mtu ? pl->mtu : RTE_ETHER_MTU;
 }

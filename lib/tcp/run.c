@@ -5,6 +5,9 @@
  *
  * It is the full path (output.c) with nothing decided that is not decided alike for each of them: new data, full
  * segments, no PSH, no FIN, no probe. What is left then, the last one above all, is the full path's.
+ *
+ * A port that cuts packets into segments itself (TSO) gets several in one. On the wire that is the same, and nothing
+ * else here knows of it: what is in flight are ranges, and what is sent again is built anew.
  */
 #include "lend.h"
 #include "out.h"
@@ -88,43 +91,75 @@ static void run_sent(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, unsi
 	ack_sent(c, w);
 }
 
+/* Where the next segment's payload begins. */
+struct place {
+	const struct slice *s;
+	unsigned int left; /* slices from s on */
+	uint32_t skip;	   /* bytes of s */
+};
+
+/* How many of want segments of len bytes may be in the next packet. */
+static inline uint32_t per_packet(const struct tcp *t, const struct pkt_port *pp, const struct place *at,
+				  uint32_t len, uint32_t want)
+{
+	uint32_t most;
+
+	if (likely(!(pp->flags & PKT_TX_TSO)))
+		return 1;
+	most = min_of(want, PKT_TSO_BYTES / len);
+	return max_of(pkt_chain_fit(t->pool, pp, at->s, at->left, at->skip, most * len) / len, 1u);
+}
+
+/* The next packet, of k segments. */
+static inline struct rte_mbuf *next_packet(struct tcp *t, struct tcp_conn *c, const struct net_path *p,
+					   const struct place *at, uint32_t len, uint32_t k,
+					   const struct tcp_seg *seg)
+{
+	struct rte_mbuf *m;
+	uint16_t sum;
+
+	if (k == 1 && at->s->owner && !at->skip && len == at->s->len && may_lend(c, p, at->s))
+		m = lend(p->pp, at->s, &sum);
+	else
+		m = build(t, p->pp, at->s, at->left, at->skip, k * len, &sum);
+	if (unlikely(!m))
+		return NULL;
+	tcp_seg_push(t, m, &c->tuple, c->path, seg, ttl_of(t, c), sum);
+	if (unlikely(k > 1)) {
+		pkt_segmented(m, (uint16_t)len);
+		count(t->ctr, CTR_TX_TSO);
+	}
+	return m;
+}
+
 unsigned int tcp_run_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct rte_mbuf **pkts,
 			    unsigned int max)
 {
 	const struct net_path *p = &t->net->paths[c->path];
-	const struct pkt_port *pp = p->pp;
-	const uint32_t len = c->snd_mss;
-	const struct slice *s;
+	const uint32_t len = c->snd_mss, want = may_run(c, w) ? how_many(c, w) : 0;
+	uint32_t left, i, k;
 	struct tcp_seg seg;
-	uint32_t want, i, skip;
-	unsigned int n = 0, left;
-	uint16_t sum;
+	struct place at;
+	unsigned int n = 0;
 
-	want = may_run(c, w) ? min_of(how_many(c, w), max) : 0;
 	if (!want || burst_spent(t, c, w))
 		return 0;
-	want = min_of(want, (uint32_t)w->burst_left);
+	left = min_of(want, (uint32_t)w->burst_left);
 	seg_common(t, c, w, &seg);
 	seg.seq = c->snd_nxt;
 	i = tcp_queue_find(t, &w->sndq, w->sndq_inline, seg.seq);
-	s = vec_at(&w->sndq, &t->slab, w->sndq_inline, sizeof(*s), i);
-	left = w->sndq.n - i;
-	skip = seg.seq - s->seq;
-	for (; n < want; n++, seg.seq += len, skip += len) {
-		struct rte_mbuf *m;
-
-		for (; skip >= s->len; s++, left--)
-			skip -= s->len;
-		if (s->owner && !skip && len == s->len && may_lend(c, p, s))
-			m = lend(pp, s, &sum);
-		else
-			m = build(t, pp, s, left, skip, len, &sum);
-		if (unlikely(!m))
+	at.s = vec_at(&w->sndq, &t->slab, w->sndq_inline, sizeof(*at.s), i);
+	at.left = w->sndq.n - i;
+	at.skip = seg.seq - at.s->seq;
+	for (; n < max && left; n++, left -= k, seg.seq += k * len, at.skip += k * len) {
+		for (; at.skip >= at.s->len; at.s++, at.left--)
+			at.skip -= at.s->len;
+		k = per_packet(t, p->pp, &at, len, left);
+		pkts[n] = next_packet(t, c, p, &at, len, k, &seg);
+		if (unlikely(!pkts[n]))
 			break;
-		tcp_seg_push(t, m, &c->tuple, c->path, &seg, ttl_of(t, c), sum);
-		pkts[n] = m;
 	}
 	if (likely(n))
-		run_sent(t, c, w, n, len);
+		run_sent(t, c, w, (seg.seq - c->snd_nxt) / len, len);
 	return n;
 }

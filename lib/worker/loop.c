@@ -144,6 +144,22 @@ static bool is_stuck(struct worker *w, struct worker_queue *q)
 	return q->refused >= w->refused_us;
 }
 
+/*
+ * What drivers want to be done with packets of several segments before they get them, once; what one finds wrong with
+ * a packet is its end. Returns how many are left of the n - from that are new.
+ */
+static __attribute__((noinline)) unsigned int prepare(struct worker *w, struct worker_queue *q, unsigned int from,
+						      unsigned int n)
+{
+	while ((from += rte_eth_tx_prepare(q->port->id, q->txq, q->pkts + from, (uint16_t)(n - from))) < n) {
+		rte_pktmbuf_free(q->pkts[from]);
+		count(&w->counters, CTR_TX_REFUSED);
+		n--;
+		memmove(q->pkts + from, q->pkts + from + 1, (n - from) * sizeof(q->pkts[0]));
+	}
+	return n;
+}
+
 unsigned int worker_transmit(struct worker *w, struct worker_queue *q)
 {
 	unsigned int n, sent;
@@ -152,6 +168,8 @@ unsigned int worker_transmit(struct worker *w, struct worker_queue *q)
 	if (unlikely(q->relay))
 		return relay(w, q);
 	n = fill(w, q);
+	if (unlikely(q->port->cap.flags & PKT_TX_TSO))
+		n = prepare(w, q, q->n, n);
 	q->n = n;
 	if (n == 0)
 		return 0;

@@ -238,7 +238,7 @@ static void count_ack(struct kit *k, const uint8_t *b)
 	}
 }
 
-static void take_frame(struct kit *k, uint16_t port, struct rte_mbuf *m)
+static void take_segment(struct kit *k, uint16_t port, struct rte_mbuf *m)
 {
 	struct kit_frame f = {.at = k->now, .port = port, .len = m->pkt_len,
 			      .bytes = malloc(m->pkt_len)};
@@ -262,6 +262,19 @@ static void take_frame(struct kit *k, uint16_t port, struct rte_mbuf *m)
 	} else {
 		keep_frame(k, &f);
 	}
+}
+
+static void take_frame(struct kit *k, uint16_t port, struct rte_mbuf *m)
+{
+	struct rte_mbuf *segments[KIT_SEGMENTS];
+	const bool whole = m->ol_flags & RTE_MBUF_F_TX_TCP_SEG;
+	unsigned int n;
+
+	if (whole)
+		assert_true(k->cap[port].flags & PKT_TX_TSO && m->nb_segs <= k->cap[port].tso_mbufs);
+	n = kit_cut_segments(m, kit_mp, kit_indirect, segments);
+	for (unsigned int i = 0; i < n; i++)
+		take_segment(k, port, segments[i]);
 }
 
 static unsigned int pull(struct kit *k)

@@ -238,6 +238,15 @@ int kit_listen(struct kit *k, uint16_t port, uint32_t local);
 /* Reset everything, let time pass, check that nothing is left, free. */
 void kit_close(struct kit *k);
 
+#define KIT_SEGMENTS 1024 /* of one packet, at most */
+
+/*
+ * The segments of a packet that the port was to cut, in place of it; or it alone. (gso.c) Asserts that it was to be
+ * cut into two at least. What headers and references are made of comes from mp and indirect.
+ */
+unsigned int kit_cut_segments(struct rte_mbuf *m, struct rte_mempool *mp, struct rte_mempool *indirect,
+			      struct rte_mbuf *out[KIT_SEGMENTS]);
+
 /* ---- time and frames ---- */
 
 /* Input what is pending, and run the engine until it has nothing to do at this time. */

@@ -171,6 +171,10 @@ static void draw_host(struct wire *w, struct host *h)
 	h->cap.mtu = PICK(w, mtus);
 	h->cap.copy_below = (uint16_t)wire_range(w, 0, 2000);
 	h->cap.flags = (uint8_t)wire_range(w, 0, 7);
+	if ((h->cap.flags & PKT_TX_TCP_CSUM) && (h->cap.flags & PKT_TX_MULTI_SEG) && wire_chance(w, 0.7)) {
+		h->cap.flags |= PKT_TX_TSO;
+		h->cap.tso_mbufs = (uint16_t)wire_range(w, 4, 64);
+	}
 	h->cap.tx_mode = (uint8_t)wire_range(w, PKT_TX_COPIES, PKT_TX_GIVES_AWAY);
 	h->rx_vouched = wire_chance(w, 0.3);
 	if (wire_chance(w, 0.05))

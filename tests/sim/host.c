@@ -19,6 +19,7 @@
 #define GIVEN_AWAY  0x5a
 
 static struct rte_mempool *pools[2], *indirects[2];
+static struct rte_mempool *cut_pool, *cut_indirect; /* of ports that cut segments */
 
 void host_start(void)
 {
@@ -36,6 +37,12 @@ void host_start(void)
 			fprintf(stderr, "no memory for mbufs\n");
 			exit(2);
 		}
+	}
+	cut_pool = rte_pktmbuf_pool_create("cut", KIT_SEGMENTS, 0, 0, RTE_PKTMBUF_HEADROOM + 256, 0);
+	cut_indirect = rte_pktmbuf_pool_create("cutref", 4 * KIT_SEGMENTS, 0, 0, 0, 0);
+	if (!cut_pool || !cut_indirect) {
+		fprintf(stderr, "no memory for mbufs\n");
+		exit(2);
 	}
 }
 
@@ -146,7 +153,7 @@ static void give_away(struct rte_mbuf *m)
 	rte_pktmbuf_free(m);
 }
 
-static void take(struct host *h, struct rte_mbuf *m)
+static void take_segment(struct host *h, struct rte_mbuf *m)
 {
 	struct frame *f = wire_frame(&h->s->wire);
 	uint64_t flags = m->ol_flags;
@@ -170,6 +177,20 @@ static void take(struct host *h, struct rte_mbuf *m)
 	kit_pcap_write(h->s->wire.now, f->bytes, f->len);
 	oracle_frame(h->s, h, f);
 	wire_send(&h->s->wire, f);
+}
+
+static void take(struct host *h, struct rte_mbuf *m)
+{
+	struct rte_mbuf *segments[KIT_SEGMENTS];
+	unsigned int n;
+
+	if (m->ol_flags & RTE_MBUF_F_TX_TCP_SEG &&
+	    (!(h->cap.flags & PKT_TX_TSO) || m->nb_segs > h->cap.tso_mbufs))
+		sim_fail(h->s, "host %u: %u mbufs for a port to cut, which takes %u", h->id, m->nb_segs,
+			 h->cap.tso_mbufs);
+	n = kit_cut_segments(m, cut_pool, cut_indirect, segments);
+	for (unsigned int i = 0; i < n; i++)
+		take_segment(h, segments[i]);
 }
 
 static unsigned int pull(struct host *h)

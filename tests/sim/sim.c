@@ -24,7 +24,7 @@ static void usage(void)
 
 int main(int argc, char **argv)
 {
-	uint64_t from = 1, n = SEEDS, bytes = 0;
+	uint64_t from = 1, n = SEEDS, bytes = 0, cut = 0;
 	bool verbose = false;
 
 	for (int i = 1; i < argc; i += 2) {
@@ -50,11 +50,15 @@ int main(int argc, char **argv)
 	for (uint64_t seed = from; seed < from + n; seed++) {
 		sim_draw(&sim, seed);
 		sim_run(&sim);
-		for (int i = 0; i < 2; i++)
+		for (int i = 0; i < 2; i++) {
 			bytes += sim.wire.link[i].stats.payload;
+			cut += sim.host[i].ctr.v[CTR_TX_TSO];
+		}
 		if (verbose)
 			sim_describe(&sim, stdout);
 	}
-	printf("%" PRIu64 " seeds from %" PRIu64 " passed, %" PRIu64 " bytes\n", n, from, bytes);
-	return 0;
+	printf("%" PRIu64 " seeds from %" PRIu64 " passed, %" PRIu64 " bytes, %" PRIu64
+	       " packets cut into segments by the ports\n",
+	       n, from, bytes, cut);
+	return n >= SEEDS && !cut;
 }

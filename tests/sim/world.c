@@ -168,10 +168,13 @@ void sim_close(struct sim *s)
 	wire_fini(&s->wire);
 }
 
-/* Until what is left has closed, and TIME-WAIT is over: at most twice two MSL. */
+/*
+ * Until what is left has closed, and TIME-WAIT is over. Whose last ACK is lost sends its FIN again after a minute, and
+ * that may be lost, too: not for ever.
+ */
 static void run_out(struct sim *s)
 {
-	uint64_t end = s->wire.now + 2 * MSL2 + US_PER_SEC;
+	uint64_t end = s->wire.now + 10 * MSL2;
 	struct engine_usage u[2];
 
 	do {

@@ -395,6 +395,29 @@ class Misbehaving(unittest.TestCase):
         self.assertGreater(run.total['responses'], 2)
 
 
+class Segmentation(unittest.TestCase):
+    """A virtio port cuts segments, and vhost hands them on uncut: pier-load gets what is longer than its MTU."""
+
+    def test_every_byte(self):
+        net, folder = Namespace(self), tempfile.mkdtemp(prefix='pier-test-')
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        socket = os.path.join(folder, 'vhost')
+
+        def serve(process):
+            wait_for('the socket is there', lambda: process.poll() is not None or os.path.exists(socket))
+            self.pier = Pier(self, net, f'net_virtio_user0,path={socket},queue_size=1024')
+
+        run = Run(self, net, f'net_vhost0,iface={socket},tso=1', ['both', OURS, '--connections', '2', '--verify',
+                  '--duration', '2', '--expect', 'errors=0'], address=KERNEL + '/24', meanwhile=serve)
+        self.assertEqual(run.status, 0, run.text)
+        self.assertGreater(run.counted['rx_bytes'], 0)
+        self.assertIn('segmentation by the port', self.pier.log())
+        stats = self.pier.stats()
+        self.assertGreater(stats['tx_tso'], 0)
+        self.assertGreater(stats['tx_bytes'], 1600 * stats['tx_tso'])
+        self.assertEqual(self.pier.stop(), 0, self.pier.log()[-4000:])
+
+
 class AgainstPier(unittest.TestCase):
     """Over memif: two DPDK programs, no kernel in between."""
 

@@ -256,10 +256,9 @@ static void T_09_a_probe_is_not_put_off(void **s)
  * What is echoed lies in the mbufs it came in, which are overwritten once they are free. Each octet at an
  * odd place is acknowledged, and every fifth segment is lost: what is sent again begins inside of mbufs.
  */
-static void T_23_every_odd_octet(void **s)
+static void odd_octets(struct kit *k)
 {
 	enum { N = 30000 };
-	struct kit *k = *s;
 	struct kit_peer *p = kit_est(k);
 	uint8_t *have = calloc(N + 1, 1);
 	uint32_t una = 0, cum = 0, n = 0, odd = 0;
@@ -267,8 +266,10 @@ static void T_23_every_odd_octet(void **s)
 	k->unchecked = true;
 	kit_poison = true;
 	p->app.echo = true;
+	kit_burst_begin(k);
 	for (uint32_t i = 0; i < N; i += 1000)
 		send_seg(p, .flags = ACK, .seq = 1 + i, .ack = 1, .len = 1000);
+	kit_burst_end(k);
 	for (int i = 0; una < N; i++) {
 		assert_true(i < 100000);
 		while (kit_has(k)) {
@@ -296,6 +297,22 @@ static void T_23_every_odd_octet(void **s)
 	free(have);
 }
 
+static void T_23_every_odd_octet(void **s)
+{
+	odd_octets(*s);
+}
+
+/* What the port was to cut is lost in parts and acknowledged in parts. */
+static void T_23_every_odd_octet_tso(void **s)
+{
+	struct kit *k = *s;
+
+	k->cap[0].flags |= PKT_TX_TSO | PKT_TX_TCP_CSUM;
+	k->cap[0].tso_mbufs = 64;
+	odd_octets(k);
+	assert_true(kit_ctr(k, CTR_TX_TSO) > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +322,7 @@ int main(void)
 		KIT_TEST(T_09_shut_over_a_flight),
 		KIT_TEST(T_09_a_probe_is_not_put_off),
 		KIT_TEST(T_23_every_odd_octet),
+		KIT_TEST(T_23_every_odd_octet_tso),
 	};
 
 	return cmocka_run_group_tests_name("lossy", tests, kit_group_setup, NULL);

@@ -167,6 +167,75 @@ static void test_random(void **state)
 	assert_true(references > 1000 && chains > 1000);
 }
 
+static unsigned chained(struct pkt_pool *from, const struct queue *q, uint32_t skip, uint32_t len)
+{
+	struct rte_mbuf *m = pkt_build(from, &port, q->s, q->n, skip, len, NULL);
+	unsigned n;
+
+	assert_non_null(m);
+	n = m->nb_segs;
+	rte_pktmbuf_free(m);
+	return n;
+}
+
+/* As much as fits, and not an octet less. */
+static void test_chain_fit(void **state)
+{
+	unsigned cut = 0;
+
+	for (unsigned round = 0; round < 3000; round++) {
+		static struct queue q;
+		struct pkt_pool *from = round & 1 ? &small : &pool;
+		uint32_t skip, len, fit;
+
+		q = (struct queue){0};
+		for (unsigned n = 1 + kit_rnd() % 8; n; n--)
+			queue_add(&q, kit_rnd() % 3, 1 + kit_rnd() % (kit_rnd() & 1 ? 60 : 700),
+				  kit_rnd() & 1);
+		port.tx_mode = round % 8 ? PKT_TX_HOLDS : PKT_TX_GIVES_AWAY;
+		port.copy_below = (uint16_t)(kit_rnd() % 400);
+		port.tso_mbufs = (uint16_t)(2 + kit_rnd() % 4);
+		skip = kit_rnd() & 1 ? kit_rnd() % q.s[0].len : 0;
+		len = 1 + kit_rnd() % (q.len - skip);
+		fit = pkt_chain_fit(from, &port, q.s, q.n, skip, len);
+		assert_in_range(fit, 1, len);
+		assert_true(chained(from, &q, skip, fit) <= port.tso_mbufs);
+		if (fit < len)
+			assert_true(chained(from, &q, skip, len) > port.tso_mbufs);
+		cut += fit < len;
+		queue_free(&q);
+	}
+	assert_in_range(cut, 100, 2900);
+}
+
+/* RTE_MBUF_F_TX_TCP_SEG: a pseudo-header's sum without the length, and the size of a segment. */
+static void test_segmented(void **state)
+{
+	const struct pkt_tcp h = {.saddr = BE32(0x0a000001), .daddr = BE32(0x0a00fffe), .seq = 1};
+	const struct {
+		uint32_t saddr, daddr;
+		uint8_t zero, proto;
+		uint16_t len;
+	} pseudo = {h.saddr, h.daddr, 0, IP_PROTO_TCP, 0};
+
+	port.flags |= PKT_TX_TCP_CSUM;
+	for (uint16_t len = 1; len < 1900; len += 31) {
+		struct rte_mbuf *m = pkt_alloc(&pool);
+
+		rte_pktmbuf_append(m, len);
+		pkt_push_tcp(m, &port, &h, NULL, 0);
+		rte_pktmbuf_prepend(m, ETH_HDR_LEN + IP4_HDR_LEN);
+		pkt_offload(m, &port, ETH_HDR_LEN, TCP_HDR_LEN);
+		pkt_segmented(m, 100);
+		assert_int_equal(m->tso_segsz, 100);
+		assert_true(m->ol_flags & RTE_MBUF_F_TX_TCP_SEG);
+		assert_int_equal(load_be16(rte_pktmbuf_mtod_offset(
+					 m, uint8_t *, ETH_HDR_LEN + IP4_HDR_LEN + 16)),
+				 kit_sum((const uint8_t *)&pseudo, sizeof(pseudo), 0));
+		rte_pktmbuf_free(m);
+	}
+}
+
 /* What is copied and what is referenced, at the limits. */
 static void test_copy_or_reference(void **state)
 {
@@ -597,6 +666,8 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, balanced)
 	const struct CMUnitTest tests[] = {
 		TEST(test_random),
+		TEST(test_chain_fit),
+		TEST(test_segmented),
 		TEST(test_copy_or_reference),
 		TEST(test_small_slices_share),
 		TEST(test_slice_sum),

@@ -65,8 +65,10 @@ static void plan_of_a_nic(void **state)
 			 RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_TCP_CKSUM);
 	assert_int_equal(p.tx_offloads, RTE_ETH_TX_OFFLOAD_IPV4_CKSUM |
 						RTE_ETH_TX_OFFLOAD_TCP_CKSUM |
-						RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
-	assert_int_equal(p.notes, 1 << PORT_NOTE_TSO_UNUSED | 1 << PORT_NOTE_DESC_CUT);
+						RTE_ETH_TX_OFFLOAD_MULTI_SEGS |
+						RTE_ETH_TX_OFFLOAD_TCP_TSO);
+	assert_int_equal(p.tso_mbufs, 64);
+	assert_int_equal(p.notes, 1 << PORT_NOTE_DESC_CUT);
 
 	assert_true(port_plan(&info, "net_ixgbe", &c, 1, &p, err, sizeof(err)));
 	assert_int_equal(p.rss_hf, 0); /* one queue */
@@ -98,6 +100,37 @@ static void plan_without_offloads(void **state)
 	assert_true(port_plan(&info, "net_ixgbe", &c, 2, &p, err, sizeof(err)));
 	assert_false(noted(&p, PORT_NOTE_CSUM_CONFIG)); /* there was nothing to switch off */
 	assert_false(p.multi_seg);
+}
+
+/* What the device takes in a packet, and what of a ring; checksums and chains there have to be. */
+static void plan_of_segmentation(void **state)
+{
+	struct rte_eth_dev_info info = nic();
+	struct port_config c = defaults();
+	struct port_plan p;
+
+	info.tx_desc_lim.nb_seg_max = 40;
+	assert_true(port_plan(&info, "net_ixgbe", &c, 1, &p, err, sizeof(err)));
+	assert_int_equal(p.tso_mbufs, 20);
+	c.tx_desc = 64;
+	assert_true(port_plan(&info, "net_ixgbe", &c, 1, &p, err, sizeof(err)));
+	assert_int_equal(p.tso_mbufs, 16);
+	c.tso = PORT_OFFLOAD_OFF;
+	assert_true(port_plan(&info, "net_ixgbe", &c, 1, &p, err, sizeof(err)));
+	assert_int_equal(p.tso_mbufs, 0);
+	assert_false(p.tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO || noted(&p, PORT_NOTE_TSO_UNUSED));
+
+	c = defaults();
+	info.tx_desc_lim.nb_seg_max = 7;
+	for (int i = 0; i < 4; i++) {
+		assert_true(port_plan(&info, i == 3 ? "net_tap" : "net_ixgbe", &c, 1, &p, err, sizeof(err)));
+		assert_int_equal(p.tso_mbufs, 0);
+		assert_false(p.tx_offloads & RTE_ETH_TX_OFFLOAD_TCP_TSO);
+		assert_true(noted(&p, PORT_NOTE_TSO_UNUSED));
+		info = nic();
+		info.tx_offload_capa &= ~(uint64_t)(i == 0 ? RTE_ETH_TX_OFFLOAD_MULTI_SEGS :
+						    i == 1 ? RTE_ETH_TX_OFFLOAD_TCP_CKSUM : 0);
+	}
 }
 
 static void plan_of_drivers_known(void **state)
@@ -469,6 +502,7 @@ int main(void)
 		cmocka_unit_test(DOS_11_a_new_key_each_time),
 		cmocka_unit_test(plan_of_a_nic),
 		cmocka_unit_test(plan_without_offloads),
+		cmocka_unit_test(plan_of_segmentation),
 		cmocka_unit_test(plan_of_drivers_known),
 		cmocka_unit_test(plan_refused),
 		cmocka_unit_test(steering),

@@ -224,6 +224,50 @@ static void shortfall_waits_in_order(void **state)
 	assert_int_equal(counted(CTR_TX_REFUSED), 0);
 }
 
+static struct {
+	uint64_t next, bad;
+} prepared;
+
+static uint16_t look_at(void *of, struct rte_mbuf **pkts, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++, prepared.next++) {
+		assert_memory_equal(rte_pktmbuf_mtod(pkts[i], void *), &prepared.next, sizeof(prepared.next));
+		if (prepared.next % 7 == 5 && prepared.next != prepared.bad) {
+			prepared.bad = prepared.next++;
+			return i;
+		}
+	}
+	return n;
+}
+
+/* Before a port that cuts segments sees a packet its driver prepares it, once; what it refuses is dropped. */
+static void prepared_once(void **state)
+{
+	enum { REFUSED = 143 }; /* each seventh, of 1,000 */
+	struct rte_mbuf *m[RING];
+	unsigned int got = 0, n;
+
+	prepared.next = 0;
+	prepared.bad = UINT64_MAX;
+	a.cap.flags |= PKT_TX_TSO;
+	rte_eth_fp_ops[a.id].tx_pkt_prepare = look_at;
+	fake.to_send = 1000;
+	for (int turn = 0; turn < 100000 && (got < 1000 - REFUSED || fake.to_send); turn++) {
+		worker_turn(w);
+		n = rte_eth_rx_burst(b.id, 0, m, turn % 7);
+		for (unsigned int i = 0; i < n; i++, got++) {
+			const uint64_t want = got / 6 * 7 + (got % 6 == 5 ? 6 : got % 6);
+
+			assert_memory_equal(rte_pktmbuf_mtod(m[i], void *), &want, sizeof(want));
+		}
+		rte_pktmbuf_free_bulk(m, n);
+	}
+	assert_int_equal(prepared.next, 1000);
+	assert_int_equal(counted(CTR_TX_REFUSED), REFUSED);
+	assert_int_equal(counted(CTR_TX_PACKETS), 1000 - REFUSED);
+	assert_int_equal(got, 1000 - REFUSED);
+}
+
 /* Turns until a packet is dropped; that is not before so many us. */
 static void until_refused(uint64_t packets, uint64_t least)
 {
@@ -617,6 +661,7 @@ int main(void)
 		TEST(moves_and_counts),
 		TEST(hook_in_each_turn),
 		TEST(shortfall_waits_in_order),
+		TEST(prepared_once),
 		TEST(refused_head_is_dropped),
 		TEST(refused_for_long_not_late),
 		TEST(link_down_drops_at_once),

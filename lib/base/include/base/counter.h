@@ -82,7 +82,7 @@
 #define COUNTER_TX_DROPS(X)                                                                        \
 	X(TX_NO_MBUF, tx_no_mbuf, "no mbuf to build a packet; tried again later")                  \
 	X(TX_NO_NEIGHBOR, tx_no_neighbor, "next hop not resolved")                                 \
-	X(TX_REFUSED, tx_refused, "the port refused the packet again and again")                   \
+	X(TX_REFUSED, tx_refused, "the port refused the packet, again and again or as what it cannot send")                   \
 	X(TX_LINK_DOWN, tx_link_down, "the port's link is down")                                   \
 	X(TX_QUEUE_FULL, tx_queue_full, "no room for a stateless answer")                          \
 	X(TX_RST_RATE, tx_rst_rate, "RST beyond rst-rate")                                         \
@@ -94,6 +94,7 @@
 	X(RX_BYTES, rx_bytes, "bytes received, Ethernet header to payload")                        \
 	X(TX_PACKETS, tx_packets, "packets given to the ports")                                    \
 	X(TX_BYTES, tx_bytes, "bytes given to the ports")                                          \
+	X(TX_TSO, tx_tso, "packets of several segments that the port cuts (TSO)")                  \
 	X(RX_FRAGMENTS, rx_fragments, "IPv4 fragments received")                                   \
 	X(RX_REASSEMBLED, rx_reassembled, "datagrams completed from fragments")                    \
 	X(RX_BAD_OPT, rx_bad_opt, "segments with a malformed TCP option")                          \

@@ -45,6 +45,16 @@ struct rte_mbuf *pkt_build(struct pkt_pool *pool, const struct pkt_port *pp,
 			   const struct slice *slices, unsigned n, uint32_t skip, uint32_t len,
 			   uint16_t *sum);
 
+#define PKT_OPT_WORDS 10 /* of options, at most */
+#define PKT_TSO_BYTES (UINT16_MAX - IP4_HDR_LEN - TCP_HDR_LEN - 4 * PKT_OPT_WORDS) /* of payload, at most */
+
+/*
+ * Of the len bytes that pkt_build would be asked for, how many it takes no more than the port's tso_mbufs for, as long
+ * as there are indirect mbufs. O(slices).
+ */
+uint32_t pkt_chain_fit(const struct pkt_pool *pool, const struct pkt_port *pp, const struct slice *slices,
+		       unsigned n, uint32_t skip, uint32_t len);
+
 /* Whether pkt_push_tcp will want the payload's sum for this port. */
 static inline bool pkt_needs_sum(const struct pkt_port *pp)
 {
@@ -60,8 +70,6 @@ struct pkt_tcp {
 	uint8_t flags;
 	uint16_t payload_sum; /* pkt_build's; read only if pkt_needs_sum */
 };
-
-#define PKT_OPT_WORDS 10 /* of options, at most */
 
 /*
  * Write the header at p; l4_len is its length with options and payload. Its checksum is complete, or that of
@@ -131,6 +139,21 @@ static inline void pkt_offload(struct rte_mbuf *m, const struct pkt_port *pp, un
 	m->l2_len = l2_len;
 	m->l3_len = IP4_HDR_LEN;
 	m->l4_len = l4_len;
+}
+
+/*
+ * The port is to cut m, complete and after pkt_offload, into segments of mss bytes of payload: each has m's headers,
+ * with its own lengths, SEQ and checksums; PSH and FIN are the last one's. The pseudo-header's sum is then
+ * without the length, as RTE_MBUF_F_TX_TCP_SEG has it.
+ */
+static inline void pkt_segmented(struct rte_mbuf *m, uint16_t mss)
+{
+	const unsigned at = m->l2_len + m->l3_len;
+	struct tcp_hdr *th = rte_pktmbuf_mtod_offset(m, struct tcp_hdr *, at);
+
+	th->cksum = sum_fold((uint32_t)th->cksum + (uint16_t)~be16((uint16_t)(m->pkt_len - at)));
+	m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+	m->tso_segsz = mss;
 }
 
 /*

@@ -12,6 +12,8 @@ enum pkt_port_flag {
 	PKT_TX_TCP_CSUM = 1 << 1,  /* and the TCP checksum, given the pseudo-header's sum */
 	PKT_TX_MULTI_SEG = 1 << 2, /* it sends chained mbufs; without, packets are built linear */
 	PKT_RX_ANY_MAC = 1 << 3,   /* take unicast frames whatever their destination address */
+	PKT_TX_TSO = 1 << 4,       /* it cuts a packet into TCP segments; with PKT_TX_TCP_CSUM and
+				    * PKT_TX_MULTI_SEG only */
 };
 
 /* What transmission does with an mbuf. */
@@ -32,6 +34,7 @@ struct pkt_port {
 	uint16_t copy_below; /* slices shorter than this are copied into the packet */
 	uint8_t flags;       /* enum pkt_port_flag */
 	uint8_t tx_mode;     /* enum pkt_tx_mode */
+	uint16_t tso_mbufs;  /* PKT_TX_TSO: a packet that it cuts has no more */
 };
 
 /* The MTU now: another thread writes it, when somebody sets the device's. Any thread. */

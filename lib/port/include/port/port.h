@@ -56,7 +56,7 @@ enum port_note {
 	PORT_NOTE_CSUM_CONFIG,	  /* checksum offload there, switched off by the configuration */
 	PORT_NOTE_CSUM_EMULATED,  /* the driver would compute it in software, with errors */
 	PORT_NOTE_CSUM_UNMARKED,  /* the kernel's unfinished checksums arrive unmarked */
-	PORT_NOTE_TSO_UNUSED,	  /* TSO is there; segments are built one by one */
+	PORT_NOTE_TSO_UNUSED,	  /* TSO is there, but not what it takes */
 	PORT_NOTE_RSS_UNBELIEVED, /* claims RSS without an indirection table */
 	PORT_NOTE_RSS_UNKNOWN,	  /* has RSS, but neither takes nor tells its key */
 	PORT_NOTE_RSS_FEW,	  /* has RSS, but fewer queues than there are workers */
@@ -82,6 +82,7 @@ struct port_plan {
 	uint16_t queues, rx_desc, tx_desc;
 	uint16_t mtu; /* 0: as it is */
 	bool rx_csum, tx_ip_csum, tx_tcp_csum, multi_seg;
+	uint16_t tso_mbufs; /* in a packet that the port cuts into segments; 0: it does not */
 	enum pkt_tx_mode tx_mode;
 	uint32_t notes; /* 1 << enum port_note */
 };
