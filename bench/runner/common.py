@@ -42,6 +42,13 @@ def output(*command):
         return "unknown"
 
 
+def commit():
+    """The commit, "-dirty" if what is measured is not as it is there: results and README, which a run writes, are not."""
+    at = output("git", "describe", "--always", "--exclude=*")
+    changed = output("git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!bench/results", ":!README.md")
+    return at + ("-dirty" if changed and at != "unknown" else "")
+
+
 def machine():
     fields = {}
     for line in output("lscpu").splitlines():
@@ -55,7 +62,7 @@ def machine():
         "kernel": platform.release(),
         "compiler": output("cc", "--version").splitlines()[0],
         "dpdk": output("pkg-config", "--modversion", "libdpdk"),
-        "commit": output("git", "describe", "--always", "--dirty", "--exclude=*"),
+        "commit": commit(),
     }
 
 

@@ -93,14 +93,14 @@ static uint16_t chain_most(const struct rte_eth_desc_lim *lim, uint16_t desc)
 }
 
 /* After the offloads and the descriptors. */
-static void plan_tso(const struct rte_eth_dev_info *info, const struct driver *d,
-		     const struct port_config *cfg, struct port_plan *p)
+static void plan_tso(const struct rte_eth_dev_info *info, const struct port_config *cfg,
+		     struct port_plan *p)
 {
 	const uint16_t mbufs = chain_most(&info->tx_desc_lim, p->tx_desc);
 
 	if (!(info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_TCP_TSO) || cfg->tso == PORT_OFFLOAD_OFF)
 		return;
-	if (d->csum_emulated || !p->tx_tcp_csum || !p->multi_seg || mbufs < TSO_MBUFS_LEAST) {
+	if (!p->tx_tcp_csum || !p->multi_seg || mbufs < TSO_MBUFS_LEAST) {
 		note(p, PORT_NOTE_TSO_UNUSED);
 		return;
 	}
@@ -232,7 +232,7 @@ bool port_plan(const struct rte_eth_dev_info *info, const char *driver,
 	plan_steering(info, d, cfg, workers, out);
 	out->rx_desc = plan_desc(cfg->rx_desc, &info->rx_desc_lim, out);
 	out->tx_desc = plan_desc(cfg->tx_desc, &info->tx_desc_lim, out);
-	plan_tso(info, d, cfg, out);
+	plan_tso(info, cfg, out);
 	if (d->shared_mac)
 		note(out, PORT_NOTE_MAC_SHARED);
 	if (d->mtu_fixed && cfg->mtu)

@@ -5,6 +5,7 @@ import contextlib
 import io
 import json
 import pathlib
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -55,3 +56,27 @@ class Bench(unittest.TestCase):
             self.assertEqual(json.loads(path.read_text())["figures"], {"a": 1})
             context().save("match", {"figures": {"b": 2}})
             self.assertEqual(json.loads(path.read_text())["figures"], {"b": 2})
+
+    def test_results_are_no_change(self):
+        """What a part wrote does not make the next part's commit another one than was measured."""
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(common, "ROOT", pathlib.Path(folder)):
+            root = pathlib.Path(folder)
+
+            def git(*words):
+                subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=root, check=True,
+                               capture_output=True)
+
+            self.assertEqual(common.commit(), "unknown")
+            (root / "bench/results").mkdir(parents=True)
+            files = [root / name for name in ("README.md", "bench/results/ring.json", "engine.c")]
+            for path in files:
+                path.write_text("1")
+            git("init", "-q")
+            git("add", ".")
+            git("commit", "-qm", "t")
+            clean = common.commit()
+            files[0].write_text("2")
+            files[1].write_text("2")
+            self.assertEqual(common.commit(), clean)
+            files[2].write_text("2")
+            self.assertEqual(common.commit(), clean + "-dirty")

@@ -87,6 +87,7 @@ static uint64_t run(const struct variant *v, struct trace *t, uint8_t flags)
 	p = kit_peer(k);
 	p->offer = v->offer;
 	p->mss = v->mss;
+	p->ws = 5; /* if it is offered */
 	p->app.echo = !v->piece;
 	p->app.statics = v->statics;
 	p->app.piece = v->piece;
@@ -123,6 +124,7 @@ static void HDR_11_segments_are_the_same(void **s)
 	static const struct variant variants[] = {
 		{OFFER_ALL, 1460, 65536, 4096, .mbufs = 64},
 		{OFFER_ALL, 1460, 65536, 4096, .statics = true, .close = true, .mbufs = 64},
+		{OFFER_ALL, 1460, 500000, 4096, .statics = true, .mbufs = 64}, /* more than 64 KB at once */
 		{0, 1460, 65536, 100, .close = true, .mbufs = 64},
 		{OFFER_ALL, 1460, 65000, 0, .mbufs = 64},
 		{OFFER_ALL, 1460, 65000, 0, .mbufs = 64, .tx_mode = PKT_TX_HOLDS},
