@@ -15,6 +15,7 @@ MODES = {"short": {"listen 80.requests": "1"}, "keepalive": {}, "bulk": {"listen
 FIELDS = "hz busy total rx tx turns busy_turns tx_calls tx_refused".split()
 WARMUP = 4              # seconds: 3 in which dperf waits, 1 in which it starts slowly
 WAITED = 0.1, 0.15      # of a second: with more run-queue wait, of server or client, it is left out
+APART = 2               # times the least that a cache line took from CPU to CPU: the CPUs stood elsewhere
 RETRANSMITS = "synRt", "finRt", "ackRt", "pushRt"
 ERRORS = "skErr", "httpErr", "http5XX", "rstTx", "rstRx", "tcpDrop", "dropTx", "badRx", "imissed"
 
@@ -211,41 +212,64 @@ def line_ns(meter, cpus):
     return float(said.stdout)
 
 
+def place(run, least):
+    """Whether the CPUs stood near or far from each other in a run; None: they moved."""
+    far = [ns > APART * least for ns in run["line_ns"]]
+    return None if len(set(far)) > 1 else "far" if far[0] else "near"
+
+
+def by_place(runs, least):
+    """Each server's runs apart by where the CPUs stood, so that what is compared was measured on one machine: first
+    those of where both have most of theirs, then those of elsewhere. During the rest the CPUs moved."""
+    found = {where: {who: [r for r in v if place(r, least) == where] for who, v in runs.items()} for where in ("near", "far")}
+    return sorted(found.values(), key=lambda v: (min(map(len, v.values())), sum(map(len, v.values()))), reverse=True)
+
+
 def bound(row):
     server, client = row["server_busy"] > 0.95, row["client_busy"] > 0.95
     return "both" if server and client else "server" if server else "client" if client else "neither"
 
 
-def summary(mode, who, runs):
-    rows = [row for r in runs for row in r["rows"]]
+def summary(mode, who, runs, kept, elsewhere):
+    """Of the runs kept, but for what should not be, which is all runs'; and medians of those elsewhere."""
+    rows, others = ([row for r in some for row in r["rows"]] for some in (kept, elsewhere))
     out = dict(mode=mode, server=who, unit="connections/s" if mode == "short" else "requests/s",
                seconds=len(rows), seconds_left_out=sum(r["left_out"] for r in runs),
-               tsc_hz=runs[-1]["tsc_hz"])
+               tsc_hz=runs[-1]["tsc_hz"], runs=[len(kept), len(elsewhere), len(runs)])
     for kind in ("retransmissions", "errors"):
         out[kind] = {k: sum(r[kind][k] for r in runs) for k in runs[0][kind]}
+    if others:
+        out["elsewhere"] = {k: statistics.median(row[k] for row in others) for k in ("rate", "cycles")}
     if not rows:
-        return dict(out, not_measured="no second without disturbance")
+        return dict(out, not_measured="no second without disturbance, or the CPUs stood elsewhere for the other server")
     out.update({k: statistics.median(row[k] for row in rows) for k in rows[0]})
     for key in ("rate", "cycles"):
         out[f"{key}_min"] = min(row[key] for row in rows)
         out[f"{key}_max"] = max(row[key] for row in rows)
     out["bound"] = bound(out)
-    out["line_ns"] = [ns for r in runs for ns in r["line_ns"]]
+    out["line_ns"] = [ns for r in kept for ns in r["line_ns"]]
     return out
 
 
 def measure(dperf, pier, meter, cpus, seconds, rounds, modes):
-    """A list of dicts, one for each mode and server."""
+    """A list of dicts, one for each mode and server; up to twice the rounds until both servers had the CPUs alike."""
     usable(dperf)
     if free_huge_pages() < 800:
         raise Failed("800 free huge pages of 2 MB are needed: sysctl vm.nr_hugepages=1024")
-    pair, result = Pair(dperf, pier, meter, cpus, seconds), []
+    pair, runs, result = Pair(dperf, pier, meter, cpus, seconds), {mode: {"pier": [], "dperf": []} for mode in modes}, []
+
+    def least():
+        return min(ns for some in runs.values() for of in some.values() for r in of for ns in r["line_ns"])
+
     for mode in modes:
-        runs = {"pier": [], "dperf": []}
-        for _ in range(rounds):
-            for who in runs:
+        for turn in range(2 * rounds):
+            if turn >= rounds and all(by_place(runs[mode], least())[0].values()):
+                break
+            for who, of in runs[mode].items():
                 before = line_ns(meter, cpus)
-                runs[who].append(pair.measure(mode, who))
-                runs[who][-1]["line_ns"] = [before, line_ns(meter, cpus)]
-        result += [summary(mode, who, r) for who, r in runs.items()]
+                of.append(pair.measure(mode, who))
+                of[-1]["line_ns"] = [before, line_ns(meter, cpus)]
+    for mode in modes:
+        kept, elsewhere = by_place(runs[mode], least())
+        result += [summary(mode, who, of, kept[who], elsewhere[who]) for who, of in runs[mode].items()]
     return result

@@ -22,6 +22,8 @@ def line(name, row):
         notes.append(f"{row['cycles']:.0f} ({row['cycles_min']:.0f} - {row['cycles_max']:.0f}) server cycles each")
     if row.get("line_ns"):
         notes.append(f"a cache line {min(row['line_ns']):.0f} - {max(row['line_ns']):.0f} ns there and back")
+    if row.get("elsewhere"):
+        notes.append(f"with the CPUs elsewhere {row['elsewhere']['cycles']:.0f}")
     again = row.get("retransmissions")
     again = sum(again.values()) if isinstance(again, dict) else again
     if again:
@@ -65,7 +67,10 @@ def one(ctx, name, path):
                       "--seconds", str(max(round(ctx.seconds * 4), 4)), "--rounds", str(min(ctx.rounds, 3))], name)
     if isinstance(rows, dict):
         raise common.NotRun(str(rows.get("not_measured", rows))[:200])
-    return {f"{name}_{row['mode']}_{row['server']}": line(name, row) for row in rows}
+    for row in rows:
+        if "not_measured" in row:
+            ctx.skip(f"{name}: {row['mode']}, server {row['server']}", row["not_measured"])
+    return {f"{name}_{row['mode']}_{row['server']}": line(name, row) for row in rows if "not_measured" not in row}
 
 
 def measure(ctx):

@@ -188,8 +188,10 @@ def dperf_bars(r):
     for key, title in (("short", "Short connections"), ("keepalive", "Requests, kept alive")):
         ours, theirs = (others.get(f"dperf_{key}_{who}") for who in ("pier", "dperf"))
         if ours and theirs:
-            yield f"{title} of dperf's client, pier : dperf's server", ratio(ours, theirs), None, 1
-            yield "the same, by the server's cycles for each", theirs["row"]["cycles"] / ours["row"]["cycles"], None, 1
+            a, b = (x["row"].get("elsewhere") for x in (ours, theirs))
+            rates, cycles = (a["rate"] / b["rate"], b["cycles"] / a["cycles"]) if a and b else (None, None)
+            yield f"{title} of dperf's client, pier : dperf's server", ratio(ours, theirs), rates, 1
+            yield "the same, by the server's cycles for each", theirs["row"]["cycles"] / ours["row"]["cycles"], cycles, 1
 
 
 def kernel_bars(r):

@@ -11,8 +11,10 @@ import tempfile
 import unittest
 from unittest import mock
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
+BENCH = pathlib.Path(__file__).resolve().parents[2] / "bench"
+sys.path[:0] = [str(BENCH), str(BENCH / "peers")]
 
+import dperf  # noqa: E402
 from runner import common, others  # noqa: E402
 
 
@@ -80,3 +82,21 @@ class Bench(unittest.TestCase):
             self.assertEqual(common.commit(), clean)
             files[2].write_text("2")
             self.assertEqual(common.commit(), clean + "-dirty")
+
+    def test_servers_are_compared_where_the_cpus_stood_alike(self):
+        near, far, moved = [80, 90], [400, 390], [80, 400]
+        runs = {"pier": [{"line_ns": near, "n": 1}, {"line_ns": far, "n": 2}, {"line_ns": moved, "n": 3}],
+                "dperf": [{"line_ns": far, "n": 4}, {"line_ns": far, "n": 5}, {"line_ns": moved, "n": 6}]}
+        kept, elsewhere = dperf.by_place(runs, 80)
+        self.assertEqual({who: [r["n"] for r in v] for who, v in kept.items()}, {"pier": [2], "dperf": [4, 5]})
+        self.assertEqual({who: [r["n"] for r in v] for who, v in elsewhere.items()}, {"pier": [1], "dperf": []})
+        for who, v in runs.items():
+            for r in v:
+                r.update(rows=[{"rate": 1e6 * r["n"], "cycles": 100 * r["n"], "server_busy": 1, "client_busy": 0}],
+                         left_out=0, tsc_hz=1, retransmissions={"again": 1}, errors={})
+        row = dperf.summary("short", "dperf", runs["dperf"], kept["dperf"], elsewhere["dperf"])
+        self.assertEqual((row["cycles"], row["cycles_min"], row["runs"]), (450, 400, [2, 0, 3]))
+        self.assertEqual(row["retransmissions"], {"again": 3})
+        self.assertNotIn("elsewhere", row)
+        row = dperf.summary("short", "pier", runs["pier"], kept["pier"], elsewhere["pier"])
+        self.assertEqual(row["elsewhere"], {"rate": 1e6, "cycles": 100})
