@@ -8,7 +8,8 @@
 #include "tcp/connect.h"
 #include "tcp/ecn.h"
 
-#define COPY_AHEAD (1u << 20) /* ticks: at 1 ms 17 minutes, more than the largest timeout */
+#define COPY_AHEAD  (1u << 20) /* ticks: at 1 ms 17 minutes, more than the largest timeout */
+#define ALIVE_AHEAD (1u << 26) /* 18 hours; with TCP_STALE_MS less than half the space */
 
 /* Does the record that entry names carry this tuple? */
 static bool entry_is(const struct tcp *t, uint32_t entry, const struct flow_tuple *tuple)
@@ -153,6 +154,20 @@ static bool probe_taken(const struct tcp_conn *c, const struct tcp_work *w,
 	return f->tcp_flags & TCP_ACK && seq_gt(f->ack, c->snd_nxt) && seq_leq(f->ack, w->snd_max);
 }
 
+/* RFC 7323 section 4.3: what the next segment echoes. */
+static void update_ts_recent(const struct tcp *t, struct tcp_conn *c, const struct tcp_work *w,
+			     const struct pkt_facts *f)
+{
+	if (!(c->flags & TCP_AGREED_TS) || !(f->flags & PKT_F_TS))
+		return;
+	if (seq_gt(f->seq, w->last_ack_sent))
+		return;
+	if (seq_geq(f->tsval, c->ts_recent) || tcp_ts_stale(t, c)) {
+		c->ts_recent = f->tsval;
+		c->flags &= ~(uint32_t)TCP_F_TS_STALE;
+	}
+}
+
 /*
  * Data that was received before, sent again because its ACK was lost: the ACK of the copy echoes the copy,
  * or the sender takes its own timeouts for a round trip, and the next one lasts as long as all of them.
@@ -170,6 +185,17 @@ static void answer_copy(struct tcp *t, struct rte_mbuf *m, const struct pkt_fact
 }
 
 /*
+ * Something was heard of the peer, but no segment that TS.Recent is taken from. How old that is is
+ * told by last_rx, which therefore must not run ahead of it: those who are kept alive so for weeks
+ * would be shut out by PAWS then.
+ */
+static void heard(const struct tcp *t, struct tcp_conn *c, const struct pkt_facts *f)
+{
+	if (!(c->flags & TCP_AGREED_TS) || f->tsval - c->ts_recent < ALIVE_AHEAD)
+		c->last_rx = t->now_ms;
+}
+
+/*
  * Not acceptable: answered by an ACK, throttled if it carries nothing (RFC 5961 section 7), what looks
  * like a keep-alive for itself. At a closed window the ACK field of a probe still counts.
  */
@@ -184,6 +210,7 @@ static void unacceptable(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 	if (f->seq == c->rcv_nxt && f->tcp_flags & TCP_ACK && ack_in_range(c, w, f)) {
 		if (unlikely(f->tcp_flags & TCP_URG))
 			tcp_urgent_input(t, c, w, f);
+		update_ts_recent(t, c, w, f);
 		c->last_rx = t->now_ms;
 		tcp_ack_input(t, c, w, m, f);
 		count(t->ctr, CTR_RX_WINDOW_PROBES);
@@ -192,10 +219,10 @@ static void unacceptable(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 			return;
 		}
 	} else if (keepalive && probe_taken(c, w, f)) {
-		c->last_rx = t->now_ms;
+		heard(t, c, f);
 		tcp_ack_input(t, c, w, m, f);
 	} else if (keepalive) {
-		c->last_rx = t->now_ms;
+		heard(t, c, f);
 		count(t->ctr, CTR_RX_KEEPALIVES);
 	}
 	if (old && c->flags & TCP_AGREED_SACK) { /* a keep-alive's octet may be a tail loss probe */
@@ -258,20 +285,6 @@ static bool checks(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struc
 		return false;
 	}
 	return true;
-}
-
-/* RFC 7323 section 4.3: what the next segment echoes. */
-static void update_ts_recent(const struct tcp *t, struct tcp_conn *c, const struct tcp_work *w,
-			     const struct pkt_facts *f)
-{
-	if (!(c->flags & TCP_AGREED_TS) || !(f->flags & PKT_F_TS))
-		return;
-	if (seq_gt(f->seq, w->last_ack_sent))
-		return;
-	if (seq_geq(f->tsval, c->ts_recent) || tcp_ts_stale(t, c)) {
-		c->ts_recent = f->tsval;
-		c->flags &= ~(uint32_t)TCP_F_TS_STALE;
-	}
 }
 
 void tcp_conn_input_any(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, struct tcp_conn *c,

@@ -1,6 +1,7 @@
 /*
- * What a connection remembers as a time or a sequence number, when the time is long ago or the number
- * half the space behind: 36 minutes with its block, 2 GiB sent without an event, 13 days of silence.
+ * What a connection remembers as a time or a sequence number, when the time is long ago or the
+ * number half the space behind: 36 minutes with its block, 2 GiB sent without an event, 13 days of
+ * silence, 40 days of nothing but signs of life.
  */
 #include "inside.h"
 
@@ -191,9 +192,72 @@ static void a_full_wheel(void **s)
 	kit_drain(k);
 }
 
+#define DAY (86400 * SEC)
+
+/* The peer's data is taken, although its timestamps have gone half around. */
+static void still_heard(struct kit_peer *p, uint32_t seq)
+{
+	const uint64_t rx = p->app.rx;
+
+	kit_drain(p->k);
+	send_seg(p, .flags = ACK, .seq = seq, .ack = 1, .len = 10);
+	assert_int_equal(p->app.rx, rx + 10);
+	kit_advance(p->k, SEC);
+	assert_int_equal(expect(p, .flags = ACK, .seq = 1, .ack = seq + 10).opts.tsecr,
+			 p->ts_base + ms_of(p->k->now - SEC));
+}
+
+/*
+ * The peer says every other hour that it is there, and from these segments no timestamp is taken.
+ * RFC 7323 section 5.5: what was taken last is then as old as without them.
+ */
+static void kept_alive_by_the_peer_for_weeks(void **s)
+{
+	static const unsigned int days[] = {1, 24, 25, 26, 40};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(days); i++) {
+		struct kit *k = kit_new();
+		struct kit_peer *p = kit_est(k);
+
+		for (unsigned int n = 0; n < 12 * days[i]; n++) {
+			kit_advance(k, DAY / 12);
+			send_seg(p, .flags = ACK, .seq = 0, .ack = 1);
+			expect(p, .flags = ACK, .seq = 1, .ack = 1);
+		}
+		still_heard(p, 1);
+		kit_close(k);
+	}
+}
+
+/* A window closed for as long: what probes it says what time it is. */
+static void probed_for_weeks(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_est(k);
+	uint32_t end = 1;
+
+	p->app.take = 0;
+	while (p->app.waiting < 65535) {
+		send_seg(p, .flags = ACK, .seq = end, .ack = 1, .len = min_of(1000u, 65536 - end));
+		end += min_of(1000u, 65536 - end);
+	}
+	kit_advance(k, SEC);
+	kit_drain(k);
+	for (unsigned int n = 0; n < 40 * 12; n++) {
+		kit_advance(k, DAY / 12);
+		send_seg(p, .flags = ACK, .seq = end, .ack = 1, .len = 1);
+		assert_int_equal(expect(p, .flags = ACK, .seq = 1, .ack = end).opts.tsecr,
+				 p->ts_base + ms_of(k->now));
+	}
+	kit_app_read(p, 1000000);
+	still_heard(p, end);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		KIT_TEST(kept_alive_by_the_peer_for_weeks),
+		KIT_TEST(probed_for_weeks),
 		cmocka_unit_test(a_delivery_of_long_ago),
 		cmocka_unit_test(a_reduction_2_gib_after_the_last),
 		KIT_TEST(no_undo_across_an_echo),
