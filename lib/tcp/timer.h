@@ -25,15 +25,20 @@ static inline uint32_t tcp_due(const struct tcp *t, uint64_t delay_us)
 	       (delay_us && t->within_ms);
 }
 
-/* The earliest of what can happen to data in flight (RFC 8985 sections 6.2, 7.2 and 8); probe: TLP may. */
+/*
+ * The earliest of what can happen to data in flight (RFC 8985 sections 6.2, 7.2 and 8); probe: TLP
+ * may. What was waited for by reo_at is over where nothing of this flight has been delivered.
+ */
 static inline void tcp_timer_earliest(struct tcp_work *w, bool probe)
 {
+	const bool reo = w->rack.rtt_us && w->reo_pending;
+
 	w->timer = TCP_TIMER_RTO;
 	w->timer_at = w->rto_at;
-	if (w->reo_pending && seq_leq(w->reo_at, w->rto_at)) {
+	if (reo && seq_leq(w->reo_at, w->rto_at)) {
 		w->timer = TCP_TIMER_REO;
 		w->timer_at = w->reo_at;
-	} else if (!w->reo_pending && probe) {
+	} else if (!reo && probe) {
 		w->timer = TCP_TIMER_TLP;
 		w->timer_at = seq_min(w->tlp_at, w->rto_at);
 	}

@@ -41,6 +41,29 @@ static void RK_02_lost_after_the_reordering_window(void **s)
 	assert_int_equal(kit_ctr(k, CTR_RTO_FIRED), 0);
 }
 
+/* What was waited for has come: the wait is not for what is sent then. */
+static void a_wait_is_over_with_its_flight(void **s)
+{
+	for (uint32_t n = 1; n < 4; n++) {
+		struct kit *k = kit_new();
+		struct flow f = flow_open(k, OFFER_TS | OFFER_SACK, RTT);
+		struct tcp_conn *c;
+
+		f.p->win = (uint16_t)(10 * f.mss);
+		flow_ack(&f, 0);
+		kit_app_send(f.p, (10 + n) * f.mss);
+		assert_int_equal(flow_new(&f), 10);
+		kit_advance(k, RTT);
+		flow_sack(&f, 0, 9, 10);
+		assert_int_equal(inside(&f, &c)->timer, TCP_TIMER_REO);
+		kit_advance(k, MS);
+		flow_ack(&f, 10);
+		assert_int_equal(flow_new(&f), n);
+		assert_int_equal(inside(&f, &c)->timer, TCP_TIMER_TLP);
+		kit_close(k);
+	}
+}
+
 /* Sent later and delivered: what was sent in the same burst but behind it is not lost. */
 static void RK_02_ties_go_by_sequence_number(void **s)
 {
@@ -534,6 +557,7 @@ int main(void)
 		KIT_TEST(RK_01_a_round_trip_of_40_us),
 		KIT_TEST(RK_02_lost_after_the_reordering_window),
 		KIT_TEST(RK_02_ties_go_by_sequence_number),
+		cmocka_unit_test(a_wait_is_over_with_its_flight),
 		KIT_TEST(RK_03_three_sacked_and_no_reordering_known),
 		cmocka_unit_test(RK_03_two_are_not_enough),
 		KIT_TEST(RK_03_three_small_ones),
