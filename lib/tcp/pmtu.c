@@ -28,6 +28,7 @@
 #define GUESSES_MAX    10   /* the last trial of a larger size waits 512 s */
 #define MSS_MIN        8    /* whatever the path says, a segment makes progress */
 #define MSS_MAX        0x7fff /* of the record's field */
+#define LONG_AGO       50000  /* s: more than pmtu-age can be, and hours before pmtu_at wraps */
 
 static uint16_t seconds(const struct tcp *t)
 {
@@ -251,6 +252,14 @@ static void try_larger(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	}
 	if (mss > c->snd_mss)
 		resize(t, c, w, mss);
+}
+
+void tcp_pmtu_age(const struct tcp *t, struct tcp_conn *c)
+{
+	if (likely(c->snd_mss >= c->mss_max && !(c->flags & TCP_F_FRAGMENT)))
+		return;
+	if ((uint16_t)(seconds(t) - c->pmtu_at) > LONG_AGO)
+		c->pmtu_at = seconds(t) - LONG_AGO;
 }
 
 void tcp_set_mss(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32_t mss)

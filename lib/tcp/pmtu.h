@@ -50,6 +50,10 @@ void tcp_pmtu_tried(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 /* About to send over a path that is, or has become, smaller than the connection could use. */
 void tcp_pmtu_review(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 
+/* To be called within hours, again and again: when the path got smaller must not become a time not
+ * long ago. */
+void tcp_pmtu_age(const struct tcp *t, struct tcp_conn *c);
+
 static inline bool tcp_pmtu_due(const struct tcp *t, const struct tcp_conn *c)
 {
 	return c->snd_mss < c->mss_max || c->flags & TCP_F_FRAGMENT ||

@@ -396,6 +396,7 @@ void tcp_stale_sweep(struct tcp *t)
 
 		if (t->now_ms - c->last_rx >= TCP_STALE_MS)
 			c->flags |= TCP_F_TS_STALE;
+		tcp_pmtu_age(t, c);
 		if (t->sweep_pos >= n)
 			t->sweep_pos = 0;
 	}

@@ -247,6 +247,30 @@ static void PMT_07_tried_larger_after_ten_minutes(void **s)
 	assert_int_equal(largest(p), 1348);
 }
 
+/* Whoever was silent for hours, or days, is not to wait again. */
+static void a_path_that_got_smaller_long_ago(void **s)
+{
+	static const unsigned int hours[] = {1, 9, 13, 18, 19, 24, 36, 37, 73};
+
+	for (unsigned int i = 0; i < 2 * ARRAY_SIZE(hours); i++) {
+		struct kit *k = kit_new();
+		uint32_t at = 3 * 1448 + 1;
+		struct kit_peer *p;
+
+		if (i % 2)
+			k->tcp.pmtu_age = 43200 * SEC;
+		p = bulk(k, 3);
+		kit_too_big(p, 1400, 1, 1500);
+		assert_int_equal(largest(p), 1348);
+		send_seg(p, .flags = ACK, .seq = 1, .ack = at);
+		for (unsigned int h = 0; h < hours[i / 2]; h++)
+			kit_advance(k, 3600 * SEC);
+		kit_app_send(p, 3000);
+		assert_int_equal(largest(p), i % 2 && hours[i / 2] < 12 ? 1348 : 1448);
+		kit_close(k);
+	}
+}
+
 /* What a receiver has: all below next, and one range beyond, empty: none. */
 struct receiver {
 	uint32_t next, left, right;
@@ -623,6 +647,7 @@ int main(void)
 		KIT_TEST(PMT_06_a_timeout_proves_it_right),
 		KIT_TEST(PMT_06_after_a_rest),
 		KIT_TEST(PMT_07_tried_larger_after_ten_minutes),
+		cmocka_unit_test(a_path_that_got_smaller_long_ago),
 		KIT_TEST(PMT_08_a_silent_router),
 		KIT_TEST(PMT_08_with_sack),
 		KIT_TEST(a_probe_is_no_timeout),

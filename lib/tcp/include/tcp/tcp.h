@@ -554,8 +554,9 @@ uint32_t tcp_timer_due(const struct tcp *t, uint64_t delay_us);
 uint64_t tcp_rto(const struct tcp *t, const struct tcp_conn *c);
 
 /*
- * Mark the records whose TS.Recent is older than 24 days (RFC 7323 section 5.5): a walk once an hour, some in
- * each tick, long before the clock wraps. Until then tcp_ts_stale says it by subtraction.
+ * Mark the records whose TS.Recent is older than 24 days (RFC 7323 section 5.5), and see to it that
+ * other times of long ago stay so: a walk once an hour, some in each tick, long before the clock
+ * wraps. Until then tcp_ts_stale says it by subtraction.
  */
 void tcp_stale_sweep(struct tcp *t);
 
