@@ -37,6 +37,19 @@ static uint32_t free_edge(const struct tcp *t, const struct tcp_conn *c, const s
 	return c->rcv_nxt + min_of(room, 0xffffu << c->rcv_wscale);
 }
 
+/*
+ * The room as the field can say it. Less than one unit of a large scale is one, where it is worth
+ * offering and the handler reads: rounded to none it would wait for others, who may never read.
+ */
+static uint64_t in_units(const struct tcp_conn *c, const struct tcp_work *w, uint64_t room)
+{
+	const uint64_t unit = 1ull << c->rcv_wscale;
+
+	if (unlikely(room < unit) && room >= tcp_least_gain(c, w) && tcp_share_passes(w))
+		return unit;
+	return room >> c->rcv_wscale << c->rcv_wscale;
+}
+
 /* The same, as far as the worker's mbufs reach. */
 static uint32_t share_edge(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
@@ -50,7 +63,7 @@ static uint32_t share_edge(struct tcp *t, struct tcp_conn *c, struct tcp_work *w
 		room = min_of(room, tcp_share_fair(t, c->rcv_wscale));
 	if (edge - c->rcv_nxt <= room)
 		return edge;
-	room = room >> c->rcv_wscale << c->rcv_wscale;
+	room = min_of(in_units(c, w, room), (uint64_t)(edge - c->rcv_nxt));
 	if (room < PINCHED_MSS * c->rcv_mss && !w->rcvq.n)
 		tcp_pinch(t, w); /* no reading of its own will open it */
 	return c->rcv_nxt + (uint32_t)room;

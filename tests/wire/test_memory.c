@@ -388,6 +388,42 @@ static void a_fair_window_in_large_units(void **s)
 }
 
 /*
+ * Handlers that read nothing have nearly all: what is left is less than such a unit, and goes to
+ * the one that reads all the same.
+ */
+static void a_reader_in_large_units(void **s)
+{
+	enum { SLOW = 60 };
+	static const uint32_t share[] = {128, 512, 2048};
+	static struct eager e[SLOW + 1];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(share); i++) {
+		struct kit *k = kit_new();
+
+		k->conf.mbuf_share = share[i];
+		k->tcp.rcvbuf = GIB;
+		for (unsigned int n = 0; n < SLOW; n++) {
+			eager_open(k, &e[n], 65535);
+			e[n].p->app.take = 0;
+		}
+		for (unsigned int round = 0; round < 40; round++) {
+			for (unsigned int n = 0; n < SLOW; n++)
+				push(&e[n], 8 * 1448);
+			kit_advance(k, MS);
+			hear(k, e, SLOW);
+		}
+		eager_open(k, &e[SLOW], 65535);
+		for (unsigned int round = 0; round < 100; round++) {
+			push(&e[SLOW], 16 * 1448);
+			kit_advance(k, MS);
+			hear(k, e, SLOW + 1);
+		}
+		assert_true(e[SLOW].una > 1000000);
+		kit_close(k);
+	}
+}
+
+/*
  * The same peers where segments may be of 9,000 octets, however small theirs are: two of those is what each is
  * offered, or no edge would ever gain what it takes to be moved. And no window is in the list of those that the share
  * keeps small, whose blocks stay.
@@ -630,6 +666,7 @@ int main(void)
 		KIT_TEST(a_share_that_is_spent),
 		KIT_TEST(what_has_ended_is_promised_nothing),
 		KIT_TEST(a_fair_window_in_large_units),
+		cmocka_unit_test(a_reader_in_large_units),
 		KIT_TEST(a_fair_window_of_large_segments),
 		KIT_TEST(a_fair_window_when_segments_become_large),
 	};
