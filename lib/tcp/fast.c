@@ -128,7 +128,7 @@ take_ack(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, const struct tcp
 {
 	const uint32_t una = w->snd_una, flight = f->ack - una, now = (uint32_t)t->now;
 	const struct rack_range range = {.sent = r->sent, .end = r->end};
-	const uint32_t sample = max_of(now - r->sent, 1u);
+	const uint32_t sample = rack_age(r->sent, now);
 	const bool limited = seq_lt(una, w->limited_end);
 
 	rack_delivered(&w->rack, &range, now, w->rtt.min_rtt_us);
@@ -208,7 +208,7 @@ fast_input(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f, struct 
 	if (!SHORTCUT(INPUT) || !may_take(t, m, f, c, w))
 		return false;
 	r = flight_acked(c, w, f, &ok);
-	if (!ok || !timestamps_fine(t, c, w, f, r ? max_of((uint32_t)t->now - r->sent, 1u) : 0))
+	if (!ok || !timestamps_fine(t, c, w, f, r ? rack_age(r->sent, (uint32_t)t->now) : 0))
 		return false;
 	tcp_ready(t, c, w, TCP_EV_DATA);
 	take_header(t, c, w, o, f);
@@ -286,7 +286,7 @@ static __attribute__((noinline)) bool fast_bare(struct tcp *t, struct rte_mbuf *
 		return false;
 	r = flight_acked(c, w, f, &ok);
 	if (!ok || (!r && !fin) ||
-	    !timestamps_fine(t, c, w, f, r ? max_of((uint32_t)t->now - r->sent, 1u) : 0))
+	    !timestamps_fine(t, c, w, f, r ? rack_age(r->sent, (uint32_t)t->now) : 0))
 		return false;
 	tcp_ready(t, c, w, fin ? TCP_EV_EOF : 0);
 	take_header(t, c, w, o, f);

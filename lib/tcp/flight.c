@@ -172,10 +172,15 @@ void tcp_flight_sent(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w
 	*f = (struct tcp_flight){.seq = seq, .end = end, .sent = now};
 }
 
+uint32_t tcp_flight_age(const struct tcp *t, const struct tcp_flight *f)
+{
+	return f->sent - (uint32_t)t->now < STAMP_AHEAD ? 0 : (uint32_t)t->now - f->sent;
+}
+
 /* Clock in ms when the range was last sent. */
 static uint32_t sent_ms(const struct tcp *t, const struct tcp_flight *f)
 {
-	return ms_of(t->now - (uint32_t)((uint32_t)t->now - f->sent));
+	return ms_of(t->now - tcp_flight_age(t, f));
 }
 
 /*
@@ -185,7 +190,7 @@ static uint32_t sent_ms(const struct tcp *t, const struct tcp_flight *f)
 static bool answers_copy(const struct tcp *t, const struct tcp_work *w, const struct tcp_flight *f,
 			 const struct tcp_acked *a)
 {
-	return a->sack ? a->dsack : (uint32_t)t->now - f->sent >= w->rtt.min_rtt_us;
+	return a->sack ? a->dsack : tcp_flight_age(t, f) >= w->rtt.min_rtt_us;
 }
 
 /*
@@ -229,7 +234,7 @@ void tcp_flight_acked(struct tcp *t, struct tcp_work *w, uint32_t ack, struct tc
 		if (seq_geq(f->seq, ack))
 			break;
 		again |= f->flags & FLIGHT_RETX;
-		sample = f->flags & FLIGHT_SACKED ? 0 : max_of((uint32_t)t->now - f->sent, 1u);
+		sample = f->flags & FLIGHT_SACKED ? 0 : max_of(tcp_flight_age(t, f), 1u);
 		if (!(f->flags & FLIGHT_SACKED))
 			delivered(t, w, f, end, true, a);
 		unmark(w, f, end - f->seq);

@@ -69,8 +69,8 @@ void tcp_rack_timeout(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 	tcp_flight_split(t, w, w->snd_una + c->snd_mss);
 	for (uint32_t i = 0; i < w->flight.n; i++) {
 		struct tcp_flight *f = tcp_flight_at(t, w, i);
-		bool old = w->rack.rtt_us ? !rack_left(&w->rack, f->sent, wnd, (uint32_t)t->now) :
-					    (uint32_t)t->now - f->sent >= w->rtt.srtt_us;
+		bool old = w->rack.rtt_us ? !rack_left(&w->rack, f->sent, wnd, (uint32_t)t->now)
+					  : tcp_flight_age(t, f) >= w->rtt.srtt_us;
 
 		if (i == 0 || old)
 			tcp_flight_mark_lost(w, f);

@@ -316,6 +316,42 @@ static void the_ack_of_a_fin(void **s)
 	about(srtt, 30 * MS);
 }
 
+/*
+ * Then no time at all passes, and a copy goes out behind higher segments: it, and what leaves with
+ * it, is noted as sent a little later. Its acknowledgment has not come before.
+ */
+static void a_round_trip_of_nothing(void **s)
+{
+	static const unsigned int offers[] = {OFFER_SACK, OFFER_ALL};
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(offers); i++) {
+		struct kit *k = kit_new();
+		struct kit_peer *p = open_rtt(k, offers[i], 40);
+		const uint32_t mss = offers[i] & OFFER_TS ? 1448 : 1460;
+		uint64_t sent;
+
+		kit_app_send(p, 20 * mss);
+		kit_drain(k);
+		kit_advance(k, 40);
+		for (uint32_t right = 2; right <= 5; right++) /* new data, and then the lost */
+			send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .opts.sack_n = 1,
+				 .sack = {{1 + mss, 1 + right * mss}});
+		kit_drain(k);
+		for (uint32_t n = 10; n <= 20; n++)
+			send_seg(p, .flags = ACK, .seq = 1, .ack = 1 + n * mss);
+		kit_drain(k);
+		kit_app_call(p, op_srtt, 0);
+		assert_in_range(srtt, 1, 40);
+		sent = k->now;
+		kit_app_send(p, 10);
+		expect(p, .flags = ACK, .seq = 1 + 20 * mss, .ack = 1, .len = 10);
+		kit_advance(k, SEC);
+		assert_in_range(kit_take(p).at - sent, 0, 202 * MS);
+		kit_drain(k);
+		kit_close(k);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +365,7 @@ int main(void)
 		KIT_TEST(RTX_03_next_hop_is_asked_for),
 		KIT_TEST(RTX_10_copies_are_alike),
 		KIT_TEST(the_ack_of_a_fin),
+		cmocka_unit_test(a_round_trip_of_nothing),
 	};
 
 	return cmocka_run_group_tests_name("rtt", tests, kit_group_setup, NULL);

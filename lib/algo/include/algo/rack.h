@@ -39,10 +39,17 @@ struct rack_range {
 	bool echo_older; /* the ACK echoes a timestamp from before sent: it is for an earlier copy */
 };
 
+/* us since then, 1 at least: what left behind a higher range is noted as sent a little later than
+ * it was. */
+static inline uint32_t rack_age(uint32_t sent, uint32_t now)
+{
+	return (uint32_t)max_of((int32_t)(now - sent), 1);
+}
+
 /* It is the latest delivery, if it was sent last of those delivered. */
 static inline void rack_update(struct rack *r, const struct rack_range *d, uint32_t now, uint32_t min_rtt_us)
 {
-	uint32_t rtt = now - d->sent;
+	const uint32_t rtt = rack_age(d->sent, now);
 
 	/* An ACK of a retransmission may be for the first copy: RTTs too short to be true. */
 	if (d->again && (d->echo_older || rtt < min_rtt_us))
@@ -50,7 +57,7 @@ static inline void rack_update(struct rack *r, const struct rack_range *d, uint3
 	if (r->rtt_us && !seq_gt(d->sent, r->xmit) &&
 	    !(d->sent == r->xmit && seq_gt(d->end, r->end)))
 		return;
-	r->rtt_us = max_of(rtt, 1u);
+	r->rtt_us = rtt;
 	r->xmit = d->sent;
 	r->end = d->end;
 }

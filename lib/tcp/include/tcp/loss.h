@@ -53,6 +53,9 @@ void tcp_flight_sent(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w
 void tcp_flight_again(struct tcp *t, const struct tcp_conn *c, struct tcp_work *w, uint32_t seq,
 		      uint32_t end);
 
+/* us since the range left; 0 for what is noted a little later than that. */
+uint32_t tcp_flight_age(const struct tcp *t, const struct tcp_flight *f);
+
 /* Everything below ack has arrived. */
 void tcp_flight_acked(struct tcp *t, struct tcp_work *w, uint32_t ack, struct tcp_acked *a);
 
