@@ -337,7 +337,8 @@ static void parse_frame(const struct rte_mbuf *m, const uint8_t *h, struct pkt_f
 		drop(f, CTR_RX_FOREIGN_MAC);
 		return;
 	}
-	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)) {
+	if (unlikely(m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED &&
+		     (m->ol_flags & RTE_MBUF_F_RX_QINQ_STRIPPED || m->vlan_tci & ETH_VID_MASK))) {
 		drop(f, CTR_RX_VLAN);
 		return;
 	}
@@ -457,9 +458,29 @@ parse_plain(const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f, uin
 	return plain_facts_options(f, ip, port, hlen, len, payload);
 }
 
-static __attribute__((noinline)) void parse_other(const struct rte_mbuf *m, struct pkt_facts *f, uint16_t port,
-						  const struct pkt_port *pp)
+/*
+ * A tag that says a priority and no VLAN (IEEE 802.1Q, VID 0) is taken away: the frame is as one
+ * without. What is not ours alone stays as it is, and is dropped.
+ */
+static void untag(struct rte_mbuf *m)
 {
+	uint8_t *h = rte_pktmbuf_mtod(m, uint8_t *);
+
+	if (m->data_len < ETH_HDR_LEN + ETH_TAG_LEN ||
+	    load_be16(h + ETH_HDR_LEN - 2) != ETH_TYPE_VLAN ||
+	    load_be16(h + ETH_HDR_LEN) & ETH_VID_MASK)
+		return;
+	if (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED || rte_mbuf_refcnt_read(m) != 1 ||
+	    RTE_MBUF_CLONED(m))
+		return;
+	memmove(h + ETH_TAG_LEN, h, 2 * ETH_ADDR_LEN);
+	rte_pktmbuf_adj(m, ETH_TAG_LEN);
+}
+
+static __attribute__((noinline)) void parse_other(struct rte_mbuf *m, struct pkt_facts *f,
+						  uint16_t port, const struct pkt_port *pp)
+{
+	untag(m);
 	clear(f);
 	f->port = port;
 	if (likely(m->data_len == m->pkt_len || m->data_len >= PKT_HDR_MAX))
@@ -469,7 +490,7 @@ static __attribute__((noinline)) void parse_other(const struct rte_mbuf *m, stru
 }
 
 static inline __attribute__((always_inline)) void
-parse_packet(const struct rte_mbuf *m, struct pkt_facts *f, uint16_t port, const struct pkt_port *pp,
+parse_packet(struct rte_mbuf *m, struct pkt_facts *f, uint16_t port, const struct pkt_port *pp,
 	     const struct plain *p)
 {
 	const uint8_t *h = rte_pktmbuf_mtod(m, const uint8_t *);

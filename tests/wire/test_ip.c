@@ -1,6 +1,6 @@
 /*
  * IPv4 below TCP: malformed headers, options, identification, fragments.
- * Rows: IP-01..IP-08, IP-11.
+ * Rows: IP-01..IP-08, IP-11, L2-16.
  */
 #include "kit.h"
 
@@ -434,6 +434,47 @@ static void IP_11_ecn_of_fragments(void **s)
 	assert_int_equal(p->app.rx, 20);
 }
 
+/* A frame with a tag of 802.1Q in it. */
+static void send_tagged(struct kit_peer *p, const struct seg *s, uint16_t tag)
+{
+	uint8_t buf[2000], tagged[2000];
+	const uint32_t len = kit_build(p, s, buf);
+
+	memcpy(tagged, buf, 2 * ETH_ADDR_LEN);
+	store_be16(tagged + 12, ETH_TYPE_VLAN);
+	store_be16(tagged + 14, tag);
+	memcpy(tagged + 16, buf + 12, len - 12);
+	kit_inject(p->k, tagged, len + 4);
+}
+
+/* VID 0 is a priority and no VLAN; answers have no tag, which kit_parse looks at. Also where a
+ * glance comes first. */
+static void L2_16_priority_tags(void **s)
+{
+	struct kit *k = *s;
+	struct tcp_opts o = {.flags = TCP_OPTS_MSS, .mss = 1460};
+
+	for (unsigned int glance = 0; glance < 2; glance++) {
+		struct kit_peer *p = kit_peer(k);
+
+		k->glance = glance;
+		send_tagged(p, &(struct seg){.flags = SYN, .opts = o}, 5);
+		kit_silence(k, 3 * SEC);
+		send_tagged(p, &(struct seg){.flags = SYN, .opts = o}, 0xe000);
+		kit_synack(p);
+		send_tagged(p, &(struct seg){.flags = ACK, .seq = 1, .ack = 1, .len = 1000}, 0);
+		kit_advance(k, 100 * MS);
+		expect(p, .flags = ACK, .seq = 1, .ack = 1001);
+		send_tagged(p, &(struct seg){.flags = ACK, .seq = 1001, .ack = 1, .len = 1000}, 5);
+		kit_silence(k, 100 * MS);
+		send_seg(p, .flags = FIN | ACK, .seq = 1001, .ack = 1);
+		expect(p, .flags = FIN | ACK, .seq = 1, .ack = 1002);
+		send_tagged(p, &(struct seg){.flags = ACK, .seq = 1002, .ack = 2}, 0xe000);
+		assert_int_equal(p->app.rx, 1000);
+	}
+	assert_int_equal(kit_ctr(k, CTR_RX_VLAN), 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,6 +490,7 @@ int main(void)
 		KIT_TEST(IP_07_time_and_length),
 		KIT_TEST(IP_08_overlaps),
 		KIT_TEST(IP_11_ecn_of_fragments),
+		KIT_TEST(L2_16_priority_tags),
 	};
 
 	return cmocka_run_group_tests_name("ip", tests, kit_group_setup, NULL);

@@ -420,9 +420,95 @@ static void L2_19_link_layer(void **state)
 	expect_drop(&k, CTR_RX_VLAN);
 	store_be16(k.buf + 12, 0x86dd);
 	expect_drop(&k, CTR_RX_L3_UNKNOWN);
-	k = data_frame(51);
-	f = parse_cut(k.buf, k.len, RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED, NULL, 0);
+}
+
+/* k with tags in front of its EtherType, stripped: of which the port took the first away. */
+static struct pkt_facts parse_tagged(const struct kit_frame *k, const uint16_t *tags, unsigned n,
+				     uint64_t stripped, const uint32_t *cut)
+{
+	uint8_t buf[256];
+	struct pkt_facts f;
+	struct rte_mbuf *m;
+	uint8_t *p = buf + 2 * ETH_ADDR_LEN;
+
+	memcpy(buf, k->buf, 2 * ETH_ADDR_LEN);
+	for (unsigned i = stripped != 0; i < n; i++, p += 4) {
+		store_be16(p, ETH_TYPE_VLAN);
+		store_be16(p + 2, tags[i]);
+	}
+	memcpy(p, k->buf + 2 * ETH_ADDR_LEN, k->len - 2 * ETH_ADDR_LEN);
+	m = kit_chain(pool, buf, (uint32_t)(p - buf) + k->len - 2 * ETH_ADDR_LEN, cut, cut != NULL);
+	m->ol_flags |= stripped;
+	m->vlan_tci = stripped ? tags[0] : 0;
+	pkt_parse_one(m, &f, 3, &port);
+	if (f.kind == PKT_TCP) {
+		uint8_t copy[256];
+
+		assert_int_equal(m->pkt_len, k->len);
+		assert_memory_equal(rte_pktmbuf_read(m, 0, m->pkt_len, copy), k->buf, k->len);
+	}
+	rte_pktmbuf_free(m);
+	return f;
+}
+
+#define STRIPPED (RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_RX_VLAN_STRIPPED)
+
+/* No VLAN is configured: a frame has no tag, or one that says a priority alone. */
+static void L2_16_tags(void **state)
+{
+	static const uint16_t priority[] = {0, 0xe000, 0x1000}, vlan[] = {1, 5, 0xe005, 4095};
+	const struct kit_frame k = data_frame(51);
+
+	for (unsigned i = 0; i < 2; i++) {
+		const uint64_t stripped = i ? STRIPPED : 0;
+
+		for (unsigned j = 0; j < ARRAY_SIZE(priority); j++) {
+			const uint16_t twice[] = {priority[j], 0}, inner[] = {priority[j], 7};
+			struct pkt_facts f = parse_tagged(&k, &priority[j], 1, stripped, NULL);
+
+			assert_int_equal(f.kind, PKT_TCP);
+			assert_int_equal(f.payload_len, 51);
+			assert_int_equal(f.l3_off, ETH_HDR_LEN);
+			assert_int_equal(parse_tagged(&k, twice, 2, stripped, NULL).reason,
+					 CTR_RX_VLAN);
+			assert_int_equal(parse_tagged(&k, inner, 2, stripped, NULL).reason,
+					 CTR_RX_VLAN);
+		}
+		for (unsigned j = 0; j < ARRAY_SIZE(vlan); j++) {
+			const uint16_t outer[] = {vlan[j], 0};
+
+			assert_int_equal(parse_tagged(&k, &vlan[j], 1, stripped, NULL).reason,
+					 CTR_RX_VLAN);
+			assert_int_equal(parse_tagged(&k, outer, 2, stripped, NULL).reason,
+					 CTR_RX_VLAN);
+		}
+	}
+	assert_int_equal(
+		parse_tagged(&k, priority, 1, STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED, NULL).reason,
+		CTR_RX_VLAN);
+	for (uint32_t cut = 18; cut < k.len; cut++)
+		assert_int_equal(parse_tagged(&k, priority, 1, 0, &cut).kind, PKT_TCP);
+	for (uint32_t cut = 1; cut < 18; cut++)
+		assert_int_equal(parse_tagged(&k, priority, 1, 0, &cut).reason, CTR_RX_VLAN);
+}
+
+/* The packet of another as well is not changed. */
+static void a_tag_that_somebody_else_sees(void **state)
+{
+	struct kit_frame k = data_frame(51);
+	struct pkt_facts f;
+	struct rte_mbuf *m;
+
+	store_be16(k.buf + 12, ETH_TYPE_VLAN);
+	store_be16(k.buf + 14, 0);
+	m = kit_chain(pool, k.buf, k.len, NULL, 0);
+	rte_mbuf_refcnt_set(m, 2);
+	pkt_parse_one(m, &f, 3, &port);
 	assert_int_equal(f.reason, CTR_RX_VLAN);
+	assert_int_equal(m->pkt_len, k.len);
+	assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *), k.buf, k.len);
+	rte_mbuf_refcnt_set(m, 1);
+	rte_pktmbuf_free(m);
 }
 
 static void test_arp(void **state)
@@ -564,24 +650,16 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_teardown(f, balanced)
 	const struct CMUnitTest tests[] = {
-		TEST(test_fields),
-		TEST(test_syn_options),
-		TEST(test_split),
-		TEST(test_sum_range),
-		TEST(HDR_03_rx_flags),
-		TEST(HDR_02_flipped_bits),
-		TEST(test_partial_sum),
-		TEST(test_padding),
-		TEST(HDR_06_tcp_lengths),
-		TEST(test_port_zero),
-		TEST(IP_01_ip_header),
-		TEST(L2_19_truncated),
-		TEST(IP_03_ip_options),
-		TEST(L2_19_link_layer),
-		TEST(test_arp),
-		TEST(test_other_protocols),
-		TEST(test_fragments),
-		TEST(test_burst),
+		TEST(test_fields),	  TEST(test_syn_options),
+		TEST(test_split),	  TEST(test_sum_range),
+		TEST(HDR_03_rx_flags),	  TEST(HDR_02_flipped_bits),
+		TEST(test_partial_sum),	  TEST(test_padding),
+		TEST(HDR_06_tcp_lengths), TEST(test_port_zero),
+		TEST(IP_01_ip_header),	  TEST(L2_19_truncated),
+		TEST(IP_03_ip_options),	  TEST(L2_19_link_layer),
+		TEST(L2_16_tags),	  TEST(a_tag_that_somebody_else_sees),
+		TEST(test_arp),		  TEST(test_other_protocols),
+		TEST(test_fragments),	  TEST(test_burst),
 		TEST(test_random),
 	};
 

@@ -18,6 +18,9 @@
 #define ETH_TYPE_QINQ 0x88a8
 #define ETH_TYPE_IP6  0x86dd
 
+#define ETH_TAG_LEN  4 /* of 802.1Q, before the EtherType, whose place it takes */
+#define ETH_VID_MASK 0x0fff
+
 struct eth_hdr {
 	uint8_t dst[ETH_ADDR_LEN];
 	uint8_t src[ETH_ADDR_LEN];
