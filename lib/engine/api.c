@@ -9,6 +9,8 @@
 #include "tcp/share.h"
 #include "tcp/sndq.h"
 
+#define TIMER_MAX_US (24 * 86400 * US_PER_SEC) /* less than half of what a record's clock counts */
+
 static struct engine *engine_of(const struct pier_conn *pc)
 {
 	return pc->host;
@@ -194,7 +196,7 @@ static void call_set_timer(struct pier_conn *pc, uint64_t delay_us)
 	c->flags &= ~(uint32_t)TCP_F_TIMER;
 	if (delay_us) {
 		c->flags |= TCP_F_TIMER;
-		c->handler_deadline = t->now_ms + 1 + ms_of(delay_us);
+		c->handler_deadline = t->now_ms + 1 + ms_of(min_of(delay_us, TIMER_MAX_US));
 	}
 	tcp_timer_update(t, c, c->block ? tcp_work_of(t, c) : NULL);
 }

@@ -6,6 +6,7 @@
 #include "inside.h"
 
 #define RTT (10 * MS)
+#define DAY (86400 * SEC)
 
 /* The block stays for a setting of the connection's own; then all rests but the block. */
 static void keep_block(struct pier_conn *c, struct kit_app *a, uint64_t arg)
@@ -166,6 +167,27 @@ static void a_far_timer_after_days(void **s)
 	}
 }
 
+/* A timer beyond what a clock of 32 bits can tell from the past is not one of now. */
+static void a_timer_beyond_the_clock(void **s)
+{
+	static const uint64_t days[] = {1, 24, 25, 30, 49, 50, 75, 1000};
+	struct kit *k = *s;
+	struct kit_peer *p = kit_est(k);
+
+	for (unsigned int i = 0; i <= ARRAY_SIZE(days); i++) {
+		const uint64_t delay = i < ARRAY_SIZE(days) ? days[i] * DAY : UINT64_MAX;
+		const uint64_t due = min_of(delay, 24 * DAY);
+
+		p->app.timers = 0;
+		kit_app_timer(p, delay);
+		kit_advance(k, due - SEC);
+		assert_int_equal(p->app.timers, 0);
+		kit_advance(k, 2 * SEC);
+		assert_int_equal(p->app.timers, 1);
+	}
+	kit_drain(k);
+}
+
 /* The wheel is full of entries that have long been dead: timers come late, but they come. */
 static void a_full_wheel(void **s)
 {
@@ -191,8 +213,6 @@ static void a_full_wheel(void **s)
 	assert_true(kit_ctr(k, CTR_SYNACK_RETRANSMITS) > 0);
 	kit_drain(k);
 }
-
-#define DAY (86400 * SEC)
 
 /* The peer's data is taken, although its timestamps have gone half around. */
 static void still_heard(struct kit_peer *p, uint32_t seq)
@@ -263,6 +283,7 @@ int main(void)
 		KIT_TEST(no_undo_across_an_echo),
 		KIT_TEST(both_probes_are_taken),
 		KIT_TEST(a_far_timer_after_days),
+		KIT_TEST(a_timer_beyond_the_clock),
 		KIT_TEST(a_full_wheel),
 	};
 

@@ -369,7 +369,10 @@ static inline void pier_abort(struct pier_conn *c)
 	c->calls->abort(c);
 }
 
-/* Have timer called delay_us from now, to the next millisecond; replaces the last; 0: none. */
+/*
+ * Have timer called delay_us from now, to the next millisecond, and in 24 days at the latest; replaces
+ * the last; 0: none.
+ */
 static inline void pier_set_timer(struct pier_conn *c, uint64_t delay_us)
 {
 	c->calls->set_timer(c, delay_us);
