@@ -9,7 +9,8 @@
  * response per connection is not yet accepted: while
  * it waits for room, or for its delay, nothing more is read, and the rest of a pipeline stays in pier.
  *
- * Request bodies are read and thrown away. POST and PUT get the number of bytes, other methods 405.
+ * Request bodies are read and thrown away. POST and PUT get the number of bytes, or 405; methods that are not
+ * implemented get 501 (RFC 9110 section 9.1).
  * What cannot be parsed gets its error, and the connection ends.
  *
  * Ending. Where nothing more is to be expected (the client announced the end, or it waits for each
@@ -230,18 +231,21 @@ static void reply_query(struct pier_conn *c, struct http_conn *h)
 	flush(c, h);
 }
 
-static bool is_refused(const struct http_settings *set, const struct http_parser *p)
+/* The answers, a mode each, to a method that is not there (RFC 9110 section 9.1); NULL: it is. */
+static const struct http_reply *refusals(const struct http_settings *set, const struct http_parser *p)
 {
-	return p->method == HTTP_OTHER || (p->method >= HTTP_POST && !set->uploads);
+	if (p->method == HTTP_OTHER)
+		return set->unknown;
+	return p->method >= HTTP_POST && !set->uploads ? set->refused : NULL;
 }
 
 /* What is not the one response of all: by target, method or condition, at once or later. */
 static void answer_query(struct pier_conn *c, struct http_conn *h)
 {
-	const struct http_settings *set = c->settings;
+	const struct http_reply *refused = refusals(c->settings, &h->parser);
 
-	if (is_refused(set, &h->parser)) {
-		reply(c, h, &set->refused[mode_of(h)]);
+	if (refused) {
+		reply(c, h, &refused[mode_of(h)]);
 	} else if (h->query.delay) {
 		h->phase = DELAYED;
 		pier_set_timer(c, (uint64_t)h->query.delay * 1000);
@@ -275,14 +279,15 @@ static inline void answer_request(struct pier_conn *c, struct http_conn *h)
 static void answer_continue(struct pier_conn *c, struct http_conn *h)
 {
 	const struct http_settings *set = c->settings;
+	const struct http_reply *refused = refusals(set, &h->parser);
 
 	h->head_only = false;
-	if (!is_refused(set, &h->parser)) {
+	if (!refused) {
 		reply(c, h, &set->go_on);
 		return;
 	}
 	h->last = h->more = true;
-	reply(c, h, &set->refused[HTTP_CLOSE]);
+	reply(c, h, &refused[HTTP_CLOSE]);
 }
 
 static void answer_error(struct pier_conn *c, struct http_conn *h)

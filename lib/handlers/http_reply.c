@@ -227,7 +227,8 @@ static bool make_replies(struct http_settings *s)
 	for (int i = 0; i < HTTP_ERRORS; i++)
 		ok = ok && make_error(s, &s->error[i], errors[i], "", HTTP_CLOSE);
 	for (int mode = 0; mode < HTTP_MODES; mode++)
-		ok = ok && make_error(s, &s->refused[mode], 405, allow, (enum http_mode)mode);
+		ok = ok && make_error(s, &s->refused[mode], 405, allow, (enum http_mode)mode) &&
+		     make_error(s, &s->unknown[mode], 501, "", (enum http_mode)mode);
 	return ok;
 }
 
@@ -399,6 +400,7 @@ bool http_setup(void *settings, char *err, size_t errlen)
 	memset(&s->plain, 0, sizeof(s->plain));
 	memset(s->error, 0, sizeof(s->error));
 	memset(s->refused, 0, sizeof(s->refused));
+	memset(s->unknown, 0, sizeof(s->unknown));
 	memset(&s->go_on, 0, sizeof(s->go_on));
 	s->body = s->page = NULL;
 	s->store = NULL;
@@ -418,8 +420,10 @@ void http_teardown(void *settings)
 	http_file_free(&s->plain);
 	for (int i = 0; i < HTTP_ERRORS; i++)
 		free(s->error[i].head);
-	for (int mode = 0; mode < HTTP_MODES; mode++)
+	for (int mode = 0; mode < HTTP_MODES; mode++) {
 		free(s->refused[mode].head);
+		free(s->unknown[mode].head);
+	}
 	free(s->go_on.head);
 	http_store_free(s->store);
 	free(s->body);

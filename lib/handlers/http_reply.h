@@ -69,6 +69,7 @@ struct http_settings {
 	char *body;              /* of plain */
 	char *page;              /* HTTP_PAGE bytes */
 	struct http_reply refused[HTTP_MODES]; /* 405 */
+	struct http_reply unknown[HTTP_MODES]; /* 501 */
 	struct http_reply error[HTTP_ERRORS];
 	struct http_reply go_on; /* 100 */
 };

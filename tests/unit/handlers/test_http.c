@@ -438,6 +438,7 @@ static void test_input_behind_the_last_reply(void **state)
 	fake_free(f);
 }
 
+/* RFC 9110 section 9.1: 501 for what is not implemented, 405 for what is and is not allowed. */
 static void test_methods(void **state)
 {
 	static const char *const requests[] = {
@@ -450,13 +451,24 @@ static void test_methods(void **state)
 		struct fake_host *f;
 		struct response r = http_ask(&f, NULL, requests[i]);
 
-		assert_int_equal(r.status, 405);
-		assert_true(http_has(&r, "Allow: GET, HEAD, POST, PUT"));
+		assert_int_equal(r.status, 501);
+		assert_null(http_value(&r, "Allow"));
 		assert_int_equal(f->closes, 0);
 		http_say(f, GET); /* the connection goes on */
 		assert_non_null(strstr(f->out + 10, "HTTP/1.1 200 OK"));
 		fake_free(f);
 	}
+}
+
+static void test_method_not_allowed(void **state)
+{
+	struct fake_host *f;
+	struct response r = http_ask(&f, "uploads=no", "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+
+	assert_int_equal(r.status, 405);
+	assert_string_equal(http_value(&r, "Allow"), "GET, HEAD");
+	assert_int_equal(f->closes, 0);
+	fake_free(f);
 }
 
 static void test_options(void **state)
@@ -500,6 +512,7 @@ int main(void)
 		cmocka_unit_test(test_requests_limit_between_slices),
 		cmocka_unit_test(test_input_behind_the_last_reply),
 		cmocka_unit_test(test_methods),
+		cmocka_unit_test(test_method_not_allowed),
 		cmocka_unit_test(test_options),
 	};
 

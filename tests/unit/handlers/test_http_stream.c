@@ -276,7 +276,7 @@ static void test_stream(void **state)
 		int status;
 		bool head;
 	} rows[] = { { 200 }, { 200, true }, { 200 }, { 200 }, { 200 }, { 100 }, { 200 }, { 200 },
-		     { 200 }, { 200, true }, { 206 }, { 206 }, { 200, true }, { 404 }, { 405 }, { 416 },
+		     { 200 }, { 200, true }, { 206 }, { 206 }, { 200, true }, { 404 }, { 501 }, { 416 },
 		     { 200 } };
 	size_t len;
 	char *out = whole_output(stream, &len);
