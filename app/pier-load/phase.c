@@ -82,17 +82,20 @@ static void begin(struct gen *g)
 	enter(g, GEN_OPENING);
 }
 
-/* In mode short there is nothing to wait for; else all connections, but not for ever. */
+/*
+ * In mode short there is nothing to wait for; else all connections, but not for ever: where the server takes none,
+ * one or the other is always under way again.
+ */
 static bool all_open(const struct gen *g)
 {
 	const struct load_options *o = g->plan->o;
-	uint64_t most = gen_ticks(g, o->ramp) + g->plan->timeout;
+	uint64_t most = gen_ticks(g, o->ramp) + g->plan->timeout, open_for = g->stamp - g->begun;
 
 	if (gen_short(g) || g->n_open == g->n_slots)
 		return true;
 	if (o->cps)
 		most += (uint64_t)((double)g->n_slots / share_of(g, o->cps) * (double)g->plan->hz);
-	return g->stamp - g->begun > most && !g->n_connecting;
+	return open_for > most && (!g->n_connecting || open_for - most > g->plan->timeout);
 }
 
 /* The ramp was for the connections, unless there is a rate of requests, or one for mode short. */

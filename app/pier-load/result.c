@@ -170,9 +170,16 @@ double load_burst(const struct load_result *r)
 }
 
 /* Connections that failed; an answer of another status is an error of its own. */
-static uint64_t failures(const struct load_result *r)
+static uint64_t failures(const struct load_counts *c)
 {
-	return load_counts_errors(&r->counted) - r->counted.error[LOAD_ERR_status];
+	return load_counts_errors(c) - c->error[LOAD_ERR_status];
+}
+
+/* What is given up after timeout may all be before or behind the time that counted: then since the start. */
+static bool errors_prevail(const struct load_result *r)
+{
+	return failures(&r->counted) > r->counted.responses + r->open ||
+	       (!r->open && !r->total.responses && failures(&r->total));
 }
 
 enum load_bound load_bound(const struct load_result *r)
@@ -185,7 +192,7 @@ enum load_bound load_bound(const struct load_result *r)
 		return LOAD_BOUND_SCHEDULE;
 	if (r->counted.port_waits)
 		return LOAD_BOUND_PORTS;
-	if (failures(r) > r->counted.responses + r->open)
+	if (errors_prevail(r))
 		return LOAD_BOUND_ERRORS;
 	if (load_busy(r) <= 1 - IDLE_ENOUGH)
 		return LOAD_BOUND_SERVER;

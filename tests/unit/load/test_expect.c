@@ -98,6 +98,7 @@ static void messages(void **state)
 
 static void limits(void **state)
 {
+	r.total.responses = r.counted.responses;
 	assert_int_equal(load_bound(&r), LOAD_BOUND_SERVER);
 	r.wanted = 100000;
 	assert_int_equal(load_bound(&r), LOAD_BOUND_SCHEDULE);
@@ -115,6 +116,13 @@ static void limits(void **state)
 	assert_int_equal(load_bound(&r), LOAD_BOUND_UNCLEAR);
 	r.counted.error[LOAD_ERR_refused]++;
 	assert_int_equal(load_bound(&r), LOAD_BOUND_ERRORS);
+	r.counted.error[LOAD_ERR_refused] = 0;
+	r.open = 0;
+	r.total.error[LOAD_ERR_connect_timeout] = 10; /* none of them while it counted */
+	assert_int_equal(load_bound(&r), LOAD_BOUND_UNCLEAR);
+	r.total.responses = r.counted.responses = 0;
+	assert_int_equal(load_bound(&r), LOAD_BOUND_ERRORS);
+	set_up(state);
 	r.counted.port_waits = 1;
 	assert_int_equal(load_bound(&r), LOAD_BOUND_PORTS);
 	r.wanted = 100000;

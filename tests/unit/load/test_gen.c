@@ -204,6 +204,29 @@ static void a_syn_without_answer_is_as_old_as_it_is(void **state)
 	gen_destroy(g);
 }
 
+/* A server that takes no connection does not keep a run from counting, and so from its end. */
+static void opening_ends_where_nothing_opens(void **state)
+{
+	struct kit *k = *state;
+	struct gen *g;
+	unsigned int turns = 0;
+
+	plan.timeout = 1;
+	g = start_with(k, 2, 20000, 30000);
+	while (g->phase <= GEN_OPENING && turns++ < 1000) {
+		unanswered_second(k, g);
+		if (g->phase == GEN_OPENING)
+			assert_true(g->n_connecting); /* one or the other is always under way */
+	}
+	gen_order(g, GEN_FINISHING);
+	while (g->n_connecting)
+		unanswered_second(k, g);
+	assert_int_equal(g->c.opened, 0);
+	assert_true(turns < 1000);
+	plan.timeout = 1ull << 60;
+	gen_destroy(g);
+}
+
 /* Each request of a run has an answer, has failed, or is unfinished, also if it ends while the run does. */
 static void what_fails_at_the_end_has_failed(void **state)
 {
@@ -239,6 +262,7 @@ int main(void)
 					   KIT_TEST(ports_that_rest_are_waited_for),
 					   KIT_TEST(what_times_out_is_as_old_as_it_is),
 					   KIT_TEST(a_syn_without_answer_is_as_old_as_it_is),
+					   KIT_TEST(opening_ends_where_nothing_opens),
 					   KIT_TEST(what_fails_at_the_end_has_failed)};
 
 	return cmocka_run_group_tests(tests, kit_group_setup, NULL);
