@@ -66,12 +66,15 @@ static bool is_pci(const char *device)
 		       : strlen(device) == 7 && device[2] == ':' && device[5] == '.';
 }
 
-static bool check_port(const struct pier_port *p, FILE *err)
+static bool check_port(const struct server *s, const struct pier_port *p, FILE *err)
 {
-	const char *device = p->device.device;
+	const char *device = p->device.device, *extra = s->config->eal.extra;
 	char why[512];
 
 	if (!device || p->device.ring_pair)
+		return true;
+	/* A name alone may be that of a device that EAL is told to make. */
+	if (!strchr(device, ',') && (!s->eal->made || (extra && strstr(extra, device))))
 		return true;
 	if (is_pci(device) ? check_pci(device, why, sizeof(why))
 			   : port_preflight(device, why, sizeof(why)))
@@ -190,7 +193,7 @@ bool server_check(const struct server *s, FILE *out, FILE *err)
 	bool ok = true;
 
 	for (unsigned int i = 0; i < c->n_ports; i++)
-		ok &= check_port(&c->ports[i], err);
+		ok &= check_port(s, &c->ports[i], err);
 	ok &= check_huge(s, err);
 	ok &= check_eal_memory(s, err);
 	ok &= server_check_contract(s, err);

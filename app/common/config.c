@@ -8,7 +8,8 @@
 #include "base/compiler.h"
 #include "config_room.h"
 
-#define KINDS 5
+#define KINDS	   5
+#define PREFIX_MAX 64 /* it is part of the path of a socket, which has 107 characters */
 
 static const struct config_kind kinds[KINDS] = {
 	{"eal", NULL}, {"server", NULL}, {"tcp", NULL}, {"port", "0"}, {"listen", "80"},
@@ -78,10 +79,20 @@ static void check_eal(const struct pier_config *c, struct config_errors *errors)
 	if (c->eal.file_prefix && (!*c->eal.file_prefix || strpbrk(c->eal.file_prefix, "/%")))
 		config_error(errors, config_find(&c->text, "eal", NULL), "file-prefix",
 			     "expected a name without / and %%, not \"%s\"", c->eal.file_prefix);
+	if (c->eal.file_prefix && strlen(c->eal.file_prefix) > PREFIX_MAX)
+		config_error(errors, config_find(&c->text, "eal", NULL), "file-prefix",
+			     "expected at most %d characters, for it is part of a socket's path", PREFIX_MAX);
 	if (c->eal.log_level && !is_log_level(c->eal.log_level))
 		config_error(errors, config_find(&c->text, "eal", NULL), "log-level",
 			     "expected a number from 1 to 8 or a word such as debug, or one of them behind "
 			     "PATTERN:, such as pmd.net.tap:debug, not \"%s\"", c->eal.log_level);
+}
+
+void config_check_tcp(const struct config_section *s, const struct tcp_options *o, struct config_errors *errors)
+{
+	if (s && o->port_low > o->port_high)
+		config_error(errors, s, config_value(s, "local-port-high") ? "local-port-high" : "local-port-low",
+			     "local-port-low = %u is above local-port-high = %u", o->port_low, o->port_high);
 }
 
 static void take_all(struct pier_config *c, const struct pier_config_extra *extra,
@@ -91,6 +102,7 @@ static void take_all(struct pier_config *c, const struct pier_config_extra *extr
 	check_eal(c, errors);
 	take_single(c, &server_option_table, &c->server, errors);
 	take_single(c, &tcp_option_table, &c->tcp, errors);
+	config_check_tcp(config_find(&c->text, "tcp", NULL), &c->tcp, errors);
 	c->ports = calloc(PIER_PORTS_MAX, sizeof(*c->ports));
 	c->listeners = calloc(c->text.n + 1, sizeof(*c->listeners));
 	if (!c->ports || !c->listeners)

@@ -87,6 +87,8 @@ static void apply_tables(struct pier_config *c, struct pier_listener *l,
 		bases[3] = l->settings;
 	}
 	config_apply(l->section, tables, bases, l->handler->options ? 4 : 3, errors);
+	if (config_value(l->section, "local-port-low") || config_value(l->section, "local-port-high"))
+		config_check_tcp(l->section, &l->tcp, errors);
 	if (!chaos_parse(&l->chaos_text, &l->chaos, &key, err, sizeof(err)))
 		config_error(errors, l->section, key, "%s", err);
 	if (config_value(l->section, "msl"))

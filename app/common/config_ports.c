@@ -103,6 +103,8 @@ void config_take_port(struct pier_config *c, const struct config_section *s,
 	const struct option_table *const tables[] = {&app_port_option_table, &port_option_table};
 	struct pier_port *p = &c->ports[c->n_ports];
 	void *const bases[] = {&p->options, &p->device};
+	char err[CONFIG_ERROR_LEN / 2];
+	const char *wrong;
 	uint8_t mac[6];
 
 	if (c->n_ports == PIER_PORTS_MAX) {
@@ -121,6 +123,9 @@ void config_take_port(struct pier_config *c, const struct config_section *s,
 	if (!p->device.device && !p->device.ring_pair)
 		config_error(errors, s, "device",
 			     "is missing; expected a device, such as net_tap0,iface=pier0");
+	wrong = port_config_wrong(&p->device, err, sizeof(err));
+	if (wrong)
+		config_error(errors, s, wrong, "%s, not \"%s\"", err, config_value(s, wrong));
 	if (p->device.mac && !port_mac_parse(p->device.mac, mac))
 		config_error(errors, s, "mac",
 			     "expected a unicast address, such as 02:00:00:00:00:01, not \"%s\"",
@@ -145,6 +150,30 @@ static void check_addresses(const struct pier_port *a, const struct pier_port *b
 					     config_place(a->section, where, sizeof(where)));
 }
 
+/* The device's name without its arguments; of a ring pair the end. */
+static const char *device_name(const struct pier_port *p, char *buf, size_t len)
+{
+	const char *device = p->device.device;
+
+	if (device)
+		snprintf(buf, len, "%.*s", (int)strcspn(device, ","), device);
+	else
+		snprintf(buf, len, "%sa", p->device.ring_pair ? p->device.ring_pair : "");
+	return buf;
+}
+
+static void check_devices(const struct pier_port *a, const struct pier_port *b, struct config_errors *errors)
+{
+	char one[64], other[64], where[32];
+
+	if (!a->device.ring_pair != !b->device.ring_pair ||
+	    strcmp(device_name(a, one, sizeof(one)), device_name(b, other, sizeof(other))))
+		return;
+	config_error(errors, b->section, b->device.device ? "device" : "ring-pair",
+		     "%s is the device of [port %s] at %s already", one, a->section->argument,
+		     config_place(a->section, where, sizeof(where)));
+}
+
 void config_check_ports(const struct pier_config *c, struct config_errors *errors)
 {
 	const struct pier_port *end = c->ports + c->n_ports;
@@ -157,6 +186,8 @@ void config_check_ports(const struct pier_config *c, struct config_errors *error
 			if (a < b && a->number == b->number && a->number < PIER_PORTS_MAX)
 				config_error(errors, b->section, NULL, "the same port as at %s",
 					     config_place(a->section, where, sizeof(where)));
+			if (a < b)
+				check_devices(a, b, errors);
 			check_addresses(a, b, errors);
 		}
 }

@@ -14,6 +14,10 @@ void config_take_listener(struct pier_config *c, const struct config_section *s,
 
 /* What concerns several ports, or several listeners. */
 void config_check_ports(const struct pier_config *c, struct config_errors *errors);
+
+/* What concerns several keys of [tcp], in the section s, which may be NULL, or a [listen]. */
+void config_check_tcp(const struct config_section *s, const struct tcp_options *o, struct config_errors *errors);
+
 /* Whether a port has the address in a network of its own, or a gateway to it. */
 bool config_reaches(const struct pier_config *c, uint32_t addr);
 

@@ -194,6 +194,9 @@ bool server_secret(bool lasting, uint8_t secret[SERVER_SECRET]);
 void server_files_remove(const struct pier_config *c, const struct pier_eal_argv *eal,
 			 const char *runtime_dir);
 
+/* The same of processes that were killed, of programs whose file prefix is base and their process id. */
+void server_files_remove_dead(const char *base);
+
 /* ---- telemetry.c ---- */
 
 bool server_telemetry_start(struct server *s);

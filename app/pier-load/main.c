@@ -82,6 +82,8 @@ static enum pier_exit check_and_run(const struct load_args *args, struct pier_co
 
 	if (!args->check && p->o.json && !(json = open_json(p->o.json)))
 		return PIER_REFUSED;
+	if (!args->check)
+		server_files_remove_dead(LOAD_FILE_PREFIX);
 	s.config = c;
 	s.stats_at_exit = c->server.stats_at_exit;
 	s.lasting = true;

@@ -276,7 +276,7 @@ static void complete_config(struct load_plan *p, struct pier_config *c)
 	}
 	if (!said(c, "eal", "file-prefix")) {
 		free(c->eal.file_prefix);
-		if (asprintf(&c->eal.file_prefix, "pier-load-%d", (int)getpid()) < 0)
+		if (asprintf(&c->eal.file_prefix, LOAD_FILE_PREFIX "%d", (int)getpid()) < 0)
 			abort();
 	}
 	if (!said(c, "server", "drain"))

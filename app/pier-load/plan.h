@@ -8,6 +8,8 @@
 #include "expect.h"
 #include "gen.h"
 
+#define LOAD_FILE_PREFIX "pier-load-" /* and the process's id; other runs may be under way */
+
 struct load_plan {
 	struct load_options o;
 	struct gen_plan gen;

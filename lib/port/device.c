@@ -1,13 +1,11 @@
 /*
  * Devices by name: finding one that EAL has, creating a virtual one, a pair of ring ports connected
- * to each other, and undoing that. And the checks for what virtual devices do wrong without a word.
+ * to each other, and undoing that.
  */
 #include <errno.h>
-#include <net/if.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <rte_alarm.h>
 #include <rte_dev.h>
@@ -28,82 +26,10 @@ bool port_fail(char *err, size_t errlen, const char *fmt, ...)
 	return false;
 }
 
-/* Value of key in "name,key=value,...": copied to buf; false if the key is not there. */
-static bool device_arg(const char *device, const char *key, char *buf, size_t len)
-{
-	const size_t klen = strlen(key);
-
-	for (const char *p = strchr(device, ','); p; p = strchr(p, ',')) {
-		p++;
-		if (strncmp(p, key, klen) || p[klen] != '=')
-			continue;
-		p += klen + 1;
-		snprintf(buf, len, "%.*s", (int)strcspn(p, ","), p);
-		return true;
-	}
-	return false;
-}
-
 static bool starts_with(const char *s, const char *prefix)
 {
 	return strncmp(s, prefix, strlen(prefix)) == 0;
 }
-
-static bool preflight_tap(const char *device, char *err, size_t errlen)
-{
-	char iface[64];
-
-	if (access("/dev/net/tun", R_OK | W_OK))
-		return port_fail(err, errlen,
-				 "cannot open /dev/net/tun (%s): modprobe tun; in a "
-				 "container, --device /dev/net/tun",
-				 strerror(errno));
-	if (!device_arg(device, "iface", iface, sizeof(iface)))
-		return true;
-	if (strlen(iface) >= IFNAMSIZ)
-		return port_fail(err, errlen, "iface=%s: at most %d characters", iface,
-				 IFNAMSIZ - 1);
-	if (if_nametoindex(iface))
-		return port_fail(err, errlen,
-				 "iface=%s: the interface exists, and joining it would "
-				 "share its packets with who made it: choose another name, or "
-				 "ip link delete %s",
-				 iface, iface);
-	return true;
-}
-
-/* An abstract socket, the default, has no folder. */
-static bool preflight_memif(const char *device, char *err, size_t errlen)
-{
-	char path[256], abstract[8];
-	char *slash;
-
-	if (!device_arg(device, "socket-abstract", abstract, sizeof(abstract)) ||
-	    strcmp(abstract, "no"))
-		return true;
-	if (!device_arg(device, "socket", path, sizeof(path)))
-		return true;
-	if (path[0] != '/')
-		return port_fail(err, errlen, "socket=%s: must be an absolute path", path);
-	slash = strrchr(path, '/');
-	slash[slash == path] = '\0';
-	if (access(path, R_OK | W_OK | X_OK))
-		return port_fail(err, errlen,
-				 "socket: folder %s: %s: mkdir -p %s, or choose another", path,
-				 strerror(errno), path);
-	return true;
-}
-
-bool port_preflight(const char *device, char *err, size_t errlen)
-{
-	if (starts_with(device, "net_tap"))
-		return preflight_tap(device, err, errlen);
-	if (starts_with(device, "net_memif"))
-		return preflight_memif(device, err, errlen);
-	return true;
-}
-
-#define PAIR_NAME_MAX 12 /* what fits into a ring's name with the rest of it */
 
 /* The rings of one direction of a pair are called NAME_FROM_QUEUE, FROM being the sender's letter.
  */
@@ -180,21 +106,8 @@ static bool ring_pair_get(const struct port_config *cfg, unsigned int queues, st
 			  char *err, size_t errlen)
 {
 	const char *pair = cfg->ring_pair;
-	const size_t len = strlen(pair);
-	char end = 'a';
+	const char end = cfg->device ? cfg->device[strlen(cfg->device) - 1] : 'a';
 
-	if (len > PAIR_NAME_MAX)
-		return port_fail(err, errlen, "ring-pair = %s: at most %d characters", pair,
-				 PAIR_NAME_MAX);
-	if (cfg->device) {
-		end = cfg->device[strlen(cfg->device) - 1];
-		if (strncmp(cfg->device, pair, len) || strlen(cfg->device) != len + 1 ||
-		    (end != 'a' && end != 'b'))
-			return port_fail(err, errlen,
-					 "device = %s: with ring-pair = %s it is %sa or "
-					 "%sb",
-					 cfg->device, pair, pair, pair);
-	}
 	ring_port_name(p->name, sizeof(p->name), pair, end);
 	snprintf(p->ring_pair, sizeof(p->ring_pair), "%s", pair);
 	if (rte_eth_dev_get_port_by_name(p->name, &p->id) == 0)
@@ -232,15 +145,16 @@ static bool device_create(const char *device, struct port *p, char *err, size_t 
 
 	if (!port_preflight(device, err, errlen))
 		return false;
+	device_clear(device);
 	if (is_vdev(p->name))
 		rc = rte_eal_hotplug_add("vdev", p->name, comma ? comma + 1 : "");
 	else
 		rc = rte_dev_probe(device);
 	if (rc)
 		return port_fail(err, errlen,
-				 "device = %s: no such device, or its driver refused it "
-				 "(%s)",
-				 device, rte_strerror(-rc));
+				 "device = %s: no such device, or its driver refused it: see the "
+				 "messages above",
+				 device);
 	p->created = true;
 	return rte_eth_dev_get_port_by_name(p->name, &p->id) == 0 ||
 	       port_fail(err, errlen,

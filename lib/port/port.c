@@ -215,8 +215,13 @@ bool port_open_pools(const struct port_config *cfg, unsigned int workers, bool w
 		     struct port *out, char *err, size_t errlen)
 {
 	const struct queue_pools pools = {pools_of, n_pools};
+	char why[256];
+
+	const char *wrong = port_config_wrong(cfg, why, sizeof(why));
 
 	memset(out, 0, sizeof(*out));
+	if (wrong)
+		return port_fail(err, errlen, "%s: %s", wrong, why);
 	if (!device_get(cfg, cfg->queues ? cfg->queues : workers, out, err, errlen))
 		return false;
 	if (open_device(out, cfg, workers, want_intr, &pools, err, errlen))

@@ -8,6 +8,8 @@
 
 #include "port/port.h"
 
+#define PAIR_NAME_MAX 12 /* of a ring-pair's name: what fits into a ring's with the rest of it */
+
 /* Write the sentence, return false: "return port_fail(err, errlen, ...)". */
 bool port_fail(char *err, size_t errlen, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -18,6 +20,9 @@ bool port_fail(char *err, size_t errlen, const char *fmt, ...)
  */
 bool device_get(const struct port_config *cfg, unsigned int queues, struct port *p, char *err,
 		size_t errlen);
+
+/* Remove the socket that an earlier process, which ended without doing so, left where the device makes its own. */
+void device_clear(const char *device);
 
 /* The opposite: stop and close the device, remove what device_get created. */
 void device_put(struct port *p);

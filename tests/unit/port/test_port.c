@@ -4,8 +4,11 @@
  */
 #include "kit.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <rte_mbuf.h>
@@ -264,12 +267,14 @@ static void preflight(void **state)
 	char folder[] = "/tmp/test_port.XXXXXX", device[128];
 
 	assert_true(port_preflight("0000:03:00.0", err, sizeof(err)));
-	assert_true(port_preflight("net_memif0,socket=/tmp/none/x.sock", err, sizeof(err)));
+	assert_true(port_preflight("net_memif0,role=server,socket=/tmp/none/x.sock", err, sizeof(err)));
+	assert_false(port_preflight("net_memif0,socket=/tmp/none/x.sock", err, sizeof(err)));
+	assert_non_null(strstr(err, "role=server"));
 	assert_false(
-		port_preflight("net_memif0,socket-abstract=no,socket=x.sock", err, sizeof(err)));
+		port_preflight("net_memif0,role=server,socket-abstract=no,socket=x.sock", err, sizeof(err)));
 	assert_non_null(strstr(err, "absolute"));
 	assert_non_null(mkdtemp(folder));
-	snprintf(device, sizeof(device), "net_memif0,socket=%s/x,socket-abstract=no", folder);
+	snprintf(device, sizeof(device), "net_memif0,role=server,socket=%s/x,socket-abstract=no", folder);
 	assert_true(port_preflight(device, err, sizeof(err)));
 	assert_int_equal(rmdir(folder), 0);
 	assert_false(port_preflight(device, err, sizeof(err)));
@@ -284,6 +289,59 @@ static void preflight(void **state)
 	assert_non_null(strstr(err, "ip link delete lo"));
 	assert_false(port_preflight("net_tap0,iface=sixteen_is_beyond", err, sizeof(err)));
 	assert_non_null(strstr(err, "15 characters"));
+}
+
+/* A socket bound to path, -1: none. */
+static int bound(const char *path, int type)
+{
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, type, 0);
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	return fd;
+}
+
+/* Somebody listens: not a server. Nobody does: not a client; a server takes the dead one's place. */
+static void preflight_of_sockets(void **state)
+{
+	static const struct {
+		const char *server, *client;
+		int type;
+	} rows[] = {
+		{"net_memif0,role=server,socket-abstract=no,socket=%s", "net_memif0,socket-abstract=no,socket=%s",
+		 SOCK_SEQPACKET},
+		{"net_vhost0,iface=%s", "net_virtio_user0,path=%s", SOCK_STREAM},
+	};
+	char folder[] = "/tmp/test_port.XXXXXX", path[64], server[128], client[128];
+	int fd;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/socket", folder);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		snprintf(server, sizeof(server), rows[i].server, path);
+		snprintf(client, sizeof(client), rows[i].client, path);
+		assert_true(port_preflight(server, err, sizeof(err)));
+		assert_false(port_preflight(client, err, sizeof(err)));
+		fd = bound(path, rows[i].type);
+		assert_int_equal(listen(fd, 1), 0);
+		assert_false(port_preflight(server, err, sizeof(err)));
+		assert_non_null(strstr(err, path));
+		assert_non_null(strstr(err, "another process listens"));
+		assert_true(port_preflight(client, err, sizeof(err)));
+		close(fd);
+		assert_true(port_preflight(server, err, sizeof(err)));
+		assert_false(port_preflight(client, err, sizeof(err)));
+		assert_non_null(strstr(err, "nobody listens"));
+		assert_int_equal(access(path, F_OK), 0); /* looking removes nothing */
+		assert_int_equal(unlink(path), 0);
+		fd = open(path, O_CREAT | O_WRONLY, 0600);
+		assert_false(port_preflight(server, err, sizeof(err)));
+		assert_non_null(strstr(err, "no socket"));
+		close(fd);
+		assert_int_equal(unlink(path), 0);
+	}
+	assert_int_equal(rmdir(folder), 0);
 }
 
 static struct port_pools pools(void)
@@ -508,6 +566,7 @@ int main(void)
 		cmocka_unit_test(steering),
 		cmocka_unit_test(steering_of_a_tap),
 		cmocka_unit_test(preflight),
+		cmocka_unit_test(preflight_of_sockets),
 		cmocka_unit_test(pools_count),
 		cmocka_unit_test(null_port),
 		cmocka_unit_test(selection),

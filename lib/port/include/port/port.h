@@ -169,10 +169,17 @@ struct port {
 };
 
 /*
- * Things that go wrong quietly with the virtual device that `device` describes: a TAP interface
- * that exists (a second process would join it and take half of its packets), a memif socket in a
- * folder that is not there. For a device in EAL's --vdev call it before rte_eal_init. True if
- * nothing is wrong, or it describes no such device.
+ * What is wrong with a section as it stands, on any machine: the key, with what was expected in err; NULL:
+ * nothing.
+ */
+const char *port_config_wrong(const struct port_config *cfg, char *err, size_t errlen);
+
+/*
+ * What goes wrong with the device that `device` describes, quietly or with a message that names no fix: a TAP
+ * interface that exists (a second process would join it and take half of its packets), a socket's folder,
+ * an interface or a file that is not there, a socket on which somebody listens, or nobody. A socket that a dead
+ * process left is none of these: it is removed when the device is created. For a device in EAL's --vdev call it
+ * before rte_eal_init. True if nothing is wrong that can be known.
  */
 bool port_preflight(const char *device, char *err, size_t errlen);
 
