@@ -20,13 +20,16 @@ static bool load(struct pier_plugin *p, const char *path, char *err, size_t errl
 {
 	const struct pier_handler *(*entry)(void);
 	const struct pier_handler *h;
-	const char *wrong;
+	const char *wrong, *why;
 	char name[32];
 
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", p->fd);
 	p->object = dlopen(name, RTLD_NOW | RTLD_LOCAL);
 	if (!p->object) {
-		snprintf(err, errlen, "%s: %s", path, dlerror());
+		why = dlerror();
+		if (!strncmp(why, name, strlen(name)) && !strncmp(why + strlen(name), ": ", 2))
+			why += strlen(name) + 2; /* the user knows it by path */
+		snprintf(err, errlen, "%s: %s", path, why);
 		return false;
 	}
 	/* ISO C has no conversion from an object's address to a function's; POSIX has. */

@@ -91,11 +91,11 @@ static void read_line(struct reader *r, char *line, size_t len)
 
 	if (strlen(line) != len)
 		line_error(r, "a NUL byte: this is not a text file");
-	else if (strcspn(line, "\r\n") > LINE_MAX_LEN)
-		line_error(r, "line longer than %d characters", LINE_MAX_LEN);
+	else if (strcspn(line, "\r\n") > LINE_MAX_LEN && *text != '#' && *text != ';')
+		line_error(r, "line longer than %d characters; --set takes longer values", LINE_MAX_LEN);
 	else if (*text == '[')
 		read_header(r, text);
-	else if (ini_parse_string(text, take_key, r) != 0)
+	else if (*text != '#' && *text != ';' && ini_parse_string(text, take_key, r) != 0)
 		line_error(r, "expected key = value or [section]");
 }
 

@@ -72,7 +72,7 @@ static void test_not_text(void **state)
 	static const char nul[] = "[tcp]\nid\0le = 1s\n";
 	const char *const expected = "t.ini:2: a NUL byte: this is not a text file";
 	char text[512] = "[tcp]\n";
-	const char *const too_long = "t.ini:2: line longer than 197 characters";
+	const char *const too_long = "t.ini:2: line longer than 197 characters; --set takes longer values";
 
 	assert_false(read_bytes(nul, sizeof(nul) - 1));
 	expect_errors(&expected, 1);
@@ -80,6 +80,11 @@ static void test_not_text(void **state)
 	text[10] = '=';
 	assert_false(read_bytes(text, strlen(text)));
 	expect_errors(&too_long, 1);
+	text[6] = '#';
+	assert_true(read_bytes(text, strlen(text)));
+	text[6] = ' ';
+	text[7] = ';';
+	assert_true(read_bytes(text, strlen(text)));
 }
 
 static void test_sections(void **state)

@@ -62,7 +62,7 @@ struct config_errors {
 
 /*
  * Read the file at path (or an open stream, called file in messages) into an empty config. Returns
- * whether no error was found. Lines may have up to 197 characters.
+ * whether no error was found. Lines may have up to 197 characters, comments any number.
  */
 bool config_read(struct config *c, const char *path, const struct config_kind *kinds,
 		 unsigned int n, struct config_errors *errors);
