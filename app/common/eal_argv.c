@@ -2,11 +2,12 @@
  * EAL's arguments from [eal].
  *
  * Huge pages are used if they are free and the configuration does not say no. Where hugetlbfs is
- * not mounted EAL gets them by --in-memory, and then dpdk-dumpcap cannot attach.
+ * not mounted, or not for this user, EAL gets them by --in-memory, and then dpdk-dumpcap cannot attach.
  */
 #include <mntent.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/units.h"
 #include "eal_argv.h"
@@ -42,17 +43,22 @@ static bool enough_huge(const struct eal_options *eal, const struct place_plan *
 	       contract_huge_fits(supply, place, &all, &node);
 }
 
-static bool hugetlbfs_mounted(void)
+/* Mounted, and this user may make files there: EAL takes whichever mount has its page size. */
+static bool hugetlbfs_usable(void)
 {
 	FILE *f = setmntent("/proc/self/mounts", "re");
+	bool found = false, usable = true;
 	struct mntent *m;
-	bool found = false;
 
-	while (f && !found && (m = getmntent(f)))
-		found = !strcmp(m->mnt_type, "hugetlbfs");
+	while (f && (m = getmntent(f))) {
+		if (strcmp(m->mnt_type, "hugetlbfs"))
+			continue;
+		found = true;
+		usable &= !access(m->mnt_dir, R_OK | W_OK | X_OK);
+	}
 	if (f)
 		endmntent(f);
-	return found;
+	return found && usable;
 }
 
 /* [domain:]bus:device.function */
@@ -119,7 +125,7 @@ static void add_memory(struct pier_eal_argv *v, const struct eal_options *eal,
 		  (eal->huge == PIER_HUGE_AUTO && enough_huge(eal, place, supply));
 	if (!v->huge)
 		add(v, "--no-huge");
-	else if (!hugetlbfs_mounted())
+	else if (!hugetlbfs_usable())
 		add(v, "--in-memory");
 	if (v->huge) {
 		add_node_memory(v, mib, place);

@@ -116,6 +116,14 @@ class Demo(unittest.TestCase):
         self.assertNotIn('ended with status', run.stderr)
         self.assert_nothing_left()
 
+    def test_root_of_a_namespace(self):
+        """unshare -Ur: it is root, and may not give a network namespace a name."""
+        run = command(['unshare', '-Urn', *self.words('--', *CURL)], timeout=300, check=False)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        self.assertTrue(run.stdout.endswith('\n200'), run.stdout + run.stderr)
+        self.assertNotIn('ended with status', run.stderr)
+        self.assert_nothing_left()
+
     def test_interrupt(self):
         demo, said = self.start_demo()
         self.assertIn(f'ip netns exec {self.name} curl', said)
