@@ -398,6 +398,10 @@ static bool open_rules(struct match_settings *set, char *err, size_t errlen)
 		snprintf(err, errlen, "rules: %s", why);
 		return false;
 	}
+	if (set->db->cache_wrong) {
+		snprintf(err, errlen, "cache: %s", set->db->note);
+		return false;
+	}
 	set->scan_ticks = set->scan_time * match_ticks_per_us();
 	set->act = calloc(set->db->rules.n, sizeof(*set->act));
 	for (uint32_t i = 0; set->act && i < set->db->rules.n; i++)

@@ -130,7 +130,7 @@ static bool write_image(int fd, const char *key, const struct match_image *image
 }
 
 bool match_cache_store(const char *dir, const char key[MATCH_KEY_LEN + 1],
-		       const struct match_image *image, char *why, size_t len)
+		       const struct match_image *image, bool *wrong, char *why, size_t len)
 {
 	char *path = path_of(dir, key, ".hsdb"), *tmp = path_of(dir, key, ".XXXXXX");
 	int fd;
@@ -141,6 +141,7 @@ bool match_cache_store(const char *dir, const char key[MATCH_KEY_LEN + 1],
 	ok = fd >= 0 && write_image(fd, key, image) && !rename(tmp, path);
 	if (!ok)
 		snprintf(why, len, "the database is not kept in %s: %s", dir, strerror(errno));
+	*wrong = !ok && access(dir, R_OK | W_OK | X_OK);
 	if (!ok && fd >= 0)
 		unlink(tmp);
 	free(tmp);

@@ -235,7 +235,7 @@ static bool fill(struct match_db *db, const char *cache, char *err, size_t errle
 	if (ok && (!cache || !from_cache(db, cache, key))) {
 		ok = compile(&db->rules, &s, &image, err, errlen);
 		if (ok && cache)
-			match_cache_store(cache, key, &image, db->note, sizeof(db->note));
+			match_cache_store(cache, key, &image, &db->cache_wrong, db->note, sizeof(db->note));
 		if (ok && !load(db, &image)) {
 			snprintf(err, errlen, "%s: no memory for the database", db->rules.file);
 			ok = false;

@@ -35,9 +35,12 @@ bool match_key(const struct match_rules *r, unsigned int mode, char key[MATCH_KE
 /* False: there is none, or it is not what was stored. */
 bool match_cache_load(const char *dir, const char key[MATCH_KEY_LEN + 1], struct match_image *image);
 
-/* Takes the place of an older one in one step. False: why says what failed. */
+/*
+ * Takes the place of an older one in one step. False: why says what failed. *wrong: nothing can be kept in dir at
+ * all. One that is full is nobody's mistake.
+ */
 bool match_cache_store(const char *dir, const char key[MATCH_KEY_LEN + 1],
-		       const struct match_image *image, char *why, size_t len);
+		       const struct match_image *image, bool *wrong, char *why, size_t len);
 
 /* ---- pool.c ---- */
 

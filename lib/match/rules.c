@@ -41,6 +41,10 @@ static bool take_line(struct match_rules *r, const char *text, size_t len, uint3
 
 	while (len && strchr(" \t\r", text[len - 1]) && text[len - 1])
 		len--;
+	if (line == 1 && len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) { /* a byte order mark */
+		l.text += 3;
+		len -= 3;
+	}
 	while (len && (*l.text == ' ' || *l.text == '\t')) {
 		l.text++;
 		len--;

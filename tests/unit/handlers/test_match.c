@@ -602,6 +602,8 @@ static void test_refused(void **state)
 	assert_string_equal(err, "rules: expected a rule file");
 	fake_settings_free(&handler_match, s);
 	refuse("rules=/none/such", "cannot read /none/such");
+	refuse("cache=/none/such", "cache: the database is not kept in /none/such: No such file or directory");
+	refuse("cache=/dev/null", "cache: the database is not kept in /dev/null: Not a directory");
 	refuse("action=nonsense", "action \"nonsense\": expected * or rules such as 1-5,9");
 	refuse("action=1", "expected a blank after the rules");
 	refuse("action=1,99 count", "there is no rule 99");

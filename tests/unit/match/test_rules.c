@@ -81,6 +81,19 @@ static void test_bounds(void **state)
 	match_rules_free(&r);
 }
 
+/* As some editors begin a file; anywhere else it is a mistake. */
+static void test_byte_order_mark(void **state)
+{
+	struct match_rules r = take("\xef\xbb\xbf" "1:/a/\r\n2:/b/\n");
+
+	assert_int_equal(r.n, 2);
+	assert_int_equal(r.rule[0].id, 1);
+	match_rules_free(&r);
+	REFUSE("\xef\xbb\xbf" "1:a/", "f:1:6: expected / before the expression");
+	REFUSE("1:/a/\n\xef\xbb\xbf" "2:/b/",
+	       "f:2:1: expected a rule, ID:/REGEX/FLAGS, its ID a number up to 4294967295");
+}
+
 static void test_errors(void **state)
 {
 	REFUSE("1:/a/\nx:/b/\n", "f:2:1: expected a rule, ID:/REGEX/FLAGS, its ID a number up to 4294967295");
@@ -151,6 +164,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_byte_order_mark),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_looks_ahead),
 		cmocka_unit_test(test_file),

@@ -40,6 +40,7 @@ struct match_db {
 	uint32_t n_counts;
 	bool from_cache;
 	char note[256];                       /* why the cache was not written; "": it was */
+	bool cache_wrong;                     /* ... and will not be: it is no folder, or not ours */
 	struct match_core *core[MATCH_CORES_MAX];
 };
 
