@@ -299,7 +299,7 @@ static const struct option options[] = {
 
 static const struct option_table table = {
 	.section = "listen",
-	.help = "Settings of the iperf3 handler.",
+	.help = "Settings of the iperf3 handler",
 	.options = options,
 	.n = ARRAY_SIZE(options),
 	.size = sizeof(struct iperf3_settings),
