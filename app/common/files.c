@@ -85,6 +85,15 @@ static void runtime_parent(char *buf, size_t len)
 	snprintf(buf, len, "%s/dpdk", top ? top : "/tmp");
 }
 
+bool server_files_locked(const char *prefix)
+{
+	char parent[256], folder[512];
+
+	runtime_parent(parent, sizeof(parent));
+	snprintf(folder, sizeof(folder), "%s/%.200s", parent, prefix);
+	return is_locked(folder);
+}
+
 void server_files_remove_dead(const char *base)
 {
 	char parent[256], folder[512];

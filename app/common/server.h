@@ -194,7 +194,10 @@ bool server_secret(bool lasting, uint8_t secret[SERVER_SECRET]);
 void server_files_remove(const struct pier_config *c, const struct pier_eal_argv *eal,
 			 const char *runtime_dir);
 
-/* The same of processes that were killed, of programs whose file prefix is base and their process id. */
+/* Whether a process runs under this file prefix. */
+bool server_files_locked(const char *prefix);
+
+/* The same as server_files_remove, for processes that were killed, of programs whose file prefix is base and their process id. */
 void server_files_remove_dead(const char *base);
 
 /* ---- telemetry.c ---- */

@@ -19,15 +19,25 @@ static bool fail(const char *why)
 	return false;
 }
 
+/* Two at a time under one name are what EAL has no word for. */
+static bool eal_failed(const struct server *s)
+{
+	const char *prefix = s->config->eal.file_prefix;
+
+	if (s->eal->made && prefix && server_files_locked(prefix))
+		return server_refuse(s, stderr, "eal", "file-prefix", "another process runs under the name \"%s\": "
+				     "stop that one, or choose another name", prefix);
+	fprintf(stderr, "%s: EAL does not start%s%s%s; its messages are above\n", PROGRAM, rte_errno ? " (" : "",
+		rte_errno ? rte_strerror(rte_errno) : "", rte_errno ? ")" : "");
+	return false;
+}
+
 static bool start_eal(struct server *s)
 {
 	struct pier_eal_argv *v = s->eal;
 
-	if (rte_eal_init(v->argc, v->argv) < 0) {
-		fprintf(stderr, "%s: EAL does not start (%s); its messages are above\n", PROGRAM,
-			rte_strerror(rte_errno));
-		return false;
-	}
+	if (rte_eal_init(v->argc, v->argv) < 0)
+		return eal_failed(s);
 	s->eal_up = true;
 	if (rte_eal_process_type() != RTE_PROC_PRIMARY)
 		return fail("expected to be EAL's primary process: leave out --proc-type");

@@ -4,7 +4,7 @@ import subprocess
 import tempfile
 import unittest
 
-from kit import CLIENT_CPU, LOAD, Namespace, Pier, runtime_folders, wait_for
+from kit import CLIENT_CPU, LOAD, Namespace, PIER, Pier, runtime_folders, wait_for
 
 
 class Killed(unittest.TestCase):
@@ -62,6 +62,17 @@ class Killed(unittest.TestCase):
             load.terminate()
             load.communicate(timeout=240)
             self.assertEqual(runtime_folders(f'pier-load-{load.pid}'), [])
+
+
+class Twice(unittest.TestCase):
+    def test_two_under_one_name(self):
+        net = Namespace(self)
+        first = Pier(self, net, 'net_ring0')
+        wait_for('it serves', lambda: first.alive() and 'serving on' in first.log())
+        run = net.run([PIER, '-c', first.conf], check=False)
+        self.assertEqual(run.returncode, 1, run.stderr)
+        self.assertRegex(run.stderr, f'pier.ini:2: file-prefix: another process runs under the name "{first.prefix}"')
+        self.assertEqual(first.stop(), 0, first.log())
 
 
 class Little(unittest.TestCase):
