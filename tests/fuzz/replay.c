@@ -1,7 +1,7 @@
 /*
- * Runs a fuzz target over a folder of inputs, once each: the corpus as a test, in any build and
- * without libFuzzer. Fails if an input does (it aborts, its name printed before), or if there are
- * none.
+ * Runs a fuzz target over inputs, files or the files of folders, once each: the corpus as a test, in any
+ * build and without libFuzzer. Fails if an input does (it aborts, its name printed before), or if there
+ * are none.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -9,15 +9,13 @@
 
 #include "fuzz.h"
 
-static bool replay(const char *dir, const char *name)
+static bool replay(const char *path)
 {
-	char path[4096];
 	uint8_t *data;
 	size_t len;
 	FILE *file;
 	long end;
 
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	file = fopen(path, "rb");
 	if (!file || fseek(file, 0, SEEK_END) || (end = ftell(file)) < 0) {
 		perror(path);
@@ -35,25 +33,37 @@ static bool replay(const char *dir, const char *name)
 	return len == (size_t)end;
 }
 
-int main(int argc, char **argv)
+/* Counts what was replayed, and what could not be read. */
+static void replay_folder(DIR *dir, const char *name, unsigned int counts[2])
 {
-	DIR *dir = argc == 2 ? opendir(argv[1]) : NULL;
-	unsigned int done = 0, failed = 0;
 	struct dirent *entry;
+	char path[4096];
 
-	if (!dir) {
-		fprintf(stderr, "usage: %s CORPUS-FOLDER\n", argv[0]);
-		return 2;
-	}
 	while ((entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;
-		if (replay(argv[1], entry->d_name))
-			done++;
-		else
-			failed++;
+		snprintf(path, sizeof(path), "%s/%s", name, entry->d_name);
+		counts[!replay(path)]++;
 	}
 	closedir(dir);
-	printf("%u inputs replayed, %u not readable\n", done, failed);
-	return done && !failed ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int counts[2] = {0};
+
+	if (argc < 2) {
+		fprintf(stderr, "usage: %s FILE-OR-FOLDER...\n", argv[0]);
+		return 2;
+	}
+	for (int i = 1; i < argc; i++) {
+		DIR *dir = opendir(argv[i]);
+
+		if (dir)
+			replay_folder(dir, argv[i], counts);
+		else
+			counts[!replay(argv[i])]++;
+	}
+	printf("%u inputs replayed, %u not readable\n", counts[0], counts[1]);
+	return counts[0] && !counts[1] ? 0 : 1;
 }
