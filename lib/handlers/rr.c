@@ -320,11 +320,11 @@ static void rr_open(struct pier_conn *c)
 static const char *unfit(const struct rr_settings *set)
 {
 	if (set->framing == FRAMING_FIXED && set->request > set->max_request)
-		return "request-size is beyond max-request";
+		return "request-size: expected at most max-request";
 	if (set->framing != FRAMING_ASK && set->response > set->max_response)
-		return "response-size is beyond max-response";
+		return "response-size: expected at most max-response";
 	if (set->distribution != DELAY_FIXED && set->delay > set->delay_max)
-		return "delay is beyond delay-max";
+		return "delay: expected at most delay-max";
 	return NULL;
 }
 

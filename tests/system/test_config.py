@@ -104,6 +104,8 @@ MISTAKES = [
      r'^\[port 0\]: device: iface=pier-none: there is no such interface'),
     ('capture that is not there', GOOD.replace('net_ring0', 'net_pcap0,rx_pcap=/none/such.pcap'),
      r'^\[port 0\]: device: rx_pcap=/none/such.pcap: No such file'),
+    ('delay beyond the longest', GOOD.replace('http', 'rr\ndelay-distribution = uniform\ndelay = 5s\ndelay-max = 1s'),
+     r'{f}:8: delay: expected at most delay-max'),
     ('plugin that is a folder', GOOD.replace('handler = http', 'plugin = /tmp'),
      r'{f}:6: plugin: /tmp: cannot read file data: Is a directory'),
     ('memif without a server', GOOD.replace('net_ring0', 'net_memif0,role=client,socket=/none/pier,socket-abstract=no'),
