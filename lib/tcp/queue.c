@@ -16,12 +16,23 @@
 
 #define COPY_NEXT     1024
 
+/* An mbuf is held no more: with the last one the window is not counted as being filled, see
+ * share.c. */
+static void let_go(struct tcp *t, struct tcp_work *w)
+{
+	t->held--;
+	if (--w->held || w->measuring)
+		return;
+	t->promised -= w->promised;
+	w->promised = 0;
+}
+
 static void slice_drop(struct tcp *t, struct tcp_work *w, struct slice *s)
 {
 	if (s->kind >= SLICE_COPY)
 		tcp_copy_free(t, s);
-	t->held -= s->owner != NULL;
-	w->held -= s->owner != NULL;
+	if (s->owner)
+		let_go(t, w);
 	slice_put(s);
 }
 
