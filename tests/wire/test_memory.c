@@ -703,6 +703,58 @@ static void blocks_come_back(void **s)
 	assert_int_equal(engine_tcp(k->e)->rcv_grown, 0);
 }
 
+/* Nothing is queued, so no ACK will say that there is memory again, and the handler wants to send. */
+static void who_found_no_memory_is_told(void **s)
+{
+	enum { MANY = 600 };
+	struct kit *k = *s;
+	struct kit_peer *p = NULL;
+	unsigned int n;
+
+	k->unchecked = true;
+	k->conf.block_bytes = MIB;
+	for (n = 0; n < MANY; n++) {
+		p = kit_peer(k);
+		p->win = 0;
+		kit_syn(p);
+		kit_synack(p);
+		send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
+		kit_app_send(p, MIB);
+		if (!p->app.tx)
+			break;
+	}
+	assert_in_range(n, 8, MANY - 1);
+	kit_advance(k, 100 * MS);
+	assert_int_equal(p->app.tx, 0);
+	for (unsigned int i = 0; i < n; i++)
+		send_seg(k->peers[i], .flags = RST, .seq = 1);
+	kit_drain(k);
+	kit_advance(k, 10 * MS);
+	assert_true(p->app.tx > 0);
+	kit_drain(k);
+}
+
+/* All that buffers grew is what the worker has for it, however fast one peer is. */
+static void buffers_grow_within_the_budget(void **s)
+{
+	struct kit *k = *s;
+	const struct tcp *t;
+	static struct eager e;
+
+	k->conf.mbuf_share = 64;
+	k->tcp.rcvbuf = 4 * MIB;
+	k->tcp.rcvbuf_initial = 16 * KIB;
+	eager_open(k, &e, 65535);
+	t = engine_tcp(k->e);
+	for (unsigned int round = 0; round < 200; round++) {
+		push(&e, 64 * 1448);
+		kit_advance(k, MS);
+		hear(k, &e, 1);
+		assert_true(t->rcv_grown <= t->rcv_budget);
+	}
+	assert_true(t->rcv_grown > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -710,6 +762,8 @@ int main(void)
 		KIT_TEST(WND_15_only_with_delivery),
 		KIT_TEST(WND_16_DOS_01_one_octet_segments),
 		KIT_TEST(blocks_come_back),
+		KIT_TEST(who_found_no_memory_is_told),
+		KIT_TEST(buffers_grow_within_the_budget),
 		KIT_TEST(DOS_12_the_reserve),
 		KIT_TEST(DOS_12_every_allocation_fails),
 		KIT_TEST(DOS_12_every_second_allocation_fails),
