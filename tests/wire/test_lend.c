@@ -104,6 +104,31 @@ static void the_echo_is_the_mbuf_that_came(void **state)
 	}
 }
 
+/* With ECN the headers are others, and are put before a copy: RFC 3168 section 6.1.2. */
+static void not_with_ecn(void **state)
+{
+	struct kit *k = *state;
+	struct kit_peer *p = kit_peer(k);
+
+	k->cap[0].tx_mode = PKT_TX_COPIES;
+	p->offer = OFFER_ALL | OFFER_ECN;
+	kit_open(p);
+	p->app.echo = true;
+	for (uint32_t i = 0; i < 3; i++) {
+		struct seg g;
+
+		send_seg(p, .flags = ACK, .seq = 1 + i * LEN, .ack = 1 + i * LEN, .len = LEN);
+		for (unsigned int again = 0; again < 2; again++) {
+			while (!kit_has(k))
+				kit_advance(k, MS);
+			g = kit_take(p);
+			assert_int_equal(g.seq, 1 + i * LEN);
+			assert_int_equal(g.len, LEN);
+			assert_int_equal(g.tos, again ? 0 : 2);
+		}
+	}
+}
+
 /* What came lies in the buffer of another mbuf, which is not ours: nothing is written to that. */
 static void not_in_the_buffer_of_another(void **state)
 {
@@ -321,6 +346,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		KIT_TEST(the_echo_is_the_mbuf_that_came),
+		KIT_TEST(not_with_ecn),
 		KIT_TEST(not_what_somebody_else_has),
 		KIT_TEST(not_in_the_buffer_of_another),
 		KIT_TEST(what_waits_is_not_rewritten),

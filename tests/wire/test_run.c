@@ -84,13 +84,49 @@ static void as_far_as_the_window(void **state)
 	kit_quiet(k);
 }
 
+/* RFC 2018 section 4: as long as there is a gap each segment tells of what lies behind it. */
+static void all_tell_of_a_gap(void **state)
+{
+	struct kit *k = *state;
+	struct kit_peer *p = open_peer(k);
+	unsigned int n = 0;
+
+	send_seg(p, .flags = ACK, .seq = 1001, .ack = 1, .len = 100);
+	kit_drain(k);
+	kit_app_send(p, 6 * MSS);
+	for (; kit_has(k); n++) {
+		const struct seg s = kit_take(p);
+
+		assert_int_equal(s.opts.sack_n, 1);
+		assert_int_equal(s.sack[0].left, 1001);
+		assert_int_equal(s.sack[0].right, 1101);
+	}
+	assert_int_equal(n, 7); /* the blocks take room */
+}
+
+/* RFC 9293 section 3.8.5: up to the urgent data's end each segment says where that is. */
+static void all_tell_of_urgent_data(void **state)
+{
+	struct kit *k = *state;
+	struct kit_peer *p = open_peer(k);
+
+	kit_app_send_urgent(p, 6 * MSS);
+	for (uint32_t i = 0; i < 6; i++) {
+		const struct seg s = kit_take(p);
+
+		assert_int_equal(s.seq, 1 + i * MSS);
+		assert_true(s.flags & URG);
+		assert_int_equal(s.urg, (6 - i) * MSS);
+	}
+	kit_quiet(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		KIT_TEST(the_last_one_is_pushed),
-		KIT_TEST(the_fin_goes_with_the_last_one),
-		KIT_TEST(no_more_than_a_burst),
-		KIT_TEST(as_far_as_the_window),
+		KIT_TEST(the_last_one_is_pushed), KIT_TEST(the_fin_goes_with_the_last_one),
+		KIT_TEST(no_more_than_a_burst),	  KIT_TEST(as_far_as_the_window),
+		KIT_TEST(all_tell_of_a_gap),	  KIT_TEST(all_tell_of_urgent_data),
 	};
 
 	return cmocka_run_group_tests_name("run", tests, kit_group_setup, NULL);
