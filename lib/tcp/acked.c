@@ -59,7 +59,7 @@ static uint32_t oldest_flight(const struct tcp *t, struct tcp_work *w)
 		return 0;
 	f = vec_at(&w->flight, &t->slab, w->flight_inline, sizeof(*f), 0);
 	return f->flags & FLIGHT_RETX ? (t->now_ms - w->progress + 1) * US_PER_MS
-				      : tcp_flight_age(t, f);
+				      : rack_age(f->sent, (uint32_t)t->now);
 }
 
 /*

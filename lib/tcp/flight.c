@@ -234,7 +234,7 @@ void tcp_flight_acked(struct tcp *t, struct tcp_work *w, uint32_t ack, struct tc
 		if (seq_geq(f->seq, ack))
 			break;
 		again |= f->flags & FLIGHT_RETX;
-		sample = f->flags & FLIGHT_SACKED ? 0 : max_of(tcp_flight_age(t, f), 1u);
+		sample = f->flags & FLIGHT_SACKED ? 0 : rack_age(f->sent, (uint32_t)t->now);
 		if (!(f->flags & FLIGHT_SACKED))
 			delivered(t, w, f, end, true, a);
 		unmark(w, f, end - f->seq);
