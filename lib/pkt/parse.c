@@ -458,23 +458,49 @@ parse_plain(const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f, uin
 	return plain_facts_options(f, ip, port, hlen, len, payload);
 }
 
+/* Of a chain, wherever it is split. */
+static uint8_t *octet_at(struct rte_mbuf *m, unsigned at)
+{
+	for (; at >= m->data_len; m = m->next)
+		at -= m->data_len;
+	return rte_pktmbuf_mtod_offset(m, uint8_t *, at);
+}
+
+static void cut_front(struct rte_mbuf *m, uint16_t len)
+{
+	m->pkt_len -= len;
+	for (uint16_t n; len; len -= n, m = m->next) {
+		n = min_of(len, m->data_len);
+		m->data_off += n;
+		m->data_len -= n;
+	}
+}
+
+static bool is_ours_alone(const struct rte_mbuf *m)
+{
+	for (; m; m = m->next)
+		if (rte_mbuf_refcnt_read(m) != 1 || RTE_MBUF_CLONED(m))
+			return false;
+	return true;
+}
+
 /*
  * A tag that says a priority and no VLAN (IEEE 802.1Q, VID 0) is taken away: the frame is as one
  * without. What is not ours alone stays as it is, and is dropped.
  */
 static void untag(struct rte_mbuf *m)
 {
-	uint8_t *h = rte_pktmbuf_mtod(m, uint8_t *);
+	uint8_t copy[ETH_HDR_LEN + ETH_TAG_LEN];
+	const uint8_t *h = rte_pktmbuf_read(m, 0, sizeof(copy), copy);
 
-	if (m->data_len < ETH_HDR_LEN + ETH_TAG_LEN ||
-	    load_be16(h + ETH_HDR_LEN - 2) != ETH_TYPE_VLAN ||
+	if (!h || load_be16(h + ETH_HDR_LEN - 2) != ETH_TYPE_VLAN ||
 	    load_be16(h + ETH_HDR_LEN) & ETH_VID_MASK)
 		return;
-	if (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED || rte_mbuf_refcnt_read(m) != 1 ||
-	    RTE_MBUF_CLONED(m))
+	if (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED || !is_ours_alone(m))
 		return;
-	memmove(h + ETH_TAG_LEN, h, 2 * ETH_ADDR_LEN);
-	rte_pktmbuf_adj(m, ETH_TAG_LEN);
+	for (unsigned i = 2 * ETH_ADDR_LEN; i-- > 0;)
+		*octet_at(m, i + ETH_TAG_LEN) = h[i];
+	cut_front(m, ETH_TAG_LEN);
 }
 
 static __attribute__((noinline)) void parse_other(struct rte_mbuf *m, struct pkt_facts *f,

@@ -3,8 +3,7 @@
  * devices do wrong without a word, or with one that names no fix.
  *
  * A socket in the file system stays when the process that listened on it was killed, and the next one could not
- * listen there: device_clear() removes it. Whether somebody listens the kernel's table tells, and for those of
- * other network namespaces, which are not in it, an attempt to connect.
+ * listen there: device_clear() removes it.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -55,7 +54,7 @@ static bool starts_with(const char *s, const char *prefix)
 
 /* ---- sockets ---- */
 
-/* In this network namespace. An abstract name has an @ before it there. */
+/* An abstract name, an @ before it, in this network namespace: others have their own. */
 static bool listed(const char *name)
 {
 	FILE *f = fopen("/proc/net/unix", "re");
@@ -71,11 +70,14 @@ static bool listed(const char *name)
 	return found;
 }
 
-/* Nobody is there for certain only where the kernel refuses. */
-static bool refuses(const char *path, int type)
+/*
+ * Nobody is there for certain only where the kernel refuses. A datagram socket is of another type than any device's: who
+ * listens hears nothing of the attempt, and a memif's server would not get over a client that leaves at once.
+ */
+static bool refuses(const char *path)
 {
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	bool refused;
 
 	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
@@ -85,7 +87,7 @@ static bool refuses(const char *path, int type)
 	return refused;
 }
 
-static enum socket_state socket_state(const char *path, int type)
+static enum socket_state socket_state(const char *path)
 {
 	struct stat st;
 
@@ -93,11 +95,11 @@ static enum socket_state socket_state(const char *path, int type)
 		return SOCKET_NONE;
 	if (!S_ISSOCK(st.st_mode))
 		return SOCKET_OTHER;
-	return !listed(path) && refuses(path, type) ? SOCKET_STALE : SOCKET_LISTENED;
+	return refuses(path) ? SOCKET_STALE : SOCKET_LISTENED;
 }
 
 /* A path where the device makes a socket of its own: in a folder that is there, and nobody's. */
-static bool can_listen(const char *key, const char *path, int type, char *err, size_t errlen)
+static bool can_listen(const char *key, const char *path, char *err, size_t errlen)
 {
 	char folder[256];
 	char *slash;
@@ -113,7 +115,7 @@ static bool can_listen(const char *key, const char *path, int type, char *err, s
 	if (access(folder, R_OK | W_OK | X_OK))
 		return port_fail(err, errlen, "%s: folder %s: %s: mkdir -p %s, or choose another", key, folder,
 				 strerror(errno), folder);
-	switch (socket_state(path, type)) {
+	switch (socket_state(path)) {
 	case SOCKET_OTHER:
 		return port_fail(err, errlen, "%s=%s: it is there, and no socket: remove it, or choose another", key,
 				 path);
@@ -128,9 +130,9 @@ static bool can_listen(const char *key, const char *path, int type, char *err, s
 }
 
 /* A path where somebody else has to listen before. */
-static bool can_connect(const char *key, const char *path, int type, char *err, size_t errlen)
+static bool can_connect(const char *key, const char *path, char *err, size_t errlen)
 {
-	switch (socket_state(path, type)) {
+	switch (socket_state(path)) {
 	case SOCKET_NONE:
 	case SOCKET_STALE:
 		return port_fail(err, errlen, "%s=%s: nobody listens there: start the other side first", key, path);
@@ -142,16 +144,14 @@ static bool can_connect(const char *key, const char *path, int type, char *err, 
 }
 
 /* The socket that the device makes, if it makes one in the file system; NULL: it does not. */
-static const char *own_socket(const char *device, char *path, size_t len, const char **key, int *type)
+static const char *own_socket(const char *device, char *path, size_t len, const char **key)
 {
 	if (starts_with(device, "net_memif") && arg_is(device, "role", "server") &&
 	    arg_is(device, "socket-abstract", "no")) {
 		*key = "socket";
-		*type = SOCK_SEQPACKET;
 	} else if ((starts_with(device, "net_vhost") || starts_with(device, "eth_vhost")) &&
 		   !arg_is(device, "client", "1")) {
 		*key = "iface";
-		*type = SOCK_STREAM;
 	} else {
 		return NULL;
 	}
@@ -162,9 +162,8 @@ void device_clear(const char *device)
 {
 	char path[256];
 	const char *key;
-	int type;
 
-	if (own_socket(device, path, sizeof(path), &key, &type) && socket_state(path, type) == SOCKET_STALE)
+	if (own_socket(device, path, sizeof(path), &key) && socket_state(path) == SOCKET_STALE)
 		unlink(path);
 }
 
@@ -201,8 +200,8 @@ static bool preflight_memif(const char *device, char *err, size_t errlen)
 
 	device_arg(device, "socket", path, sizeof(path));
 	if (arg_is(device, "socket-abstract", "no"))
-		return server ? can_listen("socket", path, SOCK_SEQPACKET, err, errlen)
-			      : can_connect("socket", path, SOCK_SEQPACKET, err, errlen);
+		return server ? can_listen("socket", path, err, errlen)
+			      : can_connect("socket", path, err, errlen);
 	snprintf(name, sizeof(name), "@%s", path);
 	if (server != listed(name))
 		return true;
@@ -220,7 +219,7 @@ static bool preflight_vhost(const char *device, char *err, size_t errlen)
 
 	if (!device_arg(device, "iface", path, sizeof(path)))
 		return port_fail(err, errlen, "expected iface=PATH, the socket's");
-	return arg_is(device, "client", "1") || can_listen("iface", path, SOCK_STREAM, err, errlen);
+	return arg_is(device, "client", "1") || can_listen("iface", path, err, errlen);
 }
 
 /* A path under /dev is the kernel's vhost-net. */
@@ -233,7 +232,7 @@ static bool preflight_virtio_user(const char *device, char *err, size_t errlen)
 	if (starts_with(path, "/dev/"))
 		return !access(path, R_OK | W_OK) ||
 		       port_fail(err, errlen, "path=%s: %s: modprobe vhost-net", path, strerror(errno));
-	return arg_is(device, "server", "1") || can_connect("path", path, SOCK_STREAM, err, errlen);
+	return arg_is(device, "server", "1") || can_connect("path", path, err, errlen);
 }
 
 static bool preflight_af_packet(const char *device, char *err, size_t errlen)

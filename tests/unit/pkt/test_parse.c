@@ -486,10 +486,8 @@ static void L2_16_tags(void **state)
 	assert_int_equal(
 		parse_tagged(&k, priority, 1, STRIPPED | RTE_MBUF_F_RX_QINQ_STRIPPED, NULL).reason,
 		CTR_RX_VLAN);
-	for (uint32_t cut = 18; cut < k.len; cut++)
+	for (uint32_t cut = 1; cut < k.len; cut++)
 		assert_int_equal(parse_tagged(&k, priority, 1, 0, &cut).kind, PKT_TCP);
-	for (uint32_t cut = 1; cut < 18; cut++)
-		assert_int_equal(parse_tagged(&k, priority, 1, 0, &cut).reason, CTR_RX_VLAN);
 }
 
 /* The packet of another as well is not changed. */
