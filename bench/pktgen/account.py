@@ -37,7 +37,7 @@ def check(c, sent, received):
     used.update(some(["synack_retransmits"], -1))
     used.update(some(rx))
     built = some(["tx_synacks", "tx_rsts", "tx_acks", "arp_tx", "icmp_errors_tx", "icmp_echo_rx"])
-    lost = some(["tx_packets", "tx_refused", "tx_link_down", "tx_queue_full"])
+    lost = some(["tx_packets", "tx_refused", "tx_unprepared", "tx_link_down", "tx_queue_full"])
     return [
         dict(what="sent by pktgen = received by pier", left=sent, right=c.get("rx_packets", 0), terms={}),
         dict(what="received by pier = answered + dropped, each for one reason",

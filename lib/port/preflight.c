@@ -5,6 +5,7 @@
  * A socket in the file system stays when the process that listened on it was killed, and the next one could not
  * listen there: device_clear() removes it.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <net/if.h>
 #include <string.h>
@@ -54,19 +55,41 @@ static bool starts_with(const char *s, const char *prefix)
 
 /* ---- sockets ---- */
 
-/* An abstract name, an @ before it, in this network namespace: others have their own. */
-static bool listed(const char *name)
+/* The inode of the socket that listens under name in this network namespace, 0: none. An abstract one has an @ before it. */
+static unsigned long listener(const char *name)
 {
 	FILE *f = fopen("/proc/net/unix", "re");
+	unsigned long inode, found = 0;
 	char line[512], path[256];
 	unsigned int flags;
-	bool found = false;
 
 	while (f && !found && fgets(line, sizeof(line), f))
-		found = sscanf(line, "%*s %*s %*s %x %*s %*s %*s %255[^\n]", &flags, path) == 2 &&
-			flags & SO_LISTENING && !strcmp(path, name);
+		if (sscanf(line, "%*s %*s %*s %x %*s %*s %lu %255[^\n]", &flags, &inode, path) == 3 &&
+		    flags & SO_LISTENING && !strcmp(path, name))
+			found = inode;
 	if (f)
 		fclose(f);
+	return found;
+}
+
+/* This process listens there. */
+static bool is_ours(const char *name)
+{
+	const unsigned long inode = listener(name);
+	DIR *dir = inode ? opendir("/proc/self/fd") : NULL;
+	char want[32], link[32];
+	struct dirent *entry;
+	bool found = false;
+
+	snprintf(want, sizeof(want), "socket:[%lu]", inode);
+	while (dir && !found && (entry = readdir(dir))) {
+		ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
+
+		link[max_of(n, (ssize_t)0)] = '\0';
+		found = !strcmp(link, want);
+	}
+	if (dir)
+		closedir(dir);
 	return found;
 }
 
@@ -143,10 +166,16 @@ static bool can_connect(const char *key, const char *path, char *err, size_t err
 	return true;
 }
 
+/* By its name of today, or that of before. */
+static bool is_memif_server(const char *device)
+{
+	return arg_is(device, "role", "server") || arg_is(device, "role", "master");
+}
+
 /* The socket that the device makes, if it makes one in the file system; NULL: it does not. */
 static const char *own_socket(const char *device, char *path, size_t len, const char **key)
 {
-	if (starts_with(device, "net_memif") && arg_is(device, "role", "server") &&
+	if (starts_with(device, "net_memif") && is_memif_server(device) &&
 	    arg_is(device, "socket-abstract", "no")) {
 		*key = "socket";
 	} else if ((starts_with(device, "net_vhost") || starts_with(device, "eth_vhost")) &&
@@ -192,18 +221,23 @@ static bool preflight_tap(const char *device, char *err, size_t errlen)
 	return true;
 }
 
-/* The client's end of a memif, which the driver's defaults make it, starts only where there is a server. */
+/*
+ * The client's end of a memif, which the driver's defaults make it, starts only where there is a server. Servers of one
+ * process may share a socket: they differ by id.
+ */
 static bool preflight_memif(const char *device, char *err, size_t errlen)
 {
 	char path[256] = "/run/memif.sock", name[258];
-	const bool server = arg_is(device, "role", "server");
+	const bool server = is_memif_server(device), abstract = !arg_is(device, "socket-abstract", "no");
 
 	device_arg(device, "socket", path, sizeof(path));
-	if (arg_is(device, "socket-abstract", "no"))
+	snprintf(name, sizeof(name), "%s%s", abstract ? "@" : "", path);
+	if (server && is_ours(name))
+		return true;
+	if (!abstract)
 		return server ? can_listen("socket", path, err, errlen)
 			      : can_connect("socket", path, err, errlen);
-	snprintf(name, sizeof(name), "@%s", path);
-	if (server != listed(name))
+	if (server != (listener(name) != 0))
 		return true;
 	if (server)
 		return port_fail(err, errlen, "socket=%s, an abstract one: another process listens on it: stop that one, "

@@ -146,14 +146,14 @@ static bool is_stuck(struct worker *w, struct worker_queue *q)
 
 /*
  * What drivers want to be done with packets of several segments before they get them, once; what one finds wrong with
- * a packet is its end. Returns how many are left of the n - from that are new.
+ * a packet is its end. Those of the n from the place from on are new. Returns how many there are now.
  */
 static __attribute__((noinline)) unsigned int prepare(struct worker *w, struct worker_queue *q, unsigned int from,
 						      unsigned int n)
 {
 	while ((from += rte_eth_tx_prepare(q->port->id, q->txq, q->pkts + from, (uint16_t)(n - from))) < n) {
 		rte_pktmbuf_free(q->pkts[from]);
-		count(&w->counters, CTR_TX_REFUSED);
+		count(&w->counters, CTR_TX_UNPREPARED);
 		n--;
 		memmove(q->pkts + from, q->pkts + from + 1, (n - from) * sizeof(q->pkts[0]));
 	}

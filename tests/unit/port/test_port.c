@@ -5,10 +5,12 @@
 #include "kit.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <rte_mbuf.h>
@@ -302,6 +304,54 @@ static int bound(const char *path, int type)
 	return fd;
 }
 
+/* Another process that listens; ended by other_ends. */
+static pid_t other_listens(const char *path, int type)
+{
+	int ready[2];
+	pid_t pid;
+	char c;
+
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (listen(bound(path, type), 1) == 0 && write(ready[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	assert_true(pid > 0);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	return pid;
+}
+
+static void other_ends(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* The servers of one process share a memif's socket: they differ by id. */
+static void preflight_of_a_socket_of_ours(void **state)
+{
+	char folder[] = "/tmp/test_port.XXXXXX", path[64], server[128];
+	int fd;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/socket", folder);
+	fd = bound(path, SOCK_SEQPACKET);
+	assert_int_equal(listen(fd, 1), 0);
+	snprintf(server, sizeof(server), "net_memif1,role=server,id=1,socket-abstract=no,socket=%s", path);
+	assert_true(port_preflight(server, err, sizeof(err)));
+	snprintf(server, sizeof(server), "net_memif1,role=master,id=1,socket-abstract=no,socket=%s", path);
+	assert_true(port_preflight(server, err, sizeof(err)));
+	snprintf(server, sizeof(server), "net_vhost0,iface=%s", path);
+	assert_false(port_preflight(server, err, sizeof(err)));
+	close(fd);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 /* Somebody listens: not a server. Nobody does: not a client; a server takes the dead one's place. */
 static void preflight_of_sockets(void **state)
 {
@@ -314,6 +364,7 @@ static void preflight_of_sockets(void **state)
 		{"net_vhost0,iface=%s", "net_virtio_user0,path=%s", SOCK_STREAM},
 	};
 	char folder[] = "/tmp/test_port.XXXXXX", path[64], server[128], client[128];
+	pid_t other;
 	int fd;
 
 	assert_non_null(mkdtemp(folder));
@@ -323,13 +374,12 @@ static void preflight_of_sockets(void **state)
 		snprintf(client, sizeof(client), rows[i].client, path);
 		assert_true(port_preflight(server, err, sizeof(err)));
 		assert_false(port_preflight(client, err, sizeof(err)));
-		fd = bound(path, rows[i].type);
-		assert_int_equal(listen(fd, 1), 0);
+		other = other_listens(path, rows[i].type);
 		assert_false(port_preflight(server, err, sizeof(err)));
 		assert_non_null(strstr(err, path));
 		assert_non_null(strstr(err, "another process listens"));
 		assert_true(port_preflight(client, err, sizeof(err)));
-		close(fd);
+		other_ends(other);
 		assert_true(port_preflight(server, err, sizeof(err)));
 		assert_false(port_preflight(client, err, sizeof(err)));
 		assert_non_null(strstr(err, "nobody listens"));
@@ -567,6 +617,7 @@ int main(void)
 		cmocka_unit_test(steering_of_a_tap),
 		cmocka_unit_test(preflight),
 		cmocka_unit_test(preflight_of_sockets),
+		cmocka_unit_test(preflight_of_a_socket_of_ours),
 		cmocka_unit_test(pools_count),
 		cmocka_unit_test(null_port),
 		cmocka_unit_test(selection),

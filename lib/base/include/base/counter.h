@@ -82,7 +82,8 @@
 #define COUNTER_TX_DROPS(X)                                                                        \
 	X(TX_NO_MBUF, tx_no_mbuf, "no mbuf to build a packet; tried again later")                  \
 	X(TX_NO_NEIGHBOR, tx_no_neighbor, "next hop not resolved")                                 \
-	X(TX_REFUSED, tx_refused, "the port refused the packet, again and again or as what it cannot send")                   \
+	X(TX_REFUSED, tx_refused, "the port refused the packet again and again")                   \
+	X(TX_UNPREPARED, tx_unprepared, "the port's driver cannot send such a packet")             \
 	X(TX_LINK_DOWN, tx_link_down, "the port's link is down")                                   \
 	X(TX_QUEUE_FULL, tx_queue_full, "no room for a stateless answer")                          \
 	X(TX_RST_RATE, tx_rst_rate, "RST beyond rst-rate")                                         \
