@@ -26,11 +26,6 @@ bool port_fail(char *err, size_t errlen, const char *fmt, ...)
 	return false;
 }
 
-static bool starts_with(const char *s, const char *prefix)
-{
-	return strncmp(s, prefix, strlen(prefix)) == 0;
-}
-
 /* The rings of one direction of a pair are called NAME_FROM_QUEUE, FROM being the sender's letter.
  */
 static void ring_name(char *buf, size_t len, const char *pair, char from, uint8_t q)

@@ -216,7 +216,6 @@ bool port_open_pools(const struct port_config *cfg, unsigned int workers, bool w
 {
 	const struct queue_pools pools = {pools_of, n_pools};
 	char why[256];
-
 	const char *wrong = port_config_wrong(cfg, why, sizeof(why));
 
 	memset(out, 0, sizeof(*out));

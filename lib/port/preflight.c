@@ -48,11 +48,6 @@ static bool arg_is(const char *device, const char *key, const char *value)
 	return device_arg(device, key, text, sizeof(text)) && !strcmp(text, value);
 }
 
-static bool starts_with(const char *s, const char *prefix)
-{
-	return strncmp(s, prefix, strlen(prefix)) == 0;
-}
-
 /* ---- sockets ---- */
 
 /* The inode of the socket that listens under name in this network namespace, 0: none. An abstract one has an @ before it. */

@@ -5,10 +5,16 @@
 #define PIER_PORT_ROOM_H
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "port/port.h"
 
 #define PAIR_NAME_MAX 12 /* of a ring-pair's name: what fits into a ring's with the rest of it */
+
+static inline bool starts_with(const char *s, const char *prefix)
+{
+	return strncmp(s, prefix, strlen(prefix)) == 0;
+}
 
 /* Write the sentence, return false: "return port_fail(err, errlen, ...)". */
 bool port_fail(char *err, size_t errlen, const char *fmt, ...)

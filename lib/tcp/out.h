@@ -79,7 +79,7 @@ static inline void first_in_flight(const struct tcp *t, const struct tcp_conn *c
 }
 
 /*
- * Full segments of new data, at most max of them, but for one that would empty the queue: of a connection with nothing
+ * Full segments of new data, in at most max packets, but for one that would empty the queue: of a connection with nothing
  * unusual about it, and no mbuf is missing. 0: tcp_output's way is the one, with what remains as well. (run.c)
  */
 unsigned int tcp_run_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, struct rte_mbuf **pkts,

@@ -241,7 +241,9 @@ void engine_hear(struct engine *e, const struct net_news *news, uint64_t now);
 
 /*
  * Build at most max packets for the port and give them away in pkts; returns how many. What is not
- * pulled stays unsent and unstamped. Bounded by max.
+ * pulled stays unsent and unstamped. For a port with PKT_TX_TSO some may be of several segments
+ * (RTE_MBUF_F_TX_TCP_SEG): rte_eth_tx_prepare comes before rte_eth_tx_burst then, once for each packet. Bounded by max
+ * and the listener's burst.
  */
 unsigned int engine_output(struct engine *e, uint16_t port, struct rte_mbuf **pkts,
 			   unsigned int max, uint64_t now);

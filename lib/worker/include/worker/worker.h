@@ -123,7 +123,8 @@ static_assert(sizeof(struct worker_msg) % 4 == 0, "messages travel by value in a
  * Have the worker carry out msg, at the end of one of its turns, and wait for the answer in msg, a few
  * minutes at most: in some of which a handler may hang, or a virtual CPU be away. Usage and audit look at
  * every record and are for a worker whose clients are gone. A worker that does not run is served by the
- * caller's thread; WORKER_OP_STOP is nothing to it, and it can be run afterwards. False: no answer in time; msg is untouched, the request may still be carried out.
+ * caller's thread; WORKER_OP_STOP is nothing to it, and it can be run afterwards. False: no answer in
+ * time; msg is untouched, the request may still be carried out.
  */
 bool worker_request(struct worker *w, struct worker_msg *msg);
 
