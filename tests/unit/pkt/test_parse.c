@@ -418,8 +418,10 @@ static void L2_19_link_layer(void **state)
 	expect_drop(&k, CTR_RX_VLAN);
 	store_be16(k.buf + 12, 0x88a8);
 	expect_drop(&k, CTR_RX_VLAN);
-	store_be16(k.buf + 12, 0x86dd);
+	store_be16(k.buf + 12, 0x86dc);
 	expect_drop(&k, CTR_RX_L3_UNKNOWN);
+	store_be16(k.buf + 12, ETH_TYPE_IP6); /* and an IPv4 header */
+	expect_drop(&k, CTR_RX_IP_BAD);
 }
 
 /* k with tags in front of its EtherType, stripped: of which the port took the first away. */

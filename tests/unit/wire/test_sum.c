@@ -152,6 +152,21 @@ static void test_pseudo(void **state)
 	}
 }
 
+/* RFC 8200 section 8.1: 16 octets each, a length of 32 bits, three octets of zero. */
+static void test_pseudo6(void **state)
+{
+	for (unsigned i = 0; i < 1000; i++) {
+		uint8_t p[40] = {0};
+		uint32_t len = i % 3 ? rnd() : (uint16_t)rnd();
+
+		fill(p, 32, i % 5 ? 2 : 1);
+		store_be32(p + 32, len);
+		p[39] = (uint8_t)rnd();
+		check(p, 40, sum_pseudo6(p, p + 16, p[39], len));
+		check(p, 32, sum_fold64(sum_addrs6(p)));
+	}
+}
+
 /* A known packet header: the field is stored without any change of byte order. */
 static void test_known(void **state)
 {
@@ -197,8 +212,8 @@ int main(void)
 		cmocka_unit_test(test_partial), cmocka_unit_test(test_partial_start),
 		cmocka_unit_test(test_large),   cmocka_unit_test(test_copy),
 		cmocka_unit_test(test_combine), cmocka_unit_test(test_header),
-		cmocka_unit_test(test_pseudo),  cmocka_unit_test(test_known),
-		cmocka_unit_test(test_update),
+		cmocka_unit_test(test_pseudo),  cmocka_unit_test(test_pseudo6),
+		cmocka_unit_test(test_known),   cmocka_unit_test(test_update),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

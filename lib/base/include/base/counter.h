@@ -17,7 +17,7 @@
 #define COUNTER_RX_DROPS(X)                                                                        \
 	X(RX_RUNT, rx_runt, "frame shorter than its headers")                                      \
 	X(RX_FOREIGN_MAC, rx_foreign_mac, "frame for another unicast MAC address")                 \
-	X(RX_L3_UNKNOWN, rx_l3_unknown, "EtherType that is neither IPv4 nor ARP")                  \
+	X(RX_L3_UNKNOWN, rx_l3_unknown, "EtherType that is neither IPv4, IPv6 nor ARP")            \
 	X(RX_VLAN, rx_vlan, "tagged frame; no VLAN is configured")                                 \
 	X(RX_ARP_BAD, rx_arp_bad, "malformed ARP packet, or an impossible sender")                 \
 	X(RX_ARP_IGNORED, rx_arp_ignored, "ARP that concerns somebody else")                       \
@@ -96,7 +96,7 @@
 	X(TX_PACKETS, tx_packets, "packets given to the ports")                                    \
 	X(TX_BYTES, tx_bytes, "bytes given to the ports")                                          \
 	X(TX_TSO, tx_tso, "packets of several segments that the port cuts (TSO)")                  \
-	X(RX_FRAGMENTS, rx_fragments, "IPv4 fragments received")                                   \
+	X(RX_FRAGMENTS, rx_fragments, "IP fragments received")                                     \
 	X(RX_REASSEMBLED, rx_reassembled, "datagrams completed from fragments")                    \
 	X(RX_BAD_OPT, rx_bad_opt, "segments with a malformed TCP option")                          \
 	X(RX_PAYLOAD_BYTES, rx_payload_bytes, "payload bytes accepted in order")                   \

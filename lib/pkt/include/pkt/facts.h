@@ -14,16 +14,19 @@
 /* What kind of packet it is, and so who handles it. */
 enum pkt_kind {
 	PKT_DROP, /* not to be used; facts.reason says why and the parser has not counted it */
-	PKT_TCP,  /* complete IPv4 TCP segment, all checks of header and checksum passed */
+	PKT_TCP,  /* complete TCP segment, all checks of header and checksum passed */
 	PKT_UDP,
-	PKT_ICMP,
+	PKT_ICMP,     /* with PKT_F_V6: ICMPv6 */
 	PKT_ARP,
-	PKT_FRAGMENT, /* of an IPv4 datagram: l3 fields valid, nothing beyond */
+	PKT_FRAGMENT, /* of a datagram: l3 fields valid, nothing beyond; of IPv6 l4_off is where the Fragment header
+		       * lies, l4_len counts from there */
 	PKT_OTHER,    /* IPv4 with another protocol */
+	PKT_PROBLEM,  /* IPv6, not to be used: to be answered by "parameter problem" of problem_code, pointing at
+		       * problem_ptr, as far as its addresses allow an answer; reason as for PKT_DROP, not counted */
 };
 
 enum pkt_flag {
-	PKT_F_V6 = 1 << 0,
+	PKT_F_V6 = 1 << 0,           /* addresses are IPv6's, never mapped ones */
 	PKT_F_L2_BROADCAST = 1 << 1, /* the frame's destination was a group address */
 	PKT_F_TS = 1 << 2,           /* timestamps option present, tsval and tsecr valid */
 	PKT_F_MSS = 1 << 3,
@@ -34,6 +37,8 @@ enum pkt_flag {
 	PKT_F_SUM = 1 << 8,          /* payload_sum is valid */
 	PKT_F_CE = 1 << 9,           /* ECN codepoint CE */
 	PKT_F_CSUM_NONE = 1 << 10,   /* data vouched for, the checksum field itself is not filled */
+	PKT_F_FRAGMENTED = 1 << 11,  /* IPv6: a Fragment header is there, or it was put together from fragments */
+	PKT_F_PROBLEM_ALWAYS = 1 << 12, /* PKT_PROBLEM: answered although the destination is multicast */
 };
 
 /*
@@ -45,14 +50,15 @@ struct pkt_facts {
 	uint8_t proto, dscp;
 	uint8_t wscale;
 	uint16_t flags;                   /* enum pkt_flag */
-	uint16_t reason;                  /* enum counter, for PKT_DROP */
+	uint16_t reason;                  /* enum counter, for PKT_DROP and PKT_PROBLEM */
 	uint16_t l3_off, l4_off;          /* from the start of the frame */
 	uint16_t payload_off;
 	uint16_t mss;
 	uint16_t sack_off;                /* of the first block's left edge, from frame start */
 	uint16_t port;                    /* where it arrived */
 	uint8_t sack_n;
-	uint8_t unused[3];                /* 0 */
+	uint8_t problem_code;             /* of PKT_PROBLEM, as of ICMPv6 type 4; else 0 */
+	uint16_t problem_ptr;             /* from the IPv6 header's first octet; else 0 */
 	uint32_t tsecr, tsval;
 
 	uint32_t seq, ack;
@@ -63,7 +69,7 @@ struct pkt_facts {
 
 	uint32_t payload_sum;             /* folded to 16 bits, as if the payload began even */
 	uint16_t payload_len;
-	uint16_t l4_len;                  /* TCP/UDP/ICMP length by the IP header */
+	uint16_t l4_len;                  /* TCP/UDP/ICMP length by the IP header, IPv6's extension headers not in it */
 	uint8_t unused3[8];               /* not written by the parser */
 
 	alignas(CACHE_LINE) uint8_t daddr[16]; /* IPv4 as ::ffff:a.b.c.d */

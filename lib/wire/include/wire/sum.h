@@ -200,6 +200,23 @@ static inline uint32_t sum_pseudo4(uint32_t saddr_be, uint32_t daddr_be, uint8_t
 	return sum_fold64((uint64_t)saddr_be + daddr_be + be16(proto) + be16(len));
 }
 
+/* Of two IPv6 addresses, which lie together as in the header, source first: the sum of both. */
+static inline uint64_t sum_addrs6(const uint8_t *addrs)
+{
+	return sum_words(0, addrs, 4);
+}
+
+/*
+ * The same of the IPv6 pseudo-header (RFC 8200 section 8.1). proto is that of the transport, whatever the IPv6
+ * header's next header is.
+ */
+static inline uint32_t sum_pseudo6(const uint8_t saddr[16], const uint8_t daddr[16], uint8_t proto, uint32_t len)
+{
+	const uint64_t rest = (uint64_t)be32(len) + be16(proto);
+
+	return sum_fold64(sum_words(sum_words(rest, saddr, 2), daddr, 2));
+}
+
 /*
  * The checksum field after one 16-bit word that it covers changed (RFC 1624 equation 3). All three
  * as they lie in memory, and the word at an even offset.
