@@ -167,8 +167,8 @@ static int64_t local_index(const struct net *n, const uint8_t addr[16])
 
 	if (memcmp(addr, any, sizeof(any)) == 0)
 		return LISTENER_ANY;
-	for (uint32_t i = 0; net_v4_mapped(addr) && i < n->n_addrs; i++)
-		if (n->addrs[i].addr == net_v4_of(addr))
+	for (uint32_t i = 0; i < n->n_addrs; i++)
+		if (!memcmp(n->addrs[i].ip, addr, sizeof(n->addrs[i].ip)))
 			return i;
 	return -1;
 }

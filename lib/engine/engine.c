@@ -55,12 +55,15 @@ static void net_config(const struct engine_config *cfg, struct net_conf *conf,
 			.gateway = cfg->ports[i].gateway,
 			.port = cfg->ports[i].cap,
 		};
-	for (unsigned int i = 0; i < cfg->n_addresses; i++)
+	for (unsigned int i = 0; i < cfg->n_ports; i++)
+		memcpy(ports[i].gateway6, cfg->ports[i].gateway6, sizeof(ports[i].gateway6));
+	for (unsigned int i = 0; i < cfg->n_addresses; i++) {
 		addrs[i] = (struct net_addr_conf){
 			.port = cfg->addresses[i].port,
 			.prefix = cfg->addresses[i].prefix,
-			.addr = net_v4_of(cfg->addresses[i].addr),
 		};
+		memcpy(addrs[i].addr, cfg->addresses[i].addr, sizeof(addrs[i].addr));
+	}
 	*conf = (struct net_conf){
 		.ports = ports,
 		.n_ports = cfg->n_ports,

@@ -29,7 +29,7 @@ bool engine_has_error(const struct engine *e, const struct net_icmp_error *err)
 
 void engine_local_addr(const struct engine *e, uint32_t local, uint8_t out[16])
 {
-	flow_addr_v4(out, e->net.addrs[local].addr);
+	memcpy(out, e->net.addrs[local].ip, sizeof(e->net.addrs[local].ip));
 }
 
 void engine_hear(struct engine *e, const struct net_news *news, uint64_t now)

@@ -75,7 +75,7 @@ static void arp_conflict(struct net *n, uint32_t i, uint64_t now)
 }
 
 /* RFC 826: an existing entry first, whatever the operation; a new one only if we are the target. */
-static bool merge(struct net *n, const struct net_port_conf *port, uint32_t spa,
+static bool merge(struct net *n, const struct net_port_conf *port, const uint8_t spa[16],
 		  const uint8_t *sha, int32_t target, uint64_t now)
 {
 	int32_t i = neighbor_find(n, port->id, spa, NULL);
@@ -93,13 +93,14 @@ static bool arp_merge(struct net *n, const struct net_port_conf *port, const str
 		      int32_t target, uint64_t now)
 {
 	struct net_news news = {
-		.kind = NET_NEWS_NEIGHBOR, .port = port->id, .next_hop = a->spa,
+		.kind = NET_NEWS_NEIGHBOR, .port = port->id,
 		.local = target < 0 ? NONE : (uint32_t)target,
 	};
 
+	net_v4_map(news.next_hop, a->spa);
 	eth_copy(news.mac, a->sha);
 	net_tell(n, &news);
-	return merge(n, port, a->spa, a->sha, target, now);
+	return merge(n, port, news.next_hop, a->sha, target, now);
 }
 
 void arp_hear(struct net *n, const struct net_news *news, uint64_t now)
@@ -139,13 +140,13 @@ void arp_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uin
 		net_drop(n, m, CTR_RX_ARP_IGNORED);
 		return;
 	}
-	target = addr_find(n, f->port, copy.tpa);
-	claimed = copy.spa ? addr_find(n, f->port, copy.spa) : -1;
+	target = addr_find4(n, f->port, copy.tpa);
+	claimed = copy.spa ? addr_find4(n, f->port, copy.spa) : -1;
 	if (claimed < 0 && copy.spa == 0 && target >= 0 && addr_tentative(n, (uint32_t)target))
 		claimed = target; /* two hosts probe one address */
 	if (claimed >= 0)
 		arp_conflict(n, (uint32_t)claimed, now);
-	if (target >= 0 && addr_find(n, f->port, copy.tpa) < 0)
+	if (target >= 0 && addr_find4(n, f->port, copy.tpa) < 0)
 		target = -1; /* just given up */
 	if (target >= 0 && addr_tentative(n, (uint32_t)target))
 		target = -1;

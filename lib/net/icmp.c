@@ -155,7 +155,7 @@ static bool error_parse(const struct net *n, const uint8_t *p, uint16_t len,
 	    be16(ip->total_len) < IP4_HDR_LEN + 8 || ip->frag & BE16(IP4_MF | IP4_OFFSET_MASK))
 		return false;
 	*why = CTR_RX_ICMP_IGNORED;
-	local = addr_find(n, f->port, ip->saddr);
+	local = addr_find4(n, f->port, ip->saddr);
 	if (ip->proto != IP_PROTO_TCP || local < 0)
 		return false;
 	*err = (struct net_icmp_error){

@@ -12,6 +12,7 @@
 #include "wire/arp.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
+#include "wire/icmp6.h"
 #include "wire/ip4.h"
 #include "wire/sum.h"
 #include "wire/udp.h"
@@ -109,14 +110,18 @@ bool addr_conf_ok(const struct net_conf *c);
 void addr_layout(struct net *n, struct layout *l);
 void addr_init(struct net *n, uint64_t now);
 /* Index of port's address, tentative ones included; -1. */
-int32_t addr_find(const struct net *n, uint16_t port, uint32_t addr);
+int32_t addr_find(const struct net *n, uint16_t port, const uint8_t addr[16]);
+/* The same of an IPv4 address, network order. */
+int32_t addr_find4(const struct net *n, uint16_t port, uint32_t addr);
 bool addr_tentative(const struct net *n, uint32_t index);
 /* The probed address has another owner, or none. */
 void addr_give_up(struct net *n, uint32_t index);
 void addr_use(struct net *n, uint32_t index);
 /* Whether addr is in a subnet of port. */
-bool addr_on_link(const struct net *n, uint16_t port, uint32_t addr);
-bool addr_broadcast(const struct net *n, uint32_t addr);
+bool addr_on_link(const struct net *n, uint16_t port, const uint8_t addr[16]);
+bool addr_broadcast(const struct net *n, uint32_t addr); /* IPv4 */
+/* Whether the first bits of both are the same. */
+bool addr_same_prefix(const uint8_t a[16], const uint8_t b[16], unsigned bits);
 void addr_tick(struct net *n, uint64_t now);
 uint64_t addr_next(const struct net *n);
 
@@ -136,10 +141,14 @@ void arp_send(struct net *n, uint32_t local, uint32_t addr, const uint8_t *dst,
 void neighbor_layout(struct net *n, struct layout *l);
 void neighbor_init(struct net *n);
 void neighbor_fini(struct net *n);
-/* The path to next_hop on port, or -1. mac of REFLECT entries, else NULL. */
-int32_t neighbor_find(const struct net *n, uint16_t port, uint32_t next_hop, const uint8_t *mac);
+/*
+ * The path to next_hop on port, or -1. mac of REFLECT entries, else NULL; next_hop is then NO_HOP4 or NO_HOP6, which say
+ * the family.
+ */
+extern const uint8_t NO_HOP4[16], NO_HOP6[16];
+int32_t neighbor_find(const struct net *n, uint16_t port, const uint8_t next_hop[16], const uint8_t *mac);
 /* Make one, evicting an unused one if need be; -1: no room. */
-int32_t neighbor_add(struct net *n, const struct net_port_conf *port, uint32_t next_hop,
+int32_t neighbor_add(struct net *n, const struct net_port_conf *port, const uint8_t next_hop[16],
 		     const uint8_t *mac, uint32_t local);
 /* The next hop has this MAC address. */
 void neighbor_resolved(struct net *n, uint32_t i, const uint8_t *mac, uint64_t now);
@@ -157,6 +166,17 @@ void udp_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uin
  */
 void icmp_refuse(struct net *n, struct rte_mbuf *m, uint16_t l3_off, uint16_t port, uint8_t type,
 		 uint8_t code, enum counter reason, uint64_t now);
+
+/* icmp6.c */
+/* Complete an answer to f whose ICMPv6 message m is, with its checksum and headers; peer: the MAC address it goes to. */
+void icmp6_push(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, const uint8_t peer[6]);
+/*
+ * Answer m, an IPv6 packet for one of our addresses from a possible source, with an ICMPv6 error; param is what follows the
+ * checksum: the pointer, the MTU, or 0. Takes m and counts it under reason. RFC 4443 section 2.4: what must not be
+ * answered the caller has seen to, but for multicast destinations, which only some errors answer.
+ */
+void icmp6_refuse(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint8_t type, uint8_t code,
+		  uint32_t param, enum counter reason, uint64_t now);
 
 /* pmtu.c */
 void pmtu_layout(struct net *n, struct layout *l);

@@ -26,28 +26,31 @@ static const uint64_t timer_us[TIMER_MAX] = {
 	[TIMER_REACH] = 30 * US_PER_SEC,
 };
 
-static uint32_t bucket_of(const struct net *n, uint16_t port, uint32_t next_hop, const uint8_t *mac)
+const uint8_t NO_HOP4[16] = { [10] = 0xff, [11] = 0xff }, NO_HOP6[16];
+
+static uint32_t bucket_of(const struct net *n, uint16_t port, const uint8_t next_hop[16], const uint8_t *mac)
 {
 	struct {
-		uint32_t next_hop;
+		uint8_t next_hop[16];
 		uint16_t port;
 		uint8_t mac[ETH_ADDR_LEN];
-	} key = { .next_hop = next_hop, .port = port };
+	} key = { .port = port };
 
-	static_assert(sizeof(key) == 12, "no padding in what is hashed");
+	static_assert(sizeof(key) == 24, "no padding in what is hashed");
+	memcpy(key.next_hop, next_hop, sizeof(key.next_hop));
 	if (mac)
 		eth_copy(key.mac, mac);
 	return (uint32_t)siphash13(&n->conf.key, &key, sizeof(key)) & n->neighbors->bucket_mask;
 }
 
-static bool entry_is(const struct net *n, uint32_t i, uint16_t port, uint32_t next_hop,
+static bool entry_is(const struct net *n, uint32_t i, uint16_t port, const uint8_t next_hop[16],
 		     const uint8_t *mac)
 {
 	const struct net_path *p = &n->paths[i];
 
-	if (p->port != port || p->next_hop != next_hop || p->state == NET_PATH_FREE)
+	if (p->port != port || memcmp(p->next_hop, next_hop, 16) || p->state == NET_PATH_FREE)
 		return false;
-	return mac ? eth_equal(n->neighbors->e[i].mac, mac) : next_hop != 0;
+	return !mac || eth_equal(n->neighbors->e[i].mac, mac);
 }
 
 void neighbor_layout(struct net *n, struct layout *l)
@@ -70,18 +73,19 @@ void neighbor_layout(struct net *n, struct layout *l)
 	};
 }
 
-/* The first address of the port asks for its gateway. */
-static void gateway_init(struct net *n, const struct net_port_conf *port)
+/* The first address of the port and family asks for its gateway. */
+static void gateway_init(struct net *n, const struct net_port_conf *port, const uint8_t gateway[16])
 {
+	const bool v6 = !net_v4_mapped(gateway);
 	uint32_t local = 0;
 	int32_t i;
 
 	for (uint32_t k = 0; k < n->n_addrs; k++)
-		if (n->addrs[k].port == port->id) {
+		if (n->addrs[k].port == port->id && n->addrs[k].v6 == v6) {
 			local = k;
 			break;
 		}
-	i = neighbor_add(n, port, port->gateway, NULL, local);
+	i = neighbor_add(n, port, gateway, NULL, local);
 	n->paths[i].pinned = 1;
 	n->paths[i].users = 1;
 	link_out(n->neighbors->unused, (uint32_t)i);
@@ -103,9 +107,18 @@ void neighbor_init(struct net *n)
 	link_clear(nb->unused, n->n_paths);
 	for (uint32_t t = 0; t < TIMER_MAX; t++)
 		link_clear(nb->timer, n->n_paths + t);
-	for (uint32_t k = 0; k < n->n_ports; k++)
-		if (n->ports[k].gateway && n->ports[k].neighbor == NET_RESOLVE)
-			gateway_init(n, &n->ports[k]);
+	for (uint32_t k = 0; k < n->n_ports; k++) {
+		const struct net_port_conf *port = &n->ports[k];
+		uint8_t gateway[16];
+
+		if (port->neighbor != NET_RESOLVE)
+			continue;
+		net_v4_map(gateway, port->gateway);
+		if (port->gateway)
+			gateway_init(n, port, gateway);
+		if (memcmp(port->gateway6, NO_HOP6, 16))
+			gateway_init(n, port, port->gateway6);
+	}
 }
 
 void neighbor_unhold(struct net *n, uint32_t i)
@@ -125,7 +138,7 @@ void neighbor_fini(struct net *n)
 		neighbor_unhold(n, i);
 }
 
-int32_t neighbor_find(const struct net *n, uint16_t port, uint32_t next_hop, const uint8_t *mac)
+int32_t neighbor_find(const struct net *n, uint16_t port, const uint8_t next_hop[16], const uint8_t *mac)
 {
 	struct net_neighbors *nb = n->neighbors;
 
@@ -159,10 +172,11 @@ static void entry_free(struct net *n, uint32_t i)
 	nb->free = i;
 }
 
-int32_t neighbor_add(struct net *n, const struct net_port_conf *port, uint32_t next_hop,
+int32_t neighbor_add(struct net *n, const struct net_port_conf *port, const uint8_t next_hop[16],
 		     const uint8_t *mac, uint32_t local)
 {
 	struct net_neighbors *nb = n->neighbors;
+	const bool v6 = !net_v4_mapped(next_hop);
 	uint32_t i, *bucket;
 
 	if (nb->free == NONE) {
@@ -179,14 +193,16 @@ int32_t neighbor_add(struct net *n, const struct net_port_conf *port, uint32_t n
 	n->paths[i] = (struct net_path){
 		.state = mac ? NET_PATH_REFLECT : NET_PATH_INCOMPLETE,
 		.l2_len = ETH_HDR_LEN,
+		.l3_len = v6 ? IP6_HDR_LEN : IP4_HDR_LEN,
+		.v6 = v6,
 		.port = port->id,
 		.pp = port->port,
 		.mtu = pkt_port_mtu(port->port),
-		.next_hop = next_hop,
 	};
+	memcpy(n->paths[i].next_hop, next_hop, 16);
 	if (mac)
 		eth_copy(nb->e[i].mac, mac);
-	net_eth_write(n->paths[i].l2, nb->e[i].mac, port->port->mac, ETH_TYPE_IP4);
+	net_eth_write(n->paths[i].l2, nb->e[i].mac, port->port->mac, v6 ? ETH_TYPE_IP6 : ETH_TYPE_IP4);
 	link_tail(nb->unused, n->n_paths, i);
 	return (int32_t)i;
 }
@@ -208,7 +224,7 @@ void neighbor_ask(struct net *n, uint32_t i, uint64_t now)
 		return;
 	e->asked = max_of(now, (uint64_t)1);
 	e->tries++;
-	arp_send(n, e->local, n->paths[i].next_hop, unicast ? n->paths[i].l2 : NULL, ARP_ASK);
+	arp_send(n, e->local, net_v4_of(n->paths[i].next_hop), unicast ? n->paths[i].l2 : NULL, ARP_ASK);
 }
 
 void neighbor_poll(struct net *n, uint32_t i, uint64_t now)

@@ -3,30 +3,43 @@
  */
 #include "neighbor.h"
 
+static const uint8_t none6[16];
+
+/* Link-local: on every link, and on no other (RFC 4291 section 2.5.6). */
+static bool is_link_local(const uint8_t a[16])
+{
+	return a[0] == 0xfe && (a[1] & 0xc0) == 0x80;
+}
+
+static bool has_gateway(const struct net_port_conf *port, bool v6)
+{
+	return v6 ? memcmp(port->gateway6, none6, sizeof(none6)) != 0 : port->gateway != 0;
+}
+
 /*
- * RFC 1122 section 3.3.1.1: on-link if a prefix of the port says so, else the gateway; 0: no route.
+ * RFC 1122 section 3.3.1.1, RFC 4861 section 5.2: on-link if a prefix of the port says so, else the gateway; false: no
+ * route.
  */
-static uint32_t next_hop_for(const struct net *n, const struct net_port_conf *port, uint32_t local,
-			     uint32_t remote)
+static bool next_hop_for(const struct net *n, const struct net_port_conf *port, uint32_t local,
+			 const uint8_t remote[16], uint8_t hop[16])
 {
 	const struct net_addr *own = &n->addrs[local];
 
-	if (((remote ^ own->addr) & own->mask) == 0 || addr_on_link(n, port->id, remote))
-		return remote;
-	return port->gateway;
+	memcpy(hop, remote, 16);
+	if (own->v6 && is_link_local(remote))
+		return true;
+	if (addr_same_prefix(remote, own->ip, own->bits) || addr_on_link(n, port->id, remote))
+		return true;
+	if (own->v6)
+		memcpy(hop, port->gateway6, 16);
+	else
+		net_v4_map(hop, port->gateway);
+	return has_gateway(port, own->v6);
 }
 
 bool net_destination_ok(const struct net *n, const uint8_t remote[16])
 {
-	uint32_t addr = net_v4_of(remote);
-
-	if (!net_v4_mapped(remote) || remote[12] == 0 || remote[12] == 127 || remote[12] >= 224)
-		return false;
-	for (uint32_t i = net_slot_first(n, addr); n->slots[i].kind != NET_SLOT_EMPTY;
-	     i = (i + 1) & n->slot_mask)
-		if (n->slots[i].addr == addr)
-			return false;
-	return true;
+	return net_foreign(n, remote); /* what can be a source can be a destination */
 }
 
 bool net_local_ok(const struct net *n, uint32_t local)
@@ -36,17 +49,17 @@ bool net_local_ok(const struct net *n, uint32_t local)
 
 int32_t net_source_for(const struct net *n, const uint8_t remote[16])
 {
-	uint32_t addr = net_v4_of(remote);
+	const bool v6 = !net_v4_mapped(remote);
 	int32_t by_gateway = -1;
 
 	for (uint32_t i = 0; i < n->n_addrs; i++) {
 		const struct net_addr *a = &n->addrs[i];
 
-		if (!net_local_ok(n, i))
+		if (!net_local_ok(n, i) || a->v6 != v6)
 			continue;
-		if (((addr ^ a->addr) & a->mask) == 0)
+		if (addr_same_prefix(remote, a->ip, a->bits))
 			return (int32_t)i;
-		if (by_gateway < 0 && net_port(n, a->port)->gateway)
+		if (by_gateway < 0 && has_gateway(net_port(n, a->port), v6) && !(v6 && is_link_local(a->ip)))
 			by_gateway = (int32_t)i;
 	}
 	return by_gateway;
@@ -57,7 +70,7 @@ int32_t net_path_for(struct net *n, uint16_t port, uint32_t local, const uint8_t
 {
 	const struct net_port_conf *pc = net_port(n, port);
 	const uint8_t *mac = NULL;
-	uint32_t next_hop = 0;
+	uint8_t next_hop[16];
 	int32_t i;
 
 	if (!pc)
@@ -66,10 +79,9 @@ int32_t net_path_for(struct net *n, uint16_t port, uint32_t local, const uint8_t
 		if (eth_is_group(src_mac))
 			return -1;
 		mac = src_mac;
-	} else {
-		next_hop = next_hop_for(n, pc, local, net_v4_of(remote));
-		if (next_hop == 0)
-			return -1;
+		memcpy(next_hop, n->addrs[local].v6 ? NO_HOP6 : NO_HOP4, sizeof(next_hop));
+	} else if (!next_hop_for(n, pc, local, remote, next_hop)) {
+		return -1;
 	}
 	i = neighbor_find(n, port, next_hop, mac);
 	if (i < 0)

@@ -17,8 +17,15 @@ tcp_seg_write(struct tcp *t, struct net_path *p, uint8_t *payload, uint32_t len,
 	      const struct flow_tuple *tuple, const struct tcp_seg *seg, uint8_t ttl, uint16_t payload_sum,
 	      const uint32_t *opt, unsigned int words)
 {
-	const struct pkt_tcp h = {.saddr = t->net->addrs[tuple->local].addr,
-				  .daddr = net_v4_of(tuple->remote),
+	const unsigned int hdr_len = TCP_HDR_LEN + 4 * words;
+	const struct net_ip ip = {.proto = IP_PROTO_TCP,
+				  .dscp_ecn = (uint8_t)(seg->dscp << 2 | seg->ecn),
+				  .ttl = ttl,
+				  .l4_len = (uint16_t)(len + hdr_len),
+				  .ports = (uint32_t)tuple->remote_port << 16 | tuple->local_port};
+	const struct net_written w =
+		net_write(t->net, p, payload - hdr_len, tuple->local, tuple->remote, &ip);
+	const struct pkt_tcp h = {.pseudo = w.pseudo,
 				  .sport = tuple->local_port,
 				  .dport = tuple->remote_port,
 				  .seq = seg->seq,
@@ -27,20 +34,16 @@ tcp_seg_write(struct tcp *t, struct net_path *p, uint8_t *payload, uint32_t len,
 				  .urg = seg->urg,
 				  .flags = seg->flags,
 				  .payload_sum = payload_sum};
-	const unsigned int hdr_len = TCP_HDR_LEN + 4 * words, head = p->l2_len + IP4_HDR_LEN + hdr_len;
-	const uint16_t l4_len = (uint16_t)(len + hdr_len);
 
-	net_write(p, payload - head, h.saddr, h.daddr, IP_PROTO_TCP,
-		  (uint8_t)(seg->dscp << 2 | seg->ecn), ttl, l4_len);
-	pkt_write_tcp(payload - hdr_len, p->pp, &h, opt, words, l4_len);
-	return head;
+	pkt_write_tcp(payload - hdr_len, p->pp, &h, opt, words, ip.l4_len);
+	return w.len + hdr_len;
 }
 
 /* m is the frame: what the port has to fill in, and padding. */
 static inline __attribute__((always_inline)) void
 tcp_seg_done(struct rte_mbuf *m, const struct net_path *p, unsigned int words)
 {
-	pkt_offload(m, p->pp, p->l2_len, TCP_HDR_LEN + 4 * words);
+	pkt_offload(m, p->pp, p->l2_len, p->l3_len, TCP_HDR_LEN + 4 * words);
 	pkt_pad(m);
 }
 

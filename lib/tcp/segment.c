@@ -36,7 +36,7 @@ static __attribute__((noinline)) void finish_any(struct tcp *t, struct rte_mbuf 
 	if (unlikely(seg->fragment) && m->pkt_len > IP4_MTU_MIN + l2_len) {
 		net_allow_fragments(t->net, m, path, tuple->local, tuple->remote, t->now);
 		pkt_ip_finish(m, l2_len);
-		pkt_offload(m, net_path_port(t->net, path), l2_len, TCP_HDR_LEN + 4 * words);
+		pkt_offload(m, net_path_port(t->net, path), l2_len, IP4_HDR_LEN, TCP_HDR_LEN + 4 * words);
 	}
 }
 
@@ -106,29 +106,21 @@ bool tcp_seg_answer(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f
 		    const struct tcp_seg *seg, uint8_t ttl)
 {
 	const struct pkt_port *pp = t->port[f->port];
-	struct pkt_tcp h = {.saddr = net_v4_of(f->daddr), .daddr = net_v4_of(f->saddr),
-			    .sport = f->dport, .dport = f->sport, .seq = seg->seq,
-			    .ack = seg->ack, .window = seg->window, .urg = seg->urg,
+	struct pkt_tcp h = {.pseudo = net_answer_pseudo(f), .sport = f->dport, .dport = f->sport,
+			    .seq = seg->seq, .ack = seg->ack, .window = seg->window, .urg = seg->urg,
 			    .flags = seg->flags};
+	struct net_ip ip = {.proto = IP_PROTO_TCP, .dscp_ecn = (uint8_t)(seg->dscp << 2), .ttl = ttl,
+			    .ports = (uint32_t)f->sport << 16 | f->dport};
 	uint32_t opt[PKT_OPT_WORDS];
-	struct eth_hdr *eth;
-	unsigned int l4_len;
 	uint8_t peer[6];
-	uint8_t *ip;
 
 	memcpy(peer, rte_pktmbuf_mtod_offset(m, uint8_t *, 6), 6);
 	m = tcp_reuse(t, m);
 	if (!m)
 		return false;
-	l4_len = pkt_push_tcp(m, pp, &h, opt, options(opt, seg));
-	ip = (uint8_t *)rte_pktmbuf_prepend(m, IP4_HDR_LEN);
-	net_ip4_write(ip, net_v4_of(f->daddr), net_v4_of(f->saddr), IP4_HDR_LEN + l4_len,
-		       IP_PROTO_TCP, seg->dscp << 2, ttl);
-	eth = (struct eth_hdr *)(void *)rte_pktmbuf_prepend(m, sizeof(*eth));
-	memcpy(eth->dst, peer, 6);
-	memcpy(eth->src, pp->mac, 6);
-	eth->type = BE16(ETH_TYPE_IP4);
-	pkt_offload(m, pp, sizeof(*eth), l4_len);
+	ip.l4_len = (uint16_t)pkt_push_tcp(m, pp, &h, opt, options(opt, seg));
+	net_push_answer(t->net, m, f, peer, &ip);
+	pkt_offload(m, pp, ETH_HDR_LEN, m->pkt_len - ETH_HDR_LEN - ip.l4_len, ip.l4_len);
 	pkt_pad(m);
 	t->emit(t->emit_arg, f->port, m);
 	return true;

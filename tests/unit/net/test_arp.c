@@ -227,7 +227,8 @@ static void IP_02_strong_host(void **state)
 	kit_conf(&k);
 	k.conf.n_ports = 2;
 	k.conf.n_addrs = 2;
-	k.addrs[1] = (struct net_addr_conf){ .port = 1, .prefix = 24, .addr = V4(10, 0, 1, 1) };
+	k.addrs[1] = (struct net_addr_conf){ .port = 1, .prefix = 24, };
+	net_v4_map(k.addrs[1].addr, V4(10, 0, 1, 1));
 	kit_start(&k);
 	kit_map(a, OUR);
 	kit_map(b, V4(10, 0, 1, 1));
@@ -248,8 +249,10 @@ static void thousands_of_addresses(void **state)
 	uint8_t a[16];
 
 	assert_non_null(addrs);
-	for (uint32_t i = 0; i < N; i++)
-		addrs[i] = (struct net_addr_conf){ 0, 32, be32(0x0a010000u + i * 3) };
+	for (uint32_t i = 0; i < N; i++) {
+		addrs[i].prefix = 32;
+		net_v4_map(addrs[i].addr, be32(0x0a010000u + i * 3));
+	}
 	kit_conf(&k);
 	k.conf.addrs = addrs;
 	k.conf.n_addrs = N;
@@ -301,7 +304,8 @@ static void sources(void **state)
 	kit_conf(&k);
 	k.conf.n_ports = 2;
 	k.conf.n_addrs = 2;
-	k.addrs[1] = (struct net_addr_conf){ .port = 1, .prefix = 24, .addr = V4(10, 0, 1, 1) };
+	k.addrs[1] = (struct net_addr_conf){ .port = 1, .prefix = 24, };
+	net_v4_map(k.addrs[1].addr, V4(10, 0, 1, 1));
 	kit_start(&k);
 	kit_map(f.daddr, OUR);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -346,7 +350,7 @@ static void bad_configurations(void **state)
 	k.addrs[0].port = 5;
 	assert_int_equal(net_bytes(&k.conf), 0);
 	kit_conf(&k);
-	k.addrs[0].addr = V4(224, 0, 0, 1);
+	net_v4_map(k.addrs[0].addr, V4(224, 0, 0, 1));
 	assert_int_equal(net_bytes(&k.conf), 0);
 	kit_conf(&k);
 	k.conf.paths = NET_PATH_MAX;

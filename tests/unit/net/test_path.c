@@ -23,7 +23,7 @@ static struct rte_mbuf *segment(struct kit *k, uint32_t i, uint32_t remote, uint
 	assert_non_null(m);
 	memset(rte_pktmbuf_append(m, 20), id, 20);
 	kit_map(r, remote);
-	net_push(&k->net, i, m, 0, r, IP_PROTO_TCP, 0x28, 63, 20);
+	net_push(&k->net, i, m, 0, r, &(struct net_ip){ IP_PROTO_TCP, 0x28, 63, 20, 0 });
 	pkt_ip_finish(m, ETH_HDR_LEN);
 	return m;
 }
@@ -36,9 +36,9 @@ static void next_hops(void **state)
 	kit_conf(&k);
 	kit_start(&k);
 	i = path_to(&k, FAR);
-	assert_int_equal(k.net.paths[i].next_hop, GATE);
+	assert_int_equal(net_v4_of(k.net.paths[i].next_hop), GATE);
 	assert_int_equal(path_to(&k, V4(8, 8, 8, 8)), i);
-	assert_int_equal(k.net.paths[path_to(&k, PEER)].next_hop, PEER);
+	assert_int_equal(net_v4_of(k.net.paths[path_to(&k, PEER)].next_hop), PEER);
 	assert_int_not_equal(path_to(&k, PEER), path_to(&k, OTHER));
 	assert_int_equal(net_path_port(&k.net, i), &k.pp[0]);
 	kit_stop(&k);

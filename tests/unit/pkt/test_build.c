@@ -211,12 +211,13 @@ static void test_chain_fit(void **state)
 /* RTE_MBUF_F_TX_TCP_SEG: a pseudo-header's sum without the length, and the size of a segment. */
 static void test_segmented(void **state)
 {
-	const struct pkt_tcp h = {.saddr = BE32(0x0a000001), .daddr = BE32(0x0a00fffe), .seq = 1};
+	const uint32_t saddr = BE32(0x0a000001), daddr = BE32(0x0a00fffe);
+	const struct pkt_tcp h = {.pseudo = (uint64_t)saddr + daddr, .seq = 1};
 	const struct {
 		uint32_t saddr, daddr;
 		uint8_t zero, proto;
 		uint16_t len;
-	} pseudo = {h.saddr, h.daddr, 0, IP_PROTO_TCP, 0};
+	} pseudo = {saddr, daddr, 0, IP_PROTO_TCP, 0};
 
 	port.flags |= PKT_TX_TCP_CSUM;
 	for (uint16_t len = 1; len < 1900; len += 31) {
@@ -225,7 +226,7 @@ static void test_segmented(void **state)
 		rte_pktmbuf_append(m, len);
 		pkt_push_tcp(m, &port, &h, NULL, 0);
 		rte_pktmbuf_prepend(m, ETH_HDR_LEN + IP4_HDR_LEN);
-		pkt_offload(m, &port, ETH_HDR_LEN, TCP_HDR_LEN);
+		pkt_offload(m, &port, ETH_HDR_LEN, IP4_HDR_LEN, TCP_HDR_LEN);
 		pkt_segmented(m, 100);
 		assert_int_equal(m->tso_segsz, 100);
 		assert_true(m->ol_flags & RTE_MBUF_F_TX_TCP_SEG);
@@ -432,7 +433,8 @@ static void test_shortage(void **state)
 static void push_headers(struct rte_mbuf *m, unsigned l4_len, uint16_t payload_sum)
 {
 	uint32_t payload = m->pkt_len;
-	struct pkt_tcp h = {.saddr = BE32(0xc6120002), .daddr = BE32(0xfeff01f3 + payload),
+	const uint32_t saddr = BE32(0xc6120002), daddr = be32(0xfeff01f3 + payload);
+	struct pkt_tcp h = {.pseudo = (uint64_t)saddr + daddr,
 			    .sport = BE16(80), .dport = BE16(0xfffe), .seq = 0xffff0000u + payload,
 			    .ack = 0x80000000u, .window = 0xfedc, .urg = (uint16_t)(payload * 3),
 			    .flags = TCP_ACK | TCP_PSH, .payload_sum = payload_sum};
@@ -450,10 +452,10 @@ static void push_headers(struct rte_mbuf *m, unsigned l4_len, uint16_t payload_s
 	ip->ver_ihl = IP4_VER_IHL;
 	ip->total_len = be16((uint16_t)(20 + l4_len + payload));
 	ip->proto = IP_PROTO_TCP;
-	ip->saddr = h.saddr;
-	ip->daddr = h.daddr;
+	ip->saddr = saddr;
+	ip->daddr = daddr;
 	pkt_ip_finish(m, 14);
-	pkt_offload(m, &port, 14, l4_len);
+	pkt_offload(m, &port, 14, IP4_HDR_LEN, l4_len);
 }
 
 static uint32_t flatten(const struct rte_mbuf *m, uint8_t *to)

@@ -65,14 +65,15 @@ struct engine_peers {
 /* An address of a port. Its place in engine_config.addresses is its "local index". */
 struct engine_address {
 	uint16_t port;      /* DPDK port id */
-	uint8_t prefix;     /* length, 0..32 */
+	uint8_t prefix;     /* length, 0..32, of IPv6 0..128 */
 	uint8_t addr[16];   /* IPv4 as ::ffff:a.b.c.d */
 };
 
 struct engine_port {
 	uint16_t id;                /* DPDK port id, < ENGINE_PORTS_MAX */
 	const struct pkt_port *cap; /* outlives the engine */
-	uint32_t gateway;           /* network order, 0: none */
+	uint32_t gateway;           /* IPv4, network order, 0: none */
+	uint8_t gateway6[16];       /* IPv6, all 0: none */
 	enum engine_neighbor neighbor;
 	enum engine_announce announce;
 };

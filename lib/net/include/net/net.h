@@ -24,6 +24,7 @@
 #include "pkt/facts.h"
 #include "pkt/pool.h"
 #include "wire/ip4.h"
+#include "wire/ip6.h"
 #include "wire/sum.h"
 
 #define NET_PORTS_MAX 16
@@ -86,7 +87,7 @@ struct net_news {
 	uint8_t mac[6];
 	uint16_t port;
 	uint32_t local;    /* index of our address; of NEIGHBOR: the one that asks for it */
-	uint32_t next_hop; /* IPv4, network order */
+	uint8_t next_hop[16]; /* IPv4 as ::ffff:a.b.c.d */
 	union {
 		struct {
 			uint8_t remote[16];
@@ -102,13 +103,14 @@ struct net_port_conf {
 	uint8_t neighbor;  /* enum net_neighbor_mode */
 	uint8_t announce;  /* enum net_announce; on one worker only, where several share the port */
 	uint32_t gateway;  /* IPv4, network order; 0: none */
+	uint8_t gateway6[16]; /* all 0: none */
 	const struct pkt_port *port;
 };
 
 struct net_addr_conf {
 	uint16_t port;
-	uint8_t prefix;    /* 0..32 */
-	uint32_t addr;     /* IPv4, network order */
+	uint8_t prefix;    /* 0..32; of IPv6 0..128 */
+	uint8_t addr[16];  /* IPv4 as ::ffff:a.b.c.d */
 };
 
 struct net_conf {
@@ -139,33 +141,43 @@ struct net_conf {
 };
 
 struct net_addr {
-	uint32_t addr;     /* network order */
-	uint32_t mask;     /* network order */
-	uint16_t port;
+	union {
+		uint8_t ip[16];    /* IPv4 as ::ffff:a.b.c.d */
+		struct {
+			uint32_t mapped[3];
+			uint32_t addr; /* of IPv4: network order */
+		};
+	};
 	uint64_t defended; /* us; when the address was last defended, 0 never */
 	uint32_t slot;     /* in the address hash */
+	uint16_t port;
+	uint8_t bits;      /* of the prefix: of IPv4 with 96 more */
+	uint8_t v6;
 };
 
-/* What a slot of the address hash says about an IPv4 address. */
+static_assert(sizeof(struct net_addr) == 32, "an index is shifted");
+
+/* What a slot of the address hash says about an address. */
 enum net_slot_kind {
 	NET_SLOT_EMPTY,
 	NET_SLOT_LOCAL,
 	NET_SLOT_BROADCAST, /* of a subnet we are in */
 	NET_SLOT_TENTATIVE, /* ours, being probed */
-	NET_SLOT_GONE,      /* was tentative, found in use by another host; addr is 0 */
+	NET_SLOT_GONE,      /* was tentative, found in use by another host; ip is all 0 */
 };
 
 struct net_slot {
-	uint32_t addr; /* network order */
+	uint64_t ip[2]; /* as in the facts */
 	uint16_t port;
 	uint16_t kind; /* enum net_slot_kind */
 	uint32_t index;
 };
 
-/* A distinct on-link prefix of a port. */
+/* A distinct on-link prefix of a port: of IPv4 with 96 bits more. */
 struct net_subnet {
-	uint32_t net, mask; /* network order */
-	uint32_t port;
+	uint8_t net[16];
+	uint16_t port;
+	uint16_t bits;
 };
 
 /* The address of ours that the last packet was for: most are for the same. */
@@ -242,6 +254,14 @@ static inline bool net_v4_mapped(const uint8_t a[16])
 	return memcmp(a, prefix, sizeof(prefix)) == 0;
 }
 
+/* The IPv4 address, network order, as ::ffff:a.b.c.d. */
+static inline void net_v4_map(uint8_t to[16], uint32_t addr)
+{
+	const uint32_t w[4] = {0, 0, BE32(0xffff), addr};
+
+	memcpy(to, w, sizeof(w));
+}
+
 static inline uint32_t net_v4_of(const uint8_t a[16])
 {
 	uint32_t v4;
@@ -250,9 +270,22 @@ static inline uint32_t net_v4_of(const uint8_t a[16])
 	return v4;
 }
 
-static inline uint32_t net_slot_first(const struct net *n, uint32_t addr)
+/* An address as two words: of such as are set at start nobody outside chooses the hash. */
+static inline uint32_t net_slot_first(const struct net *n, const uint64_t ip[2])
 {
-	return (uint32_t)((addr * 0x9e3779b97f4a7c15ull) >> 32) & n->slot_mask;
+	return (uint32_t)(((ip[1] ^ ip[0] * 0xbf58476d1ce4e5b9ull) * 0x9e3779b97f4a7c15ull) >> 32) & n->slot_mask;
+}
+
+/*
+ * The first slot with the address from slot i on, whatever the port; the empty one behind, if there is none.
+ */
+static inline const struct net_slot *net_slot_at(const struct net *n, const uint64_t ip[2], uint32_t *i)
+{
+	const struct net_slot *s = &n->slots[*i];
+
+	for (; s->kind != NET_SLOT_EMPTY && (s->ip[1] != ip[1] || s->ip[0] != ip[0]); s = &n->slots[*i])
+		*i = (*i + 1) & n->slot_mask;
+	return s;
 }
 
 /*
@@ -261,35 +294,48 @@ static inline uint32_t net_slot_first(const struct net *n, uint32_t addr)
  */
 static inline int32_t net_local(const struct net *n, uint16_t port, const uint8_t daddr[16])
 {
-	uint32_t addr = net_v4_of(daddr);
+	uint64_t ip[2];
+	uint32_t i;
 
-	for (uint32_t i = net_slot_first(n, addr);; i = (i + 1) & n->slot_mask) {
-		const struct net_slot *s = &n->slots[i];
+	memcpy(ip, daddr, sizeof(ip));
+	for (i = net_slot_first(n, ip);; i = (i + 1) & n->slot_mask) {
+		const struct net_slot *s = net_slot_at(n, ip, &i);
 
 		if (s->kind == NET_SLOT_EMPTY)
 			return -1;
-		if (s->addr == addr && s->port == port && s->kind == NET_SLOT_LOCAL)
-			return net_v4_mapped(daddr) ? (int32_t)s->index : -1;
+		if (s->port == port && s->kind == NET_SLOT_LOCAL)
+			return (int32_t)s->index;
 	}
 }
 
+/* Whether a is an IPv6 address of one host somewhere: not unspecified, loopback, multicast or IPv4. RFC 4291 section 2. */
+bool net_v6_unicast(const uint8_t a[16]);
+
 /*
- * False for a source that no other host can have: 0/8, 127/8, class D and E, a broadcast address or
- * an own one, whatever the port (RFC 1122 section 3.2.1.3; the last is the LAND attack). O(1).
+ * False for an address that no other host can have: 0/8, 127/8, class D and E, a broadcast address or
+ * an own one, whatever the port (RFC 1122 section 3.2.1.3; the last is the LAND attack); of IPv6 what is not
+ * net_v6_unicast or an own one. O(1).
  */
+static inline bool net_foreign(const struct net *n, const uint8_t a[16])
+{
+	uint64_t ip[2];
+	uint32_t i;
+
+	if (unlikely(!net_v4_mapped(a))) {
+		if (!net_v6_unicast(a))
+			return false;
+	} else if (unlikely(a[12] == 0 || a[12] == 127 || a[12] >= 224)) {
+		return false;
+	}
+	memcpy(ip, a, sizeof(ip));
+	i = net_slot_first(n, ip);
+	return likely(net_slot_at(n, ip, &i)->kind == NET_SLOT_EMPTY);
+}
+
+/* The same of f's source. */
 static inline bool net_source_ok(const struct net *n, const struct pkt_facts *f)
 {
-	uint32_t addr = net_v4_of(f->saddr);
-
-	if (unlikely(!net_v4_mapped(f->saddr) || f->saddr[12] == 0 || f->saddr[12] == 127 ||
-		     f->saddr[12] >= 224))
-		return false;
-	for (uint32_t i = net_slot_first(n, addr);; i = (i + 1) & n->slot_mask) {
-		if (n->slots[i].kind == NET_SLOT_EMPTY)
-			return true;
-		if (unlikely(n->slots[i].addr == addr))
-			return false;
-	}
+	return net_foreign(n, f->saddr);
 }
 
 /*
@@ -303,7 +349,7 @@ void net_unreachable(struct net *n, struct rte_mbuf *m, const struct pkt_facts *
 enum counter net_refusal(const struct net *n, const struct pkt_facts *f);
 
 /*
- * True if f, of an IPv4 packet, comes from a possible source and is for an address of its port:
+ * True if f, of an IP packet, comes from a possible source and is for an address of its port:
  * f->local is then set. Else f->reason is, and nothing is counted. O(1).
  */
 static inline bool net_accept(const struct net *n, struct pkt_facts *f)
@@ -346,7 +392,7 @@ static inline bool net_again(const struct net *n, const struct pkt_facts *f, uin
 }
 
 /*
- * Whether remote is an address that a connection can be opened to (RFC 9293 section 3.9.1.1): IPv4,
+ * Whether remote is an address that a connection can be opened to (RFC 9293 section 3.9.1.1):
  * not unspecified, loopback, multicast, broadcast or class E, and not one of our own, which no frame
  * comes back to.
  */
@@ -422,37 +468,81 @@ static inline void net_ip4_write(uint8_t *p, uint32_t saddr, uint32_t daddr, uin
 	store32(p + 16, daddr);
 }
 
-/* Write the Ethernet header of path p at l2, and the IPv4 header behind it. See net_push. */
-static inline __attribute__((always_inline)) void
-net_write(struct net_path *p, uint8_t *l2, uint32_t saddr, uint32_t daddr, uint8_t proto,
-	  uint8_t dscp_ecn, uint8_t ttl, uint16_t l4_len)
-{
-	const uint8_t l2_len = p->l2_len;
+/* What an IP header says beside its addresses; ports: both, of a transport that has them, as on the wire. */
+struct net_ip {
+	uint8_t proto;
+	uint8_t dscp_ecn; /* the former TOS octet, or the traffic class */
+	uint8_t ttl;      /* or the hop limit */
+	uint16_t l4_len;  /* of the transport header with its payload */
+	uint32_t ports;   /* of IPv6: its flow label is theirs */
+};
 
+/* What net_write wrote. */
+struct net_written {
+	uint64_t pseudo; /* both addresses, as pkt_tcp has them */
+	unsigned int len; /* of Ethernet and IP header */
+};
+
+/*
+ * Write an IPv6 header of 40 bytes. Its flow label is a keyed hash of addresses and ports, for each connection and
+ * direction one (RFC 6437 section 3). Returns the sum of the addresses.
+ */
+uint64_t net_ip6_write(const struct net *n, uint8_t *p, const uint8_t saddr[16], const uint8_t daddr[16],
+		       const struct net_ip *ip);
+
+/* Two IPv6 addresses added up. */
+static inline uint64_t net_pseudo6(const uint8_t a[16], const uint8_t b[16])
+{
+	return sum_words(sum_words(0, a, 2), b, 2);
+}
+
+/* net_write of an IPv6 path. */
+struct net_written net_write6(const struct net *n, struct net_path *p, uint8_t *l4, const uint8_t own[16],
+			      const uint8_t remote[16], const struct net_ip *ip);
+
+/*
+ * Write the IP header and the Ethernet header of path p, from local address index local, so that they end at l4. There is
+ * room for NET_L2_MAX + p->l3_len bytes. See net_push.
+ */
+static inline __attribute__((always_inline)) struct net_written
+net_write(const struct net *n, struct net_path *p, uint8_t *l4, uint32_t local, const uint8_t remote[16],
+	  const struct net_ip *ip)
+{
+	const struct net_addr *own = &n->addrs[local];
+	const uint8_t l2_len = p->l2_len;
+	const uint32_t saddr = own->addr, daddr = net_v4_of(remote);
+	uint8_t *l2 = l4 - IP4_HDR_LEN - l2_len;
+
+	if (unlikely(p->v6))
+		return net_write6(n, p, l4, own->ip, remote, ip);
 	p->used = 1;
 	memcpy(l2, p->l2, NET_L2_MAX); /* constant length: what is beyond l2_len is overwritten */
-	net_ip4_write(l2 + l2_len, saddr, daddr, IP4_HDR_LEN + l4_len, proto, dscp_ecn, ttl);
+	net_ip4_write(l2 + l2_len, saddr, daddr, IP4_HDR_LEN + ip->l4_len, ip->proto, ip->dscp_ecn, ip->ttl);
+	return (struct net_written){(uint64_t)saddr + daddr, l2_len + IP4_HDR_LEN};
 }
 
 /*
- * Prepend the IPv4 and the Ethernet header to m, whose first byte is that of the transport header
- * and whose headroom has IP4_HDR_LEN + NET_L2_MAX bytes. l4_len is the transport header with its
- * payload, dscp_ecn the former TOS octet. The IPv4 checksum is complete; pkt_offload, with
+ * Prepend the IP and the Ethernet header to m, whose first byte is that of the transport header
+ * and whose headroom has p->l3_len + NET_L2_MAX bytes. The IPv4 checksum is complete; pkt_offload, with
  * net_path_port, takes it out again where the port fills it in. Worker thread; O(1).
  */
 static inline void net_push(const struct net *n, uint32_t path, struct rte_mbuf *m, uint32_t local,
-			    const uint8_t remote[16], uint8_t proto, uint8_t dscp_ecn, uint8_t ttl,
-			    uint16_t l4_len)
+			    const uint8_t remote[16], const struct net_ip *ip)
 {
-	struct net_path *p = &n->paths[path];
-	const uint16_t head = IP4_HDR_LEN + p->l2_len;
+	const struct net_written w =
+		net_write(n, &n->paths[path], rte_pktmbuf_mtod(m, uint8_t *), local, remote, ip);
 
-	m->data_off -= head;
-	m->data_len += head;
-	m->pkt_len += head;
-	net_write(p, rte_pktmbuf_mtod(m, uint8_t *), n->addrs[local].addr, net_v4_of(remote), proto,
-		  dscp_ecn, ttl, l4_len);
+	m->data_off -= w.len;
+	m->data_len += w.len;
+	m->pkt_len += w.len;
 }
+
+/* The headers of an answer to f, which came from peer's MAC address and is to go back there: as net_push, without a path. */
+void net_push_answer(const struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, const uint8_t peer[6],
+			 const struct net_ip *ip);
+
+/* The addresses of an answer to f, added up as pkt_tcp has them. */
+uint64_t net_answer_pseudo(const struct pkt_facts *f);
 
 /*
  * After net_push: the packet may be fragmented on its way. DF is cleared and the ID is one that was

@@ -2,7 +2,7 @@
  * A path: everything output has to know about the way to a next hop. A connection chooses one when
  * its SYN arrives and keeps its index; output copies the path's header and looks at nothing else.
  *
- * There is one path for each (port, next hop), and one for each (port, MAC address) that is answered
+ * There is one path for each (port, next hop), and one for each (port, family, MAC address) that is answered
  * by reflection. The table is bounded. Paths with users stay; the others are kept while there is
  * room and the longest unused goes first. The gateways' paths are never evicted.
  */
@@ -22,6 +22,7 @@ struct net;
 enum net_path_state {
 	NET_PATH_FREE,
 	NET_PATH_INCOMPLETE, /* the next hop's MAC address is not known: net_hold, not output */
+	NET_PATH_STALE,      /* of IPv6: known, but for long not confirmed: by net_hold, which notes that it is used */
 	NET_PATH_RESOLVED,
 	NET_PATH_REFLECT,    /* the header answers to the MAC address the SYN came from */
 };
@@ -30,12 +31,14 @@ struct net_path {
 	alignas(CACHE_LINE) uint8_t l2[NET_L2_MAX]; /* l2_len bytes: destination, source, type */
 	const struct pkt_port *pp; /* for pkt_build, pkt_push_tcp and pkt_offload */
 	uint8_t l2_len;
-	uint8_t state;      /* enum net_path_state */
+	uint8_t l3_len;     /* of the IP header: 20, 40 of IPv6 */
+	uint8_t state : 4;  /* enum net_path_state */
+	uint8_t pinned : 1; /* a gateway */
+	uint8_t v6 : 1;     /* next hop and remote addresses are IPv6 */
 	uint8_t used;       /* set by output, cleared by ageing */
-	uint8_t pinned;     /* a gateway */
 	uint16_t port;
 	uint16_t mtu;       /* of the IP packet */
-	uint32_t next_hop;  /* IPv4, network order; 0 for REFLECT */
+	uint8_t next_hop[16]; /* IPv4 as ::ffff:a.b.c.d; all 0 for REFLECT */
 	uint32_t users;
 	uint32_t confirmed; /* ms; when the next hop was last known to be alive */
 };

@@ -1,7 +1,7 @@
 /*
  * Building packets: payload from slices into an mbuf (chain), then checksums and padding.
  *
- * The order for a segment: pkt_build; pkt_push_tcp; IPv4 and Ethernet header (the first segment has
+ * The order for a segment: pkt_build; pkt_push_tcp; IP and Ethernet header (the first segment has
  * RTE_PKTMBUF_HEADROOM for them); pkt_offload; pkt_pad.
  *
  * Payload is copied or referenced, whichever costs less: a part shorter than the port's copy_below
@@ -61,9 +61,12 @@ static inline bool pkt_needs_sum(const struct pkt_port *pp)
 	return !(pp->flags & PKT_TX_TCP_CSUM);
 }
 
-/* What a TCP header says: addresses of the pseudo-header and ports as on the wire, the rest in host order. */
+/*
+ * What a TCP header says: ports as on the wire, the rest in host order. pseudo: the addresses of the pseudo-header, all
+ * their words of 32 bits, as on the wire, added up; of IPv4 or IPv6.
+ */
 struct pkt_tcp {
-	uint32_t saddr, daddr;
+	uint64_t pseudo;
 	uint16_t sport, dport;
 	uint32_t seq, ack;
 	uint16_t window, urg;
@@ -87,7 +90,7 @@ pkt_write_tcp(uint8_t *p, const struct pkt_port *pp, const struct pkt_tcp *h, co
 		     (uint32_t)h->flags << 16 | h->window),
 		(uint32_t)be16(h->urg) << 16,
 	};
-	const uint64_t pseudo = (uint64_t)h->saddr + h->daddr + BE16(IP_PROTO_TCP) + be16(l4_len);
+	const uint64_t pseudo = h->pseudo + BE16(IP_PROTO_TCP) + be16(l4_len);
 	const bool whole = pkt_needs_sum(pp);
 	uint64_t sum = pseudo;
 
@@ -122,22 +125,22 @@ pkt_push_tcp(struct rte_mbuf *m, const struct pkt_port *pp, const struct pkt_tcp
 
 /*
  * Tell the port what it has to fill in, if anything; m is a complete frame of l2_len bytes of link
- * header, 20 of IPv4, l4_len of TCP header.
+ * header, l3_len of IPv4 (20) or IPv6 (40), l4_len of TCP header.
  */
 static inline void pkt_offload(struct rte_mbuf *m, const struct pkt_port *pp, unsigned l2_len,
-			       unsigned l4_len)
+			       unsigned l3_len, unsigned l4_len)
 {
 	if (likely(!(pp->flags & (PKT_TX_TCP_CSUM | PKT_TX_IP_CSUM))))
 		return;
-	m->ol_flags |= RTE_MBUF_F_TX_IPV4;
+	m->ol_flags |= l3_len == IP4_HDR_LEN ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6;
 	if (pp->flags & PKT_TX_TCP_CSUM)
 		m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM;
-	if (pp->flags & PKT_TX_IP_CSUM) {
+	if (pp->flags & PKT_TX_IP_CSUM && l3_len == IP4_HDR_LEN) {
 		m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
 		rte_pktmbuf_mtod_offset(m, struct ip4_hdr *, l2_len)->cksum = 0;
 	}
 	m->l2_len = l2_len;
-	m->l3_len = IP4_HDR_LEN;
+	m->l3_len = l3_len;
 	m->l4_len = l4_len;
 }
 
