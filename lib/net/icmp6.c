@@ -17,7 +17,7 @@ void icmp6_push(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, co
 
 	h->cksum = 0;
 	h->cksum = sum_finish(sum_add(sum_pseudo6(f->daddr, f->saddr, IP_PROTO_ICMPV6, len), pkt_sum(m, 0, len)));
-	net_push_answer(n, m, f, peer, &ip);
+	net_push_answer(n, m, f, peer, ip);
 }
 
 void icmp6_refuse(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint8_t type, uint8_t code,

@@ -24,7 +24,7 @@ tcp_seg_write(struct tcp *t, struct net_path *p, uint8_t *payload, uint32_t len,
 				  .l4_len = (uint16_t)(len + hdr_len),
 				  .ports = (uint32_t)tuple->remote_port << 16 | tuple->local_port};
 	const struct net_written w =
-		net_write(t->net, p, payload - hdr_len, tuple->local, tuple->remote, &ip);
+		net_write(t->net, p, payload - hdr_len, tuple->local, tuple->remote, ip);
 	const struct pkt_tcp h = {.pseudo = w.pseudo,
 				  .sport = tuple->local_port,
 				  .dport = tuple->remote_port,

@@ -119,7 +119,7 @@ bool tcp_seg_answer(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f
 	if (!m)
 		return false;
 	ip.l4_len = (uint16_t)pkt_push_tcp(m, pp, &h, opt, options(opt, seg));
-	net_push_answer(t->net, m, f, peer, &ip);
+	net_push_answer(t->net, m, f, peer, ip);
 	pkt_offload(m, pp, ETH_HDR_LEN, m->pkt_len - ETH_HDR_LEN - ip.l4_len, ip.l4_len);
 	pkt_pad(m);
 	t->emit(t->emit_arg, f->port, m);

@@ -488,7 +488,7 @@ struct net_written {
  * direction one (RFC 6437 section 3). Returns the sum of the addresses.
  */
 uint64_t net_ip6_write(const struct net *n, uint8_t *p, const uint8_t saddr[16], const uint8_t daddr[16],
-		       const struct net_ip *ip);
+		       struct net_ip ip);
 
 /* Two IPv6 addresses added up. */
 static inline uint64_t net_pseudo6(const uint8_t a[16], const uint8_t b[16])
@@ -497,7 +497,7 @@ static inline uint64_t net_pseudo6(const uint8_t a[16], const uint8_t b[16])
 }
 
 /* net_write of an IPv6 path. */
-struct net_written net_write6(const struct net *n, struct net_path *p, uint8_t *l4, const uint8_t own[16],
+struct net_written net_write6(const struct net *n, struct net_path *p, uint8_t *l4, uint32_t local,
 			      const uint8_t remote[16], const struct net_ip *ip);
 
 /*
@@ -506,18 +506,22 @@ struct net_written net_write6(const struct net *n, struct net_path *p, uint8_t *
  */
 static inline __attribute__((always_inline)) struct net_written
 net_write(const struct net *n, struct net_path *p, uint8_t *l4, uint32_t local, const uint8_t remote[16],
-	  const struct net_ip *ip)
+	  struct net_ip ip)
 {
 	const struct net_addr *own = &n->addrs[local];
 	const uint8_t l2_len = p->l2_len;
 	const uint32_t saddr = own->addr, daddr = net_v4_of(remote);
 	uint8_t *l2 = l4 - IP4_HDR_LEN - l2_len;
 
-	if (unlikely(p->v6))
-		return net_write6(n, p, l4, own->ip, remote, ip);
+	if (unlikely(p->v6)) {
+		/* Of ip itself nothing needs to be in memory then. */
+		const struct net_ip given = {ip.proto, ip.dscp_ecn, ip.ttl, ip.l4_len, ip.ports};
+
+		return net_write6(n, p, l4, local, remote, &given);
+	}
 	p->used = 1;
 	memcpy(l2, p->l2, NET_L2_MAX); /* constant length: what is beyond l2_len is overwritten */
-	net_ip4_write(l2 + l2_len, saddr, daddr, IP4_HDR_LEN + ip->l4_len, ip->proto, ip->dscp_ecn, ip->ttl);
+	net_ip4_write(l2 + l2_len, saddr, daddr, IP4_HDR_LEN + ip.l4_len, ip.proto, ip.dscp_ecn, ip.ttl);
 	return (struct net_written){(uint64_t)saddr + daddr, l2_len + IP4_HDR_LEN};
 }
 
@@ -527,7 +531,7 @@ net_write(const struct net *n, struct net_path *p, uint8_t *l4, uint32_t local, 
  * net_path_port, takes it out again where the port fills it in. Worker thread; O(1).
  */
 static inline void net_push(const struct net *n, uint32_t path, struct rte_mbuf *m, uint32_t local,
-			    const uint8_t remote[16], const struct net_ip *ip)
+			    const uint8_t remote[16], struct net_ip ip)
 {
 	const struct net_written w =
 		net_write(n, &n->paths[path], rte_pktmbuf_mtod(m, uint8_t *), local, remote, ip);
@@ -539,7 +543,7 @@ static inline void net_push(const struct net *n, uint32_t path, struct rte_mbuf 
 
 /* The headers of an answer to f, which came from peer's MAC address and is to go back there: as net_push, without a path. */
 void net_push_answer(const struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, const uint8_t peer[6],
-			 const struct net_ip *ip);
+			 struct net_ip ip);
 
 /* The addresses of an answer to f, added up as pkt_tcp has them. */
 uint64_t net_answer_pseudo(const struct pkt_facts *f);
