@@ -25,6 +25,9 @@
 	X(RX_IP_CSUM_BAD, rx_ip_csum_bad, "IPv4 header checksum wrong")                            \
 	X(RX_IP_CUT, rx_ip_cut, "IP length beyond the frame: it arrived cut")                      \
 	X(RX_IP_SOURCE_ROUTE, rx_ip_source_route, "IPv4 source routing, refused (RFC 7126)")       \
+	X(RX_IP6_EXT, rx_ip6_ext, "IPv6 extension header that is cut, out of place or one too many") \
+	X(RX_IP6_OPTION, rx_ip6_option, "IPv6 option that is not known and asks to be dropped")    \
+	X(RX_IP6_ROUTE, rx_ip6_route, "IPv6 routing header with segments left, refused (RFC 5095)") \
 	X(RX_FRAG_FULL, rx_frag_full, "fragment beyond a cap of the reassembly table")             \
 	X(RX_FRAG_BAD, rx_frag_bad, "fragment that overlaps, is misaligned or overlong")           \
 	X(RX_FRAG_DUP, rx_frag_dup, "fragment received before")                                    \

@@ -1,7 +1,7 @@
 /*
  * The IPv6 header and its extension headers (RFC 8200), and what an address says about itself
- * (RFC 4291). Fields in network order.
- * (The structs are ipv6_*: netinet/ip6.h, which DPDK's headers bring along, has the names ip6_hdr, ip6_ext and macros ip6_flow.)
+ * (RFC 4291). Fields in network order. The structs are ipv6_*, since netinet/ip6.h, which comes with
+ * DPDK's headers, has ip6_hdr, ip6_ext and macros for their members.
  */
 #ifndef PIER_WIRE_IP6_H
 #define PIER_WIRE_IP6_H
