@@ -23,6 +23,12 @@ static bool other_input(struct engine *e, struct rte_mbuf **m, struct pkt_facts 
 		if (!*m)
 			return false;
 		pkt_parse_one(*m, f, port, t->port[port]);
+		if (f->flags & PKT_F_V6)
+			f->flags |= PKT_F_FRAGMENTED;
+		if (f->kind == PKT_FRAGMENT) { /* of IPv6, which may have a Fragment header in a fragment */
+			f->kind = PKT_DROP;
+			f->reason = CTR_RX_FRAG_BAD;
+		}
 		if (f->kind != PKT_DROP && !net_accept(&e->net, f))
 			f->kind = PKT_DROP;
 		if (e->peers && f->kind == PKT_TCP && e->peers->pass_segment(e->peers->arg, *m, f))

@@ -1,5 +1,5 @@
 /*
- * IPv4 reassembly (RFC 791, RFC 815's problem, RFC 1122 section 3.3.2).
+ * Reassembly of both families (RFC 815's problem, RFC 1122 section 3.3.2, RFC 8200 section 4.5, RFC 5722).
  *
  * A datagram under reassembly is a list of pieces in order of offset; a piece is a received mbuf cut
  * to its payload, the first one keeping its headers. An overlap, a contradiction about the length or
@@ -11,12 +11,11 @@
  * that a flood delays nobody else. The table is hashed by source alone: the chain of a source is
  * bounded by its cap. All entries live for 60 s, so a list in order of arrival is their timer.
  */
-#include "internal.h"
+#include "frag.h"
 
 #define LIFETIME_US (60 * US_PER_SEC)
 #define CHARGE_MIN  1024u /* per fragment: bounds the pieces by the bytes */
 #define TICK_BATCH  16
-#define IP_MAX      65535u
 
 struct piece {
 	struct rte_mbuf *m;
@@ -25,8 +24,10 @@ struct piece {
 };
 
 struct frag {
-	uint32_t saddr, daddr;      /* network order */
-	uint16_t id, port;
+	uint8_t saddr[16], daddr[16];
+	uint32_t id;
+	uint16_t port;
+	uint16_t hlen, fixed;       /* of the first fragment's header, once it is there */
 	uint8_t proto;
 	uint8_t ecn;                /* bit 1 << codepoint for each that was seen */
 	bool dead;                  /* nothing more is kept */
@@ -45,14 +46,6 @@ struct net_frags {
 	uint32_t bucket_mask;
 	uint32_t free, free_piece;
 	uint64_t bytes;
-};
-
-/* What a fragment's header says. */
-struct frag_hdr {
-	uint32_t saddr, daddr;
-	uint16_t id, port, off, len, l3_off;
-	uint8_t proto, ecn, hlen;
-	bool more;
 };
 
 static uint32_t pieces_for(const struct net_conf *c)
@@ -103,9 +96,9 @@ void frag_init(struct net *n)
 	}
 }
 
-static uint32_t bucket_of(const struct net *n, uint32_t saddr)
+static uint32_t bucket_of(const struct net *n, const uint8_t saddr[16])
 {
-	return (uint32_t)siphash13(&n->conf.key, &saddr, sizeof(saddr)) & n->frags->bucket_mask;
+	return (uint32_t)siphash13(&n->conf.key, saddr, 16) & n->frags->bucket_mask;
 }
 
 static uint64_t charge_of(const struct rte_mbuf *m)
@@ -164,7 +157,7 @@ static uint32_t frag_find(const struct net *n, const struct frag_hdr *h)
 	for (; i != NONE; i = fr->e[i].hash_next) {
 		const struct frag *e = &fr->e[i];
 
-		if (e->saddr == h->saddr && e->daddr == h->daddr && e->id == h->id &&
+		if (e->id == h->id && ip6_equal(e->saddr, h->saddr) && ip6_equal(e->daddr, h->daddr) &&
 		    e->proto == h->proto && e->port == h->port)
 			break;
 	}
@@ -179,7 +172,7 @@ static uint32_t frag_new(struct net *n, const struct frag_hdr *h, uint64_t now)
 	uint32_t entries = 0, oldest = NONE, i;
 
 	for (i = *bucket; i != NONE; i = fr->e[i].hash_next)
-		if (fr->e[i].saddr == h->saddr) {
+		if (ip6_equal(fr->e[i].saddr, h->saddr)) {
 			entries++;
 			oldest = i; /* new ones are put in front */
 		}
@@ -190,10 +183,11 @@ static uint32_t frag_new(struct net *n, const struct frag_hdr *h, uint64_t now)
 	i = fr->free;
 	fr->free = fr->e[i].hash_next;
 	fr->e[i] = (struct frag){
-		.saddr = h->saddr, .daddr = h->daddr, .id = h->id, .port = h->port,
-		.proto = h->proto, .first = NONE, .last = NONE, .hash_next = *bucket,
-		.deadline = now + LIFETIME_US,
+		.id = h->id, .port = h->port, .proto = h->proto, .first = NONE, .last = NONE,
+		.hash_next = *bucket, .deadline = now + LIFETIME_US,
 	};
+	ip6_copy(fr->e[i].saddr, h->saddr);
+	ip6_copy(fr->e[i].daddr, h->daddr);
 	*bucket = i;
 	link_tail(fr->age, n->conf.frag_entries, i);
 	return i;
@@ -211,7 +205,7 @@ static bool frag_room(struct net *n, uint32_t i, uint64_t charge)
 
 		for (uint32_t k = fr->buckets[bucket_of(n, fr->e[i].saddr)]; k != NONE;
 		     k = fr->e[k].hash_next)
-			if (fr->e[k].saddr == fr->e[i].saddr) {
+			if (ip6_equal(fr->e[k].saddr, fr->e[i].saddr)) {
 				used += fr->e[k].bytes;
 				oldest = k != i && fr->e[k].bytes ? k : oldest;
 			}
@@ -276,11 +270,11 @@ static bool total_agrees(const struct net_frags *fr, struct frag *e, const struc
 /* Cut m to its payload; the first fragment keeps its headers, to be those of the datagram. */
 static bool piece_cut(struct rte_mbuf *m, const struct frag_hdr *h)
 {
-	uint32_t frame = (uint32_t)h->l3_off + h->hlen + h->len;
+	uint32_t frame = ETH_HDR_LEN + (uint32_t)h->hlen + h->len;
 
 	if (rte_pktmbuf_trim(m, (uint16_t)(m->pkt_len - frame)) != 0)
 		return false;
-	return h->off == 0 || rte_pktmbuf_adj(m, h->l3_off + h->hlen);
+	return h->off == 0 || rte_pktmbuf_adj(m, ETH_HDR_LEN + h->hlen);
 }
 
 static void piece_put(struct net_frags *fr, struct frag *e, const struct frag_hdr *h,
@@ -295,6 +289,10 @@ static void piece_put(struct net_frags *fr, struct frag *e, const struct frag_hd
 	*at = k;
 	if (fr->pieces[k].next == NONE)
 		e->last = k;
+	if (h->off == 0) {
+		e->hlen = h->hlen;
+		e->fixed = h->fixed;
+	}
 	e->got += h->len;
 	e->ecn |= (uint8_t)(1 << h->ecn);
 	e->bytes += charge;
@@ -302,12 +300,12 @@ static void piece_put(struct net_frags *fr, struct frag *e, const struct frag_hd
 }
 
 /* Chain the pieces behind the first and correct its header. */
-static struct rte_mbuf *frag_join(struct net *n, uint32_t i, uint16_t l3_off)
+static struct rte_mbuf *frag_join(struct net *n, uint32_t i)
 {
 	struct net_frags *fr = n->frags;
 	struct frag *e = &fr->e[i];
 	struct rte_mbuf *head = fr->pieces[e->first].m, *tail = NULL;
-	struct ip4_hdr *ip = rte_pktmbuf_mtod_offset(head, struct ip4_hdr *, l3_off);
+	const struct frag_whole whole = {e->hlen, (uint16_t)e->total, e->ecn & 1 << IP_ECN_CE};
 
 	while (e->first != NONE) {
 		uint32_t k = e->first;
@@ -323,13 +321,11 @@ static struct rte_mbuf *frag_join(struct net *n, uint32_t i, uint16_t l3_off)
 		fr->pieces[k].next = fr->free_piece;
 		fr->free_piece = k;
 	}
-	ip->total_len = be16((uint16_t)(ip4_hdr_len(ip) + e->total));
-	ip->frag = 0;
-	if (e->ecn & 1 << IP_ECN_CE)
-		ip->tos |= IP_ECN_CE;
-	pkt_ip_finish(head, l3_off);
 	head->ol_flags &= ~(RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK);
-	head->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+	if (net_v4_mapped(e->saddr))
+		frag4_finish(head, &whole);
+	else
+		frag6_finish(head, &whole);
 	frag_free(n, i, CTR_RX_FRAG_FULL); /* nothing is left in it to count */
 	count(n->counters, CTR_RX_REASSEMBLED);
 	return head;
@@ -337,22 +333,13 @@ static struct rte_mbuf *frag_join(struct net *n, uint32_t i, uint16_t l3_off)
 
 static bool hdr_read(const struct rte_mbuf *m, const struct pkt_facts *f, struct frag_hdr *h)
 {
-	const struct ip4_hdr *ip = rte_pktmbuf_mtod_offset(m, const struct ip4_hdr *, f->l3_off);
-	uint16_t frag;
-
-	/* Headers split over segments: no port delivers that, and joining relies on it. */
-	if (m->data_len < f->l4_off)
+	if (f->l3_off != ETH_HDR_LEN || !(f->flags & PKT_F_V6 ? frag6_read(m, f, h) : frag4_read(m, f, h)))
 		return false;
-	frag = be16(ip->frag);
-	*h = (struct frag_hdr){
-		.saddr = ip->saddr, .daddr = ip->daddr, .id = ip->id, .port = f->port,
-		.off = (uint16_t)((frag & IP4_OFFSET_MASK) * 8), .len = f->l4_len,
-		.l3_off = f->l3_off, .hlen = (uint8_t)ip4_hdr_len(ip), .proto = ip->proto,
-		.ecn = ip->tos & IP_ECN_MASK, .more = frag & IP4_MF,
-	};
+	ip6_copy(h->saddr, f->saddr);
+	ip6_copy(h->daddr, f->daddr);
 	if (h->len == 0 || (h->more && h->len % 8))
 		return false;
-	return (uint32_t)h->off + h->len + h->hlen <= IP_MAX;
+	return (uint32_t)h->off + h->len + h->fixed <= FRAG_IP_MAX;
 }
 
 /* RFC 3168 section 5.3: CE from a sender that did not declare ECN-capable transport throughout. */
@@ -419,15 +406,14 @@ struct rte_mbuf *net_reassemble(struct net *n, struct rte_mbuf *m, const struct 
 	e = &fr->e[i];
 	if (e->total == 0 || e->got != e->total)
 		return NULL;
-	if (!ecn_ok(e) || fr->pieces[e->first].m->pkt_len - fr->pieces[e->first].len - f->l3_off +
-				  e->total > IP_MAX) {
+	if (!ecn_ok(e) || e->fixed + e->total > FRAG_IP_MAX) {
 		frag_kill(n, e, CTR_RX_FRAG_BAD);
 		return NULL;
 	}
-	return frag_join(n, i, f->l3_off);
+	return frag_join(n, i);
 }
 
-/* Time is up: tell the source if its first fragment came (RFC 792 type 11 code 1). */
+/* Time is up: tell the source if its first fragment came. */
 static void frag_expire(struct net *n, uint32_t i, uint64_t now)
 {
 	struct net_frags *fr = n->frags;
@@ -443,8 +429,10 @@ static void frag_expire(struct net *n, uint32_t i, uint64_t now)
 		fr->bytes -= charge;
 		fr->pieces[k].next = fr->free_piece;
 		fr->free_piece = k;
-		icmp_refuse(n, m, ETH_HDR_LEN, e->port, ICMP_TIME_EXCEEDED,
-			    ICMP_EXCEEDED_REASSEMBLY, CTR_RX_FRAG_TIMEOUT, now);
+		if (net_v4_mapped(e->saddr))
+			frag4_tell(n, m, e->port, now);
+		else
+			frag6_tell(n, m, e->port, now);
 	}
 	frag_free(n, i, CTR_RX_FRAG_TIMEOUT);
 }

@@ -113,6 +113,15 @@ static bool is_error(struct chain c)
 	return skip(&c) && c.next == IP_PROTO_ICMPV6 && left(&c) && octet(&c, c.off) < ICMP6_INFO;
 }
 
+bool pkt_is_icmp6_error(const struct rte_mbuf *m)
+{
+	struct ipv6_hdr copy;
+	const struct ipv6_hdr *ip = rte_pktmbuf_read(m, ETH_HDR_LEN, sizeof(copy), &copy);
+	const struct chain c = {.m = m, .off = ETH_HDR_LEN + IP6_HDR_LEN, .end = m->pkt_len, .next = ip->next};
+
+	return is_error(c);
+}
+
 /* Drop, and have the source be told: of the octet at `at`, which lies at the header that is next or before. */
 static void problem(const struct chain *c, struct pkt_facts *f, uint8_t code, unsigned at, enum counter reason)
 {
