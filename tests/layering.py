@@ -84,8 +84,8 @@ PACKETS = r'''
     per_lcore__lcore_id  per_lcore__rte_errno  rte_mempool_ops_table  rte_panic_ __rte_panic
 '''
 SYMBOLS = {
-    # A default that its own table refuses is a mistake in the source: said, then aborted.
-    'base': PLAIN + TEXT + ' fprintf __fprintf_chk stderr',
+    # A default that its own table refuses is a mistake in the source: said, then aborted. Addresses as text.
+    'base': PLAIN + TEXT + ' fprintf __fprintf_chk stderr inet_(ntop|pton)',
     'wire': PLAIN,
     'algo': PLAIN + START,
     'flow': PLAIN + START,

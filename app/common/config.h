@@ -21,6 +21,7 @@
 
 #define PIER_PORTS_MAX     16
 #define PIER_ADDRESSES_MAX 256 /* of one port */
+#define PIER_MTU_V6	   1280 /* the least of a link that has IPv6 (RFC 8200 section 5) */
 
 enum pier_idle {
 	PIER_IDLE_POLL,  /* never sleep: least latency, a whole core */
@@ -72,8 +73,7 @@ struct eal_options {
 
 /* Section [port N], beside what the port room reads of it. */
 struct port_options {
-	char *address;     /* lines of lists */
-	char *gateway;
+	char *address, *gateway; /* lines of lists */
 	uint32_t neighbor; /* enum pier_neighbor */
 	uint32_t announce; /* enum engine_announce */
 };
@@ -91,9 +91,10 @@ struct pier_port {
 	const struct config_section *section;
 	struct port_options options;
 	struct port_config device;
-	struct ipv4_prefix addresses[PIER_ADDRESSES_MAX];
+	struct ip_prefix addresses[PIER_ADDRESSES_MAX];
 	unsigned int n_addresses;
-	uint32_t gateway; /* network order; 0: none */
+	uint32_t gateway;     /* IPv4, network order; 0: none */
+	uint8_t gateway6[16]; /* ::, none */
 };
 
 /* A handler from a shared object. */
@@ -151,6 +152,10 @@ bool pier_config_load(struct pier_config *c, const char *file, const char *const
 
 /* The same for the listeners alone: there are none afterwards. */
 void pier_config_free_listeners(struct pier_config *c);
+
+/* Whether the port has an IPv6 address, and one that is link-local. */
+bool pier_port_has_v6(const struct pier_port *p);
+bool pier_port_has_link_local(const struct pier_port *p);
 
 /* What is to be given the listener's connections: its handler, or what stands before it. */
 const struct pier_handler *pier_listener_handler(const struct pier_listener *l);

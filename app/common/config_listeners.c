@@ -1,7 +1,6 @@
 /*
  * [listen X]: what it listens on, its handler, and three tables of keys.
  */
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,11 +110,11 @@ void config_take_listener(struct pier_config *c, const struct config_section *s,
 		apply_tables(c, l, errors);
 }
 
-static bool is_local(const struct pier_config *c, uint32_t addr)
+static bool is_local(const struct pier_config *c, const uint8_t addr[16])
 {
 	for (unsigned int i = 0; i < c->n_ports; i++)
 		for (unsigned int j = 0; j < c->ports[i].n_addresses; j++)
-			if (c->ports[i].addresses[j].addr == addr)
+			if (address_equal(c->ports[i].addresses[j].addr, addr))
 				return true;
 	return false;
 }
@@ -129,14 +128,14 @@ void config_need_listener(const struct pier_config *c, struct config_errors *err
 
 void config_check_listeners(const struct pier_config *c, struct config_errors *errors)
 {
-	char text[INET_ADDRSTRLEN], where[32];
+	char text[ADDRESS_TEXT], where[32];
 
 	for (const struct pier_listener *b = c->listeners; b < c->listeners + c->n_listeners; b++) {
 		if (!b->spec.first)
 			continue; /* was refused */
-		if (b->spec.addr && !is_local(c, b->spec.addr))
+		if (!listen_spec_any(&b->spec) && !is_local(c, b->spec.addr))
 			config_error(errors, b->section, NULL, "%s is no address of any [port]",
-				     inet_ntop(AF_INET, &b->spec.addr, text, sizeof(text)));
+				     address_format(b->spec.addr, text));
 		for (const struct pier_listener *a = c->listeners; a < b; a++)
 			if (listen_spec_overlap(&a->spec, &b->spec))
 				config_error(errors, b->section, NULL,
@@ -147,7 +146,8 @@ void config_check_listeners(const struct pier_config *c, struct config_errors *e
 }
 
 /* The listener of that address and port; NULL: there is none. */
-static const struct pier_listener *listener_at(const struct pier_config *c, uint32_t addr, uint16_t port)
+static const struct pier_listener *listener_at(const struct pier_config *c, const uint8_t addr[16],
+						 uint16_t port)
 {
 	const struct pier_listener *any = NULL;
 
@@ -156,9 +156,9 @@ static const struct pier_listener *listener_at(const struct pier_config *c, uint
 
 		if (port < s->first || port > s->last)
 			continue;
-		if (s->addr == addr)
+		if (address_equal(s->addr, addr))
 			return &c->listeners[i];
-		any = s->addr ? any : &c->listeners[i];
+		any = listen_spec_any(s) ? &c->listeners[i] : any;
 	}
 	return any;
 }
@@ -167,29 +167,29 @@ static const struct pier_listener *listener_at(const struct pier_config *c, uint
 static void check_target(const struct pier_config *c, const struct pier_listener *l,
 			 const struct pier_target *to, struct config_errors *errors)
 {
+	const enum address_kind kind = address_kind(to->addr);
+	char text[ADDRESS_TEXT], whole[ADDRESS_PORT_TEXT];
 	const struct pier_listener *there;
-	char text[INET_ADDRSTRLEN];
-	uint32_t addr;
 
-	memcpy(&addr, to->addr + 12, sizeof(addr));
-	inet_ntop(AF_INET, &addr, text, sizeof(text));
-	if (to->addr[12] == 0 || to->addr[12] == 127 || to->addr[12] >= 224) {
+	address_format(to->addr, text);
+	if (kind != ADDRESS_UNICAST && kind != ADDRESS_LINK_LOCAL) {
 		config_error(errors, l->section, to->key,
 			     "expected a unicast address of another host, not %s", text);
 		return;
 	}
-	if (!config_reaches(c, addr)) {
+	if (!config_reaches(c, to->addr)) {
 		config_error(errors, l->section, to->key,
 			     "expected an address that a port reaches: %s is in none of their networks, and "
 			     "there is no gateway", text);
 		return;
 	}
-	if (!is_local(c, addr))
+	if (!is_local(c, to->addr))
 		return;
-	there = listener_at(c, addr, to->port);
+	there = listener_at(c, to->addr, to->port);
 	if (there == l)
 		config_error(errors, l->section, to->key,
-			     "expected another host: %s:%u is this listener itself, a loop", text, to->port);
+			     "expected another host: %s is this listener itself, a loop",
+			     address_port_format(to->addr, to->port, whole));
 	else
 		config_error(errors, l->section, to->key,
 			     "expected another host: %s is pier's own address%s%s%s", text,

@@ -51,7 +51,7 @@ static const struct option server_options[] = {
 	 .help = "take all that memory, and that of connections, from the system at the start: that "
 		 "takes a second or more for a gigabyte, and then no packet waits for a page"},
 	{"reassembly-memory", OPTION_SIZE, AT(reassembly_memory), 64 * KIB, GIB, .def = "1m",
-	 .help = "for fragments of IPv4 datagrams"},
+	 .help = "for fragments of datagrams"},
 	{"mbufs", OPTION_U32, AT(mbufs), 0, 100000000, .def = "0",
 	 .help = "packet buffers; 0 is as many as ports and workers need"},
 	{"rst-rate", OPTION_U32, AT(rst_rate), 1, 100000000, .def = "1000",
@@ -97,10 +97,11 @@ const struct option_table eal_option_table = {
 #define AT(field) offsetof(struct port_options, field)
 static const struct option port_options[] = {
 	{"address", OPTION_LIST, AT(address),
-	 .help = "addresses with prefix length, such as 198.18.0.2/24 or "
-		 "198.18.0.2-198.18.0.9/24, separated by commas"},
-	{"gateway", OPTION_STRING, AT(gateway),
-	 .help = "next hop to everything outside the port's networks"},
+	 .help = "addresses with prefix length, such as 198.18.0.2/24, fd00:18::2/64 or "
+		 "198.18.0.2-198.18.0.9/24, separated by commas; with one of IPv6 the port has a link-local "
+		 "address, too, made of its MAC address unless one is given"},
+	{"gateway", OPTION_LIST, AT(gateway),
+	 .help = "next hop to everything outside the port's networks; one of each family, separated by commas"},
 	{"neighbor", OPTION_ENUM, AT(neighbor), .names = neighbor_words, .def = "resolve",
 	 .help = "where answers go: resolve asks by ARP, reflect takes the MAC address the "
 		 "connection came from"},

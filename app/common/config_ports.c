@@ -1,12 +1,13 @@
 /*
- * [port N]: addresses, gateway, and the keys of the port room.
+ * [port N]: addresses, gateways, and the keys of the port room.
  */
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/compiler.h"
 #include "config_room.h"
+
+#define GATEWAYS_READ 16 /* one of each family is right; those beyond are told of */
 
 static bool take_number(const struct config_section *s, unsigned int *number,
 			struct config_errors *errors)
@@ -23,78 +24,150 @@ static bool take_number(const struct config_section *s, unsigned int *number,
 	return true;
 }
 
-/* An address a host may have in this network (RFC 1122 section 3.2.1.3). */
-static bool is_host_address(const struct ipv4_prefix *p)
+bool pier_port_has_v6(const struct pier_port *p)
 {
-	uint32_t addr = ntohl(p->addr), host = addr & ~ntohl(ipv4_netmask(p->len));
+	for (unsigned int i = 0; i < p->n_addresses; i++)
+		if (!address_is_v4(p->addresses[i].addr))
+			return true;
+	return false;
+}
 
-	if (!(addr >> 24) || addr >> 24 == 127 || addr >> 24 >= 224 || !p->len)
-		return false;
-	return p->len >= 31 || (host && host != ~ntohl(ipv4_netmask(p->len)));
+bool pier_port_has_link_local(const struct pier_port *p)
+{
+	for (unsigned int i = 0; i < p->n_addresses; i++)
+		if (address_kind(p->addresses[i].addr) == ADDRESS_LINK_LOCAL)
+			return true;
+	return false;
+}
+
+/* Why a host may not have this address in this network (RFC 1122 section 3.2.1.3, RFC 4291); NULL: it may. */
+static const char *host_wrong(const struct ip_prefix *p)
+{
+	const bool v4 = address_is_v4(p->addr);
+	const unsigned int bits = address_bits_before(p->addr) + p->len;
+
+	switch (address_kind(p->addr)) {
+	case ADDRESS_UNSPECIFIED:
+		return "it means none";
+	case ADDRESS_LOOPBACK:
+		return "it is for loopback";
+	case ADDRESS_MULTICAST:
+		return v4 ? "it is for multicast or broadcast" : "it is for multicast";
+	default:
+		break;
+	}
+	if (!p->len)
+		return "no network is that large";
+	if (bits >= 127)
+		return NULL;
+	if (address_rest_is(p->addr, bits, 0))
+		return v4 ? "it is the network's own" : "it is that of the network's routers (anycast)";
+	return v4 && address_rest_is(p->addr, bits, 1) ? "it is the network's broadcast address" : NULL;
 }
 
 static void take_addresses(struct pier_port *p, struct config_errors *errors)
 {
-	char err[CONFIG_ERROR_LEN / 2], text[INET_ADDRSTRLEN];
+	char err[CONFIG_ERROR_LEN / 2], text[ADDRESS_TEXT];
+	const char *why;
 	int n;
 
 	if (!p->options.address) {
 		if (!config_value(p->section, "address"))
 			config_error(errors, p->section, "address",
-				     "is missing; expected an address, such as 198.18.0.2/24");
+				     "is missing; expected an address, such as 198.18.0.2/24 or fd00:18::2/64");
 		else
 			config_error(errors, p->section, "address",
-				     "expected an address, such as 198.18.0.2/24");
+				     "expected an address, such as 198.18.0.2/24 or fd00:18::2/64");
 		return;
 	}
-	n = ipv4_prefix_list_parse(p->options.address, p->addresses, PIER_ADDRESSES_MAX, err,
-				   sizeof(err));
+	n = ip_prefix_list_parse(p->options.address, p->addresses, PIER_ADDRESSES_MAX, err,
+				 sizeof(err));
 	if (n < 0) {
 		config_error(errors, p->section, "address", "%s", err);
 		return;
 	}
 	p->n_addresses = (unsigned int)n;
-	for (struct ipv4_prefix *a = p->addresses; a < p->addresses + n; a++)
-		if (!is_host_address(a))
-			config_error(errors, p->section, "address",
-				     "%s/%u is not an address that a host may have",
-				     inet_ntop(AF_INET, &a->addr, text, sizeof(text)), a->len);
+	for (struct ip_prefix *a = p->addresses; a < p->addresses + n; a++) {
+		why = host_wrong(a);
+		if (why)
+			config_error(errors, p->section, "address", "%s/%u is not an address that a host may have: %s",
+				     address_format(a->addr, text), a->len, why);
+	}
 }
 
-static bool on_link(const struct pier_port *p, uint32_t addr)
+/* In a network of the port's; of its link, where it has the family at all. */
+static bool on_link(const struct pier_port *p, const uint8_t addr[16])
 {
+	if (address_kind(addr) == ADDRESS_LINK_LOCAL)
+		return pier_port_has_v6(p);
 	for (unsigned int i = 0; i < p->n_addresses; i++)
-		if (!((addr ^ p->addresses[i].addr) & ipv4_netmask(p->addresses[i].len)))
+		if (ip_prefix_holds(&p->addresses[i], addr))
 			return true;
 	return false;
 }
 
-bool config_reaches(const struct pier_config *c, uint32_t addr)
+static bool has_gateway(const struct pier_port *p, bool v4)
 {
+	return v4 ? p->gateway : !address_rest_is(p->gateway6, 0, 0);
+}
+
+bool config_reaches(const struct pier_config *c, const uint8_t addr[16])
+{
+	const bool here = address_kind(addr) == ADDRESS_LINK_LOCAL;
+
 	for (unsigned int i = 0; i < c->n_ports; i++)
-		if (c->ports[i].gateway || on_link(&c->ports[i], addr))
+		if ((!here && has_gateway(&c->ports[i], address_is_v4(addr))) || on_link(&c->ports[i], addr))
 			return true;
 	return false;
 }
 
-static void take_gateway(struct pier_port *p, struct config_errors *errors)
+/* Why it cannot be a router on the port's link; NULL: it can. */
+static const char *gateway_wrong(const struct pier_port *p, const uint8_t addr[16])
 {
-	char err[CONFIG_ERROR_LEN / 2];
+	const enum address_kind kind = address_kind(addr);
+
+	if (kind != ADDRESS_UNICAST && kind != ADDRESS_LINK_LOCAL)
+		return "is no host's address";
+	if (has_gateway(p, address_is_v4(addr)))
+		return "is one too many: expected at most one gateway of each family";
+	if (p->n_addresses && !on_link(p, addr))
+		return "is in no network of this port's addresses";
+	for (unsigned int i = 0; i < p->n_addresses; i++)
+		if (address_equal(p->addresses[i].addr, addr))
+			return "is the port's own address";
+	return NULL;
+}
+
+static void take_gateways(struct pier_port *p, struct config_errors *errors)
+{
+	char err[CONFIG_ERROR_LEN / 2], text[ADDRESS_TEXT];
+	uint8_t addrs[GATEWAYS_READ][16];
+	const char *why;
+	int n;
 
 	if (!p->options.gateway)
 		return;
-	if (!ipv4_parse(p->options.gateway, &p->gateway, err, sizeof(err))) {
-		config_error(errors, p->section, "gateway", "%s, not \"%s\"", err,
-			     p->options.gateway);
-		return;
+	n = ip_list_parse(p->options.gateway, addrs, GATEWAYS_READ, err, sizeof(err));
+	if (n < 0)
+		config_error(errors, p->section, "gateway", "%s", err);
+	for (int i = 0; i < n; i++) {
+		why = gateway_wrong(p, addrs[i]);
+		if (why)
+			config_error(errors, p->section, "gateway", "%s %s", address_format(addrs[i], text), why);
+		else if (address_is_v4(addrs[i]))
+			p->gateway = address_v4(addrs[i]);
+		else
+			memcpy(p->gateway6, addrs[i], sizeof(p->gateway6));
 	}
-	if (p->n_addresses && !on_link(p, p->gateway))
-		config_error(errors, p->section, "gateway",
-			     "%s is in no network of this port's addresses", p->options.gateway);
-	for (unsigned int i = 0; i < p->n_addresses; i++)
-		if (p->addresses[i].addr == p->gateway)
-			config_error(errors, p->section, "gateway", "%s is the port's own address",
-				     p->options.gateway);
+}
+
+/* RFC 8200 section 5. */
+static void check_mtu(const struct pier_port *p, struct config_errors *errors)
+{
+	if (p->device.mtu && p->device.mtu < PIER_MTU_V6 && pier_port_has_v6(p))
+		config_error(errors, p->section, "mtu",
+			     "%u is too little for IPv6: expected 0, or a number from %d, or no IPv6 address",
+			     p->device.mtu, PIER_MTU_V6);
 }
 
 void config_take_port(struct pier_config *c, const struct config_section *s,
@@ -131,21 +204,21 @@ void config_take_port(struct pier_config *c, const struct config_section *s,
 			     "expected a unicast address, such as 02:00:00:00:00:01, not \"%s\"",
 			     p->device.mac);
 	take_addresses(p, errors);
-	take_gateway(p, errors);
+	take_gateways(p, errors);
+	check_mtu(p, errors);
 }
 
 static void check_addresses(const struct pier_port *a, const struct pier_port *b,
 			    struct config_errors *errors)
 {
-	char text[INET_ADDRSTRLEN], where[32];
+	char text[ADDRESS_TEXT], where[32];
 
 	for (unsigned int i = 0; i < a->n_addresses; i++)
 		for (unsigned int j = a == b ? i + 1 : 0; j < b->n_addresses; j++)
-			if (a->addresses[i].addr == b->addresses[j].addr)
+			if (address_equal(a->addresses[i].addr, b->addresses[j].addr))
 				config_error(errors, b->section, "address",
 					     "%s is given twice, also in [port %s] at %s",
-					     inet_ntop(AF_INET, &b->addresses[j].addr, text,
-						       sizeof(text)),
+					     address_format(b->addresses[j].addr, text),
 					     a->section->argument,
 					     config_place(a->section, where, sizeof(where)));
 }

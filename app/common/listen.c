@@ -7,10 +7,10 @@
 #include "server.h"
 
 /* The place of an address among those of the engine. */
-static uint32_t local_index(const struct server *s, uint32_t addr)
+static uint32_t local_index(const struct server *s, const struct listen_spec *spec)
 {
-	for (unsigned int i = 0; addr && i < s->n_addresses; i++)
-		if (!memcmp(s->addresses[i].addr + 12, &addr, 4))
+	for (unsigned int i = 0; !listen_spec_any(spec) && i < s->n_addresses; i++)
+		if (address_equal(s->addresses[i].addr, spec->addr))
 			return i;
 	return LISTENER_ANY;
 }
@@ -22,7 +22,7 @@ void server_listener_fill(const struct server *s, const struct pier_listener *fr
 		.handler = pier_listener_handler(from),
 		.settings = pier_listener_settings(from),
 		.tcp = from->tcp,
-		.local = local_index(s, from->spec.addr),
+		.local = local_index(s, &from->spec),
 		.port_lo = from->spec.first,
 		.port_hi = from->spec.last,
 		.backlog = from->options.backlog,

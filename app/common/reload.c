@@ -12,7 +12,7 @@
 
 static bool same_spec(const struct listen_spec *a, const struct listen_spec *b)
 {
-	return a->addr == b->addr && a->first == b->first && a->last == b->last;
+	return address_equal(a->addr, b->addr) && a->first == b->first && a->last == b->last;
 }
 
 /* ---- what a reload does not change ---- */
@@ -74,10 +74,10 @@ static bool addresses_known(const struct server *s, const struct pier_config *c)
 {
 	for (unsigned int i = 0; i < c->n_listeners; i++) {
 		const struct pier_listener *l = &c->listeners[i];
-		bool known = !l->spec.addr;
+		bool known = listen_spec_any(&l->spec);
 
 		for (unsigned int k = 0; k < s->n_addresses; k++)
-			known |= !memcmp(s->addresses[k].addr + 12, &l->spec.addr, 4);
+			known |= address_equal(s->addresses[k].addr, l->spec.addr);
 		if (known)
 			continue;
 		fprintf(stderr, "%s: reload: [listen %s]: the address is there from the next start on\n", PROGRAM,

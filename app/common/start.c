@@ -93,15 +93,46 @@ static bool create_pools(struct server *s)
 	return true;
 }
 
-static void fill_addresses(struct server *s, const struct pier_port *p, uint16_t id)
+static void add_address(struct server *s, uint16_t port, const uint8_t addr[16], uint32_t prefix)
 {
-	for (unsigned int i = 0; i < p->n_addresses; i++) {
-		struct engine_address *a = &s->addresses[s->n_addresses++];
+	struct engine_address *a = &s->addresses[s->n_addresses++];
 
-		*a = (struct engine_address){.port = id, .prefix = (uint8_t)p->addresses[i].len};
-		a->addr[10] = a->addr[11] = 0xff;
-		memcpy(a->addr + 12, &p->addresses[i].addr, 4);
-	}
+	*a = (struct engine_address){.port = port, .prefix = (uint8_t)prefix};
+	memcpy(a->addr, addr, sizeof(a->addr));
+}
+
+/* fe80::/64 and the MAC address (RFC 4291 appendix A), where the configuration gives none. */
+static void add_link_local(struct server *s, const struct pier_port *p, const struct port *port)
+{
+	const uint8_t *m = port->cap.mac;
+	const uint8_t addr[16] = {0xfe, 0x80, [8] = m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
+	char text[ADDRESS_TEXT];
+
+	if (!pier_port_has_v6(p) || pier_port_has_link_local(p))
+		return;
+	add_address(s, port->id, addr, 64);
+	printf("port %u: link-local address %s\n", port->id, address_format(addr, text));
+}
+
+/* In the order of the configuration, where a program finds each at its place; what nobody gave comes last. */
+static void add_addresses(struct server *s)
+{
+	const struct pier_config *c = s->config;
+
+	for (unsigned int i = 0; i < c->n_ports; i++)
+		for (unsigned int k = 0; k < c->ports[i].n_addresses; k++)
+			add_address(s, s->ports[i].id, c->ports[i].addresses[k].addr, c->ports[i].addresses[k].len);
+	for (unsigned int i = 0; i < c->n_ports; i++)
+		add_link_local(s, &c->ports[i], &s->ports[i]);
+}
+
+static bool has_room_for_v6(const struct pier_port *p, const struct port *port)
+{
+	if (!pier_port_has_v6(p) || port->cap.mtu >= PIER_MTU_V6)
+		return true;
+	fprintf(stderr, "%s: [port %u]: its mtu is %u, and IPv6 takes %d at least: set mtu, or give it no IPv6 "
+		"address\n", PROGRAM, p->number, port->cap.mtu, PIER_MTU_V6);
+	return false;
 }
 
 static bool open_port(struct server *s, const struct pier_port *p)
@@ -118,7 +149,7 @@ static bool open_port(struct server *s, const struct pier_port *p)
 		fprintf(stderr, "%s: [port %u]: %s\n", PROGRAM, p->number, err);
 		return false;
 	}
-	s->engine_ports[s->n_ports++] = (struct engine_port){
+	s->engine_ports[s->n_ports] = (struct engine_port){
 		.id = port->id,
 		.cap = &port->cap,
 		.gateway = p->gateway,
@@ -126,10 +157,10 @@ static bool open_port(struct server *s, const struct pier_port *p)
 									 : ENGINE_NEIGHBOR_RESOLVE,
 		.announce = p->options.announce,
 	};
-	fill_addresses(s, p, port->id);
-	if (port->id < ENGINE_PORTS_MAX)
-		return true;
-	return fail("EAL has too many ports: give it only those that pier is to use (-a)");
+	memcpy(s->engine_ports[s->n_ports++].gateway6, p->gateway6, sizeof(p->gateway6));
+	if (port->id >= ENGINE_PORTS_MAX)
+		return fail("EAL has too many ports: give it only those that pier is to use (-a)");
+	return has_room_for_v6(p, port);
 }
 
 static bool open_ports(struct server *s)
@@ -138,13 +169,14 @@ static bool open_ports(struct server *s)
 	unsigned int n = 0;
 
 	for (unsigned int i = 0; i < c->n_ports; i++)
-		n += c->ports[i].n_addresses;
+		n += c->ports[i].n_addresses + 1; /* a link-local one */
 	s->addresses = calloc(n + 1, sizeof(*s->addresses));
 	if (!s->addresses)
 		abort();
 	for (unsigned int i = 0; i < c->n_ports; i++)
 		if (!open_port(s, &c->ports[i]))
 			return false;
+	add_addresses(s);
 	return true;
 }
 

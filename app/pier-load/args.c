@@ -43,7 +43,8 @@ void load_usage(FILE *to)
 {
 	fputs("usage: pier-load [EAL options --] [options] MODE TARGET\n\n", to);
 	load_modes_usage(to);
-	fputs("\nTARGET: ADDRESS[-ADDRESS][:PORT[-PORT]], several separated by commas; IPv4\n\n", to);
+	fputs("\nTARGET: ADDRESS[-ADDRESS][:PORT[-PORT]], several separated by commas; an IPv6 ADDRESS with\na port in brackets: "
+	      "[fd00:18::2]:80\n\n", to);
 	for (size_t i = 0; i < sizeof(usage_lines) / sizeof(*usage_lines); i++)
 		fprintf(to, "  %-24s %s\n", usage_lines[i].option, usage_lines[i].help);
 	load_keys_usage(to);

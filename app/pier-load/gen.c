@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/units.h"
-#include "flow/tuple.h"
 
 #define OPENS_MAX   32   /* of a turn */
 #define ASKS_MAX    64
@@ -63,8 +62,8 @@ struct gen *gen_create(const struct gen_plan *plan, unsigned int worker, uint32_
 		.tcp = plan->tcp,
 	};
 	listener_prepare(&g->listener);
-	walk_init(&g->walk, plan->n_targets, plan->n_sources, plan->tcp.port_low,
-		  plan->tcp.port_high, rte_rdtsc() / 1024);
+	walk_init(&g->walk, plan->targets, plan->n_targets, (const uint32_t *const *)plan->sources, plan->n_sources,
+		  plan->tcp.port_low, plan->tcp.port_high, rte_rdtsc() / 1024);
 	return g;
 }
 
@@ -273,7 +272,7 @@ static int try_tuple(struct gen *g, uint64_t ctx, uint64_t now, uint64_t *id)
 		.ctx = ctx,
 	};
 
-	flow_addr_v4(req.remote, to->addr);
+	memcpy(req.remote, to->addr, sizeof(req.remote));
 	return engine_connect(g->e, &req, now, id);
 }
 

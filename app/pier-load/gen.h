@@ -29,8 +29,9 @@
 struct gen_plan {
 	const struct load_options *o;
 	struct target *targets;
-	uint32_t n_targets, n_sources;
+	uint32_t n_targets;
 	uint32_t n_addresses; /* of targets: the first so many have different ones */
+	uint32_t *sources[2], n_sources[2]; /* of IPv4, of IPv6: places of our addresses in the engine's list */
 	struct tcp_options tcp;
 	uint64_t hz;       /* ticks a second */
 	uint64_t timeout;  /* ticks */
@@ -104,7 +105,7 @@ struct gen {
 	uint64_t *due; /* plan->o->depth for each slot */
 	uint32_t *free;
 	uint32_t n_free, n_connecting, n_open, in_flight;
-	uint32_t primes; /* connections opened in GEN_PRIMING */
+	uint32_t primes, primed[2]; /* connections opened in GEN_PRIMING, and of each family */
 	struct slot_ring ready; /* those that may be asked */
 	struct slot_ring rests; /* could not be opened: since is when to try again */
 	uint32_t scanned;

@@ -17,7 +17,8 @@ static const struct option options[] = {
 	{"mode", OPTION_ENUM, AT(mode), .names = load_mode_words, .def = "http",
 	 .help = "what connections do, see the table of modes"},
 	{"target", OPTION_STRING, AT(target),
-	 .help = "servers: ADDRESS[-ADDRESS][:PORT[-PORT]], separated by commas; without a port 80, or "
+	 .help = "servers: ADDRESS[-ADDRESS][:PORT[-PORT]], separated by commas, IPv6 with a port in brackets as in "
+		 "[fd00:18::2]:80; each is asked from addresses of its family; without a port 80, or "
 		 "the mode's (echo and both 7, up 9, down 19)"},
 	{"connections", OPTION_COUNT, AT(connections), 0, 100000000, .def = "0",
 	 .help = "connections at a time; 0: 100, or in mode short with cps as many as come in a second"},

@@ -32,18 +32,27 @@ static double phase_of(const struct gen *g)
  * first comes a connection to each address, and when these have their answers one from each other address
  * of ours, for which the other end has to ask as well.
  */
-static void prime(struct gen *g, uint32_t to, uint64_t now)
+static void prime_one(struct gen *g)
 {
 	const struct gen_plan *p = g->plan;
-	struct tuple *next = &g->walk.next;
+	struct walk *w = &g->walk;
+	uint32_t family;
+
+	w->target = g->primes++ % p->n_addresses;
+	family = p->targets[w->target].v6;
+	w->ends[family].at = g->primed[family]++ % p->n_sources[family];
+}
+
+static void prime(struct gen *g, uint32_t to, uint64_t now)
+{
+	struct walk *w = &g->walk;
 
 	to = min_of(to, g->primes + PRIMES_MAX);
-	for (; g->primes < to && g->n_free; g->primes++) {
-		next->target = g->primes % p->n_addresses;
-		next->source = g->primes % p->n_sources;
+	while (g->primes < to && g->n_free) {
+		prime_one(g);
 		gen_open(g, g->stamp, now);
 	}
-	next->target = next->source = 0;
+	w->target = w->ends[0].at = w->ends[1].at = 0;
 	g->begun = g->stamp;
 }
 
@@ -55,14 +64,28 @@ static void prime_first(struct gen *g, uint64_t now)
 	enter(g, GEN_PRIMING);
 }
 
+/* How many connections it takes until one came from each address whose family a server has. */
+static uint32_t primes_wanted(const struct gen *g)
+{
+	const struct gen_plan *p = g->plan;
+	uint32_t had[2] = {0, 0}, rounds = 0;
+
+	for (uint32_t i = 0; i < p->n_addresses; i++)
+		had[p->targets[i].v6]++;
+	for (unsigned int family = 0; family < 2; family++)
+		if (had[family])
+			rounds = max_of(rounds, (p->n_sources[family] + had[family] - 1) / had[family]);
+	return rounds > 1 ? rounds * p->n_addresses : 0;
+}
+
 /* False: nothing is left to prime, or there is no slot for it. */
 static bool prime_on(struct gen *g, uint64_t now)
 {
-	const uint32_t before = g->primes;
+	const uint32_t before = g->primes, wanted = primes_wanted(g);
 
-	if (g->plan->n_sources <= g->plan->n_addresses || before >= 2 * PRIMES_MAX)
+	if (wanted <= before || before >= 2 * PRIMES_MAX)
 		return false;
-	prime(g, g->plan->n_sources, now);
+	prime(g, wanted, now);
 	return g->primes > before;
 }
 

@@ -3,11 +3,11 @@
  */
 #include "plan.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/compiler.h"
 #include "base/units.h"
 
@@ -38,7 +38,7 @@ static void take_targets(struct load_plan *p, struct config_errors *errors)
 	int n;
 
 	if (!p->o.target) {
-		wrong(errors, "target", "is missing; expected a server, such as 198.18.0.2:80");
+		wrong(errors, "target", "is missing; expected a server, such as 198.18.0.2:80 or [fd00:18::2]:80");
 		return;
 	}
 	n = targets_parse(p->o.target, default_port(p->o.mode), &p->gen.targets, err, sizeof(err));
@@ -48,21 +48,55 @@ static void take_targets(struct load_plan *p, struct config_errors *errors)
 		p->gen.n_targets = (uint32_t)n;
 }
 
-static void check_local(const struct load_plan *p, const struct pier_config *c,
-			struct config_errors *errors)
+static bool is_own(const struct pier_config *c, const uint8_t addr[16])
 {
-	char text[INET_ADDRSTRLEN];
+	for (unsigned int i = 0; i < c->n_ports; i++)
+		for (unsigned int j = 0; j < c->ports[i].n_addresses; j++)
+			if (address_equal(c->ports[i].addresses[j].addr, addr))
+				return true;
+	return false;
+}
 
-	for (uint32_t t = 0; t < p->gen.n_targets; t++)
-		for (unsigned int i = 0; i < c->n_ports; i++)
-			for (unsigned int j = 0; j < c->ports[i].n_addresses; j++)
-				if (c->ports[i].addresses[j].addr == p->gen.targets[t].addr) {
-					inet_ntop(AF_INET, &p->gen.targets[t].addr, text,
-						  sizeof(text));
-					config_error(errors, NULL, "target",
-						     "%s is pier-load's own address", text);
-					return;
-				}
+/* Targets are others, and of a family that we have an address of; one that is not is told of. */
+static void check_targets(const struct load_plan *p, const struct pier_config *c, struct config_errors *errors)
+{
+	for (uint32_t t = 0; t < p->gen.n_targets; t++) {
+		const struct target *to = &p->gen.targets[t];
+		char text[ADDRESS_TEXT];
+
+		address_format(to->addr, text);
+		if (is_own(c, to->addr)) {
+			config_error(errors, NULL, "target", "%s is pier-load's own address", text);
+			return;
+		}
+		if (!p->gen.n_sources[to->v6]) {
+			config_error(errors, NULL, "target",
+				     "%s is IPv%d, and no address of [port 0] is: expected --address with one of that "
+				     "family, too", text, to->v6 ? 6 : 4);
+			return;
+		}
+	}
+}
+
+/* Our addresses by family, at the places that they have in the engine's list: that of the configuration. */
+static void take_sources(struct load_plan *p, const struct pier_config *c)
+{
+	struct gen_plan *g = &p->gen;
+	uint32_t place = 0, n = 0;
+
+	for (unsigned int i = 0; i < c->n_ports; i++)
+		n += c->ports[i].n_addresses;
+	for (unsigned int family = 0; family < 2; family++) {
+		g->sources[family] = calloc(n + 1, sizeof(uint32_t));
+		if (!g->sources[family])
+			abort();
+	}
+	for (unsigned int i = 0; i < c->n_ports; i++)
+		for (unsigned int j = 0; j < c->ports[i].n_addresses; j++, place++) {
+			const bool v6 = !address_is_v4(c->ports[i].addresses[j].addr);
+
+			g->sources[v6][g->n_sources[v6]++] = place;
+		}
 }
 
 /* The memory, in bytes, that n copies of text take. */
@@ -103,9 +137,9 @@ static void append_fields(char **to, const char *lines)
 static char *http_request(const struct load_plan *p)
 {
 	const struct load_options *o = &p->o;
-	char addr[INET_ADDRSTRLEN], *text = NULL;
+	char addr[ADDRESS_PORT_TEXT], *text = NULL;
 
-	inet_ntop(AF_INET, &p->gen.targets[0].addr, addr, sizeof(addr));
+	address_host_format(p->gen.targets[0].addr, addr);
 	append(&text, "GET ");
 	append(&text, o->path);
 	append(&text, " HTTP/1.1\r\nHost: ");
@@ -299,9 +333,10 @@ void load_plan_make(struct load_plan *p, struct pier_config *c, struct config_er
 
 	check_uses(&p->o, c, errors);
 	check_mode(&p->o, errors);
+	take_sources(p, c);
 	take_targets(p, errors);
 	take_expects(p, errors);
-	check_local(p, c, errors);
+	check_targets(p, c, errors);
 	if (errors->n)
 		return;
 	if (p->o.mode == LOAD_SHORT && p->o.rps) {
@@ -315,13 +350,13 @@ void load_plan_make(struct load_plan *p, struct pier_config *c, struct config_er
 	g->n_addresses = targets_addresses(g->targets, g->n_targets);
 	g->requests = p->o.mode == LOAD_SHORT ? 1
 		    : p->o.requests	      ? (uint32_t)p->o.requests : UINT32_MAX;
-	for (unsigned int i = 0; i < c->n_ports; i++)
-		g->n_sources += c->ports[i].n_addresses;
 }
 
 void load_plan_free(struct load_plan *p)
 {
 	free(p->gen.targets);
+	free(p->gen.sources[0]);
+	free(p->gen.sources[1]);
 	free(p->gen.request);
 	free(p->expects);
 	option_free(&load_option_table, &p->o);

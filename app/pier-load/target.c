@@ -3,16 +3,16 @@
  */
 #include "target.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/parse.h"
+#include "base/address.h"
+#include "base/compiler.h"
 
 struct range {
-	uint32_t first, last; /* addresses, host order */
-	uint32_t low, high;   /* ports */
+	uint8_t first[16], last[16]; /* addresses */
+	uint32_t low, high;          /* ports */
 };
 
 static bool fail(char *err, size_t errlen, const char *why, const char *text)
@@ -21,26 +21,55 @@ static bool fail(char *err, size_t errlen, const char *why, const char *text)
 	return false;
 }
 
-static bool looks_like_v6(const char *text)
+/* ---- addresses ---- */
+
+/* One end of a range at the front of *text: as a port may follow, or, without ports, bare. */
+static bool take_address(const char **text, bool bare, uint8_t addr[16], const char **why)
 {
-	const char *colon = strchr(text, ':');
+	const size_t len = strcspn(*text, "-");
 
-	return *text == '[' || (colon && strchr(colon + 1, ':'));
-}
-
-static bool parse_address(const char *text, uint32_t *addr, char *err, size_t errlen)
-{
-	char why[128];
-	uint32_t v;
-
-	if (!ipv4_parse(text, &v, why, sizeof(why)))
-		return fail(err, errlen,
-			    "expected ADDRESS[-ADDRESS][:PORT[-PORT]] with IPv4 addresses", text);
-	*addr = ntohl(v);
-	if (*addr >> 24 == 0 || *addr >> 24 == 127 || *addr >> 24 >= 224)
-		return fail(err, errlen, "expected the address of another host", text);
+	if (!bare)
+		return address_take(text, addr, why);
+	if (!address_parse(*text, len, addr, why))
+		return false;
+	*text += len;
 	return true;
 }
+
+static const char *check_range(const struct range *r)
+{
+	const enum address_kind kinds[] = {address_kind(r->first), address_kind(r->last)};
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (kinds[i] != ADDRESS_UNICAST && kinds[i] != ADDRESS_LINK_LOCAL)
+			return "expected the address of another host";
+	if (address_is_v4(r->first) != address_is_v4(r->last))
+		return "expected a range of one family";
+	if (memcmp(r->first, r->last, sizeof(r->last)) > 0)
+		return "expected a range that begins with the lower end";
+	return NULL;
+}
+
+/* "A", "A-B", at the front of *text. */
+static bool take_addresses(const char **text, struct range *r, const char **why)
+{
+	const char *at = *text;
+	const bool bare = address_is_bare_v6(at) && !strchr(at, '[');
+
+	if (!take_address(&at, bare, r->first, why))
+		return false;
+	memcpy(r->last, r->first, sizeof(r->last));
+	if (*at == '-') {
+		at++;
+		if (!take_address(&at, bare, r->last, why))
+			return false;
+	}
+	*text = at;
+	*why = check_range(r);
+	return !*why;
+}
+
+/* ---- ports ---- */
 
 static bool parse_port(const char *text, uint32_t *port, char *err, size_t errlen)
 {
@@ -53,46 +82,47 @@ static bool parse_port(const char *text, uint32_t *port, char *err, size_t errle
 	return true;
 }
 
-/* "A" or "A-B" in place, each by parse; a range that goes down is refused. */
-static bool parse_pair(char *text, bool (*parse)(const char *, uint32_t *, char *, size_t),
-		       uint32_t *first, uint32_t *last, char *err, size_t errlen)
+/* "P" or "P-Q", in place; a range that goes down is refused. */
+static bool parse_ports(char *text, struct range *r, char *err, size_t errlen)
 {
 	char *dash = strchr(text, '-');
 
 	if (dash)
 		*dash = '\0';
-	if (!parse(text, first, err, errlen))
+	if (!parse_port(text, &r->low, err, errlen))
 		return false;
-	*last = *first;
+	r->high = r->low;
 	if (!dash)
 		return true;
-	if (!parse(dash + 1, last, err, errlen))
+	if (!parse_port(dash + 1, &r->high, err, errlen))
 		return false;
 	*dash = '-';
-	return *first <= *last ||
+	return r->low <= r->high ||
 	       fail(err, errlen, "expected a range that begins with the lower end", text);
 }
 
+/* ---- both ---- */
+
 static bool parse_range(char *text, uint16_t port, struct range *r, char *err, size_t errlen)
 {
-	char *colon;
+	static const char expected[] = "expected ADDRESS[-ADDRESS][:PORT[-PORT]], IPv6 with a port in brackets";
+	const char *at = text, *why;
 
-	if (looks_like_v6(text))
-		return fail(err, errlen, "expected an IPv4 address: there is no IPv6 here yet",
-			    text);
-	colon = strchr(text, ':');
+	if (!take_addresses(&at, r, &why))
+		return fail(err, errlen, why ? why : expected, text);
 	r->low = r->high = port;
-	if (colon) {
-		*colon = '\0';
-		if (!parse_pair(colon + 1, parse_port, &r->low, &r->high, err, errlen))
-			return false;
-	}
-	return parse_pair(text, parse_address, &r->first, &r->last, err, errlen);
+	if (!*at)
+		return true;
+	if (*at != ':')
+		return fail(err, errlen, expected, text);
+	return parse_ports(text + (at + 1 - text), r, err, errlen);
 }
 
 static bool add_range(struct target **list, int *n, const struct range *r, char *err, size_t errlen)
 {
-	const uint64_t addrs = (uint64_t)r->last - r->first + 1, ports = r->high - r->low + 1;
+	const uint64_t addrs = min_of(address_distance(r->first, r->last), (uint64_t)TARGETS_MAX) + 1;
+	const uint64_t ports = r->high - r->low + 1;
+	struct target t = {.v6 = !address_is_v4(r->first)};
 
 	if ((uint64_t)*n + addrs * ports > TARGETS_MAX) {
 		snprintf(err, errlen, "expected at most %d servers, addresses times ports",
@@ -102,9 +132,12 @@ static bool add_range(struct target **list, int *n, const struct range *r, char 
 	*list = reallocarray(*list, (size_t)*n + addrs * ports, sizeof(**list));
 	if (!*list)
 		abort();
-	for (uint32_t port = r->low; port <= r->high; port++)
-		for (uint64_t a = r->first; a <= r->last; a++)
-			(*list)[(*n)++] = (struct target){htonl((uint32_t)a), (uint16_t)port};
+	for (uint32_t port = r->low; port <= r->high; port++) {
+		t.port = (uint16_t)port;
+		memcpy(t.addr, r->first, sizeof(t.addr));
+		for (uint64_t i = 0; i < addrs; i++, address_add(t.addr, 1))
+			(*list)[(*n)++] = t;
+	}
 	return true;
 }
 
@@ -112,7 +145,7 @@ uint32_t targets_addresses(const struct target *t, uint32_t n)
 {
 	uint32_t i = 1;
 
-	while (i < n && t[i].port == t[0].port && t[i].addr != t[0].addr)
+	while (i < n && t[i].port == t[0].port && !address_equal(t[i].addr, t[0].addr))
 		i++;
 	return i;
 }
@@ -132,7 +165,7 @@ int targets_parse(const char *text, uint16_t port, struct target **out, char *er
 		ok = parse_range(word, port, &r, err, errlen) &&
 		     add_range(&list, &n, &r, err, errlen);
 	if (ok && !n)
-		ok = fail(err, errlen, "expected a server, such as 198.18.0.2:80", text);
+		ok = fail(err, errlen, "expected a server, such as 198.18.0.2:80 or [fd00:18::2]:80", text);
 	free(copy);
 	if (!ok) {
 		free(list);
@@ -142,9 +175,14 @@ int targets_parse(const char *text, uint16_t port, struct target **out, char *er
 	return n;
 }
 
-void walk_init(struct walk *w, uint32_t n_targets, uint32_t n_sources, uint16_t low, uint16_t high,
-	       uint64_t start)
+void walk_init(struct walk *w, const struct target *targets, uint32_t n_targets, const uint32_t *const sources[2],
+	       const uint32_t n[2], uint16_t low, uint16_t high, uint64_t start)
 {
-	*w = (struct walk){.n_targets = n_targets, .n_sources = n_sources, .low = low, .high = high};
-	w->next.port = (uint16_t)(low + start % ((uint64_t)high - low + 1));
+	*w = (struct walk){.targets = targets, .n_targets = n_targets, .low = low, .high = high};
+	for (unsigned int i = 0; i < 2; i++)
+		w->ends[i] = (struct walk_ends){
+			.sources = sources[i],
+			.n = n[i],
+			.port = (uint16_t)(low + start % ((uint64_t)high - low + 1)),
+		};
 }

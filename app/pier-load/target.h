@@ -12,12 +12,14 @@
 #define TARGETS_MAX 65536
 
 struct target {
-	uint32_t addr; /* IPv4, network order */
-	uint16_t port; /* host order */
+	uint8_t addr[16]; /* as in base/address.h */
+	uint16_t port;    /* host order */
+	bool v6;
 };
 
 /*
- * "198.18.0.2:80", "198.18.0.2-198.18.0.9:80-89,198.18.1.1". port: where none is given. Returns the
+ * "198.18.0.2:80", "198.18.0.2-198.18.0.9:80-89,198.18.1.1", "[fd00:18::2]-[fd00:18::9]:80", and without a port
+ * "fd00:18::2". port: where none is given. Returns the
  * number and *out, to be freed, each server once in the order given with ports going round slowest; or
  * -1 and in err what was expected.
  */
@@ -28,35 +30,52 @@ uint32_t targets_addresses(const struct target *t, uint32_t n);
 
 /* Ends of a connection to be opened. */
 struct tuple {
-	uint32_t target, source; /* indices */
-	uint16_t port;           /* local, host order */
+	uint32_t target; /* index */
+	uint32_t source; /* what the family's list says */
+	uint16_t port;   /* local, host order */
+};
+
+/* Our ends of one family. */
+struct walk_ends {
+	const uint32_t *sources; /* names of addresses, by which the engine knows them */
+	uint32_t n, at;
+	uint16_t port; /* local */
 };
 
 /*
  * All tuples in turn: the server changes fastest, then the source address, then the local port, so that
- * a tuple comes back as late as possible and load is spread evenly.
+ * a tuple comes back as late as possible and load is spread evenly. A server is asked from addresses of its
+ * own family: each has its own source and port, and both go on when all servers had their turn.
  */
 struct walk {
-	uint32_t n_targets, n_sources;
+	const struct target *targets;
+	uint32_t n_targets, target;
 	uint16_t low, high; /* local ports */
-	struct tuple next;
+	struct walk_ends ends[2]; /* IPv4, IPv6 */
 };
 
-/* start: any number, for where the ports begin. */
-void walk_init(struct walk *w, uint32_t n_targets, uint32_t n_sources, uint16_t low, uint16_t high,
-	       uint64_t start);
+/* n sources of each family: one at least where targets are of it. start: any number, for where the ports begin. */
+void walk_init(struct walk *w, const struct target *targets, uint32_t n_targets, const uint32_t *const sources[2],
+	       const uint32_t n[2], uint16_t low, uint16_t high, uint64_t start);
+
+static inline void walk_on(const struct walk *w, struct walk_ends *e)
+{
+	if (++e->at < e->n)
+		return;
+	e->at = 0;
+	e->port = e->port == w->high ? w->low : (uint16_t)(e->port + 1);
+}
 
 static inline struct tuple walk_next(struct walk *w)
 {
-	const struct tuple t = w->next;
+	const struct walk_ends *e = &w->ends[w->targets[w->target].v6];
+	const struct tuple t = {w->target, e->sources[e->at], e->port};
 
-	if (++w->next.target < w->n_targets)
+	if (++w->target < w->n_targets)
 		return t;
-	w->next.target = 0;
-	if (++w->next.source < w->n_sources)
-		return t;
-	w->next.source = 0;
-	w->next.port = w->next.port == w->high ? w->low : (uint16_t)(w->next.port + 1);
+	w->target = 0;
+	walk_on(w, &w->ends[0]);
+	walk_on(w, &w->ends[1]);
 	return t;
 }
 

@@ -1,7 +1,6 @@
 /*
  * Listener arguments: [address:]port[-port].
  */
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +8,8 @@
 #include "number.h"
 
 static const char expected[] =
-	"expected [ADDRESS:]PORT[-PORT], such as 80, 8000-8999 or 198.18.0.2:80";
+	"expected [ADDRESS:]PORT[-PORT], such as 80, 8000-8999, 198.18.0.2:80 or [fd00:18::2]:80";
+static const uint8_t any[16];
 
 static bool refuse(char *err, size_t errlen, const char *why)
 {
@@ -17,26 +17,28 @@ static bool refuse(char *err, size_t errlen, const char *why)
 	return false;
 }
 
-/* Addresses that no packet to a listener can have as its destination. */
-static bool is_unicast(uint32_t addr)
+/* An address that a packet to a listener can have as its destination, or the one that stands for all. */
+static bool take_address(const char **text, struct listen_spec *spec, char *err, size_t errlen)
 {
-	return ntohl(addr) >> 24 < 224 && (!addr || ntohl(addr) >> 24 > 0);
-}
+	const char *why;
 
-static bool parse_address(const char *text, size_t len, struct listen_spec *spec, char *err,
-			  size_t errlen)
-{
-	char addr[INET_ADDRSTRLEN];
-
-	if (len >= sizeof(addr))
+	if (!address_take(text, spec->addr, &why))
+		return refuse(err, errlen, why ? why : expected);
+	if (*(*text)++ != ':')
 		return refuse(err, errlen, expected);
-	memcpy(addr, text, len);
-	addr[len] = '\0';
-	if (inet_pton(AF_INET, addr, &spec->addr) != 1)
-		return refuse(err, errlen, expected);
-	if (!is_unicast(spec->addr))
-		return refuse(err, errlen, "TCP listens on unicast addresses only (RFC 9293)");
-	return true;
+	switch (address_kind(spec->addr)) {
+	case ADDRESS_UNSPECIFIED:
+		if (!address_is_v4(spec->addr) || !address_v4(spec->addr)) {
+			memcpy(spec->addr, any, sizeof(any));
+			return true;
+		}
+		break;
+	case ADDRESS_MULTICAST:
+		break;
+	default:
+		return true;
+	}
+	return refuse(err, errlen, "TCP listens on unicast addresses only (RFC 9293)");
 }
 
 static bool parse_ports(const char *text, struct listen_spec *spec, char *err, size_t errlen)
@@ -66,16 +68,11 @@ static bool parse_ports(const char *text, struct listen_spec *spec, char *err, s
 
 bool listen_spec_parse(const char *text, struct listen_spec *spec, char *err, size_t errlen)
 {
-	const char *colon = strchr(text, ':');
 	struct listen_spec s = {0};
 
-	if (*text == '[' || (colon && strchr(colon + 1, ':')))
-		return refuse(err, errlen,
-			      "IPv6 is not supported in this version; "
-			      "expected an IPv4 address, such as 198.18.0.2:80");
-	if (colon && !parse_address(text, (size_t)(colon - text), &s, err, errlen))
+	if ((*text == '[' || strchr(text, ':')) && !take_address(&text, &s, err, errlen))
 		return false;
-	if (!parse_ports(colon ? colon + 1 : text, &s, err, errlen))
+	if (!parse_ports(text, &s, err, errlen))
 		return false;
 	*spec = s;
 	return true;
@@ -83,17 +80,22 @@ bool listen_spec_parse(const char *text, struct listen_spec *spec, char *err, si
 
 bool listen_spec_overlap(const struct listen_spec *a, const struct listen_spec *b)
 {
-	return a->addr == b->addr && a->first <= b->last && b->first <= a->last;
+	return address_equal(a->addr, b->addr) && a->first <= b->last && b->first <= a->last;
+}
+
+bool listen_spec_any(const struct listen_spec *spec)
+{
+	return address_equal(spec->addr, any);
 }
 
 const char *listen_spec_format(const struct listen_spec *spec, char *buf, size_t len)
 {
-	char addr[INET_ADDRSTRLEN] = "", range[8] = "";
+	char host[ADDRESS_PORT_TEXT] = "", range[8] = "";
 
-	if (spec->addr)
-		inet_ntop(AF_INET, &spec->addr, addr, sizeof(addr));
+	if (!listen_spec_any(spec))
+		address_host_format(spec->addr, host);
 	if (spec->last != spec->first)
 		snprintf(range, sizeof(range), "-%u", spec->last);
-	snprintf(buf, len, "%s%s%u%s", addr, *addr ? ":" : "", spec->first, range);
+	snprintf(buf, len, "%s%s%u%s", host, *host ? ":" : "", spec->first, range);
 	return buf;
 }

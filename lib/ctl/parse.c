@@ -1,7 +1,6 @@
 /*
- * CPU lists and IPv4 addresses from text.
+ * CPU lists, addresses and their ranges from text.
  */
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +9,8 @@
 #include "base/compiler.h"
 #include "ctl/parse.h"
 #include "number.h"
+
+#define ITEM_MAX 112 /* a range of the longest addresses, with its NUL */
 
 static const char separators[] = ", \t\n", blanks[] = " \t\n";
 
@@ -70,61 +71,57 @@ int cpu_list_parse(const char *text, unsigned int *cpus, unsigned int max, char 
 	return -1;
 }
 
-bool ipv4_parse(const char *text, uint32_t *addr, char *err, size_t errlen)
-{
-	struct in_addr in;
+static const char want_address[] = "expected an address, such as 198.18.0.1 or fd00:18::1";
+static const char want_prefix[] =
+	"expected an address with its prefix length, such as 198.18.0.2/24 or fd00:18::2/64";
 
-	if (inet_pton(AF_INET, text, &in) == 1) {
-		*addr = in.s_addr;
-		return true;
-	}
-	if (strchr(text, ':'))
-		return refuse(err, errlen,
-			      "IPv6 is not supported in this version; "
-			      "expected an IPv4 address, such as 198.18.0.1");
-	return refuse(err, errlen, "expected an IPv4 address, such as 198.18.0.1");
+bool ip_parse(const char *text, uint8_t addr[16], char *err, size_t errlen)
+{
+	const char *why;
+
+	return address_parse(text, strlen(text), addr, &why) ||
+	       refuse(err, errlen, "%s, not \"%s\"", why ? why : want_address, text);
 }
 
-bool ipv4_prefix_parse(const char *text, struct ipv4_prefix *prefix, char *err, size_t errlen)
+bool ip_prefix_parse(const char *text, struct ip_prefix *prefix, char *err, size_t errlen)
 {
-	const char *slash = strchr(text, '/'), *digits = slash ? slash + 1 : "";
-	char addr[INET_ADDRSTRLEN];
-	struct ipv4_prefix p;
+	const char *slash = strchr(text, '/'), *digits = slash ? slash + 1 : "", *why = NULL;
+	struct ip_prefix p;
 
-	if (strchr(text, ':'))
-		return refuse(err, errlen,
-			      "IPv6 is not supported in this version; expected an IPv4 address "
-			      "with its prefix length, such as 198.18.0.2/24");
-	if (slash && (size_t)(slash - text) < sizeof(addr)) {
-		memcpy(addr, text, (size_t)(slash - text));
-		addr[slash - text] = '\0';
-		if (inet_pton(AF_INET, addr, &p.addr) == 1 && parse_uint(&digits, 32, &p.len) &&
-		    !*digits) {
-			*prefix = p;
-			return true;
-		}
-	}
-	return refuse(err, errlen,
-		      "expected an IPv4 address with its prefix length, such as 198.18.0.2/24");
+	if (!address_parse(text, slash ? (size_t)(slash - text) : strlen(text), p.addr, &why))
+		return refuse(err, errlen, "%s, not \"%s\"", why ? why : want_prefix, text);
+	if (!parse_uint(&digits, address_is_v4(p.addr) ? 32 : 128, &p.len) || *digits)
+		return refuse(err, errlen, "%s, not \"%s\"", want_prefix, text);
+	*prefix = p;
+	return true;
+}
+
+bool ip_prefix_holds(const struct ip_prefix *prefix, const uint8_t addr[16])
+{
+	return address_is_v4(addr) == address_is_v4(prefix->addr) &&
+	       address_same_net(addr, prefix->addr, address_bits_before(addr) + prefix->len);
 }
 
 /* "A/24" or "A-B/24": the first prefix, and how many addresses there are; 0: refused. */
-static uint32_t parse_range(char *item, struct ipv4_prefix *first, char *err, size_t errlen)
+static uint64_t parse_range(char *item, struct ip_prefix *first, char *err, size_t errlen)
 {
-	char *dash = strchr(item, '-'), *slash = strchr(item, '/'), text[64];
-	struct ipv4_prefix last;
+	char *dash = strchr(item, '-'), *slash = strchr(item, '/'), text[ITEM_MAX];
+	struct ip_prefix last;
 
 	if (!dash || !slash || dash > slash)
-		return ipv4_prefix_parse(item, first, err, errlen);
+		return ip_prefix_parse(item, first, err, errlen);
 	*dash = '\0';
 	snprintf(text, sizeof(text), "%s%s", item, slash);
-	if (!ipv4_prefix_parse(text, first, err, errlen) ||
-	    !ipv4_prefix_parse(dash + 1, &last, err, errlen))
+	if (!ip_prefix_parse(text, first, err, errlen) ||
+	    !ip_prefix_parse(dash + 1, &last, err, errlen))
 		return 0;
-	if (ntohl(first->addr) <= ntohl(last.addr))
-		return min_of(ntohl(last.addr) - ntohl(first->addr), UINT32_MAX - 1) + 1;
-	refuse(err, errlen, "expected a range of addresses that begins with the lowest");
-	return 0;
+	*dash = '-';
+	if (address_is_v4(first->addr) != address_is_v4(last.addr))
+		return refuse(err, errlen, "expected a range of one family, not \"%s\"", item);
+	if (memcmp(first->addr, last.addr, sizeof(last.addr)) > 0)
+		return refuse(err, errlen, "expected a range of addresses that begins with the lowest, not \"%s\"",
+			      item);
+	return min_of(address_distance(first->addr, last.addr), UINT64_MAX - 1) + 1;
 }
 
 /* The next item: behind blanks, a comma, or a comma among blanks; behind a comma there has to be one. */
@@ -138,22 +135,29 @@ static const char *behind_separator(const char *text)
 	return *next ? next : text + strspn(text, blanks);
 }
 
-int ipv4_prefix_list_parse(const char *text, struct ipv4_prefix *prefixes, unsigned int max,
-			   char *err, size_t errlen)
+/* The item at *text, which is moved behind it. False: there is none. */
+static bool next_item(const char **text, char item[ITEM_MAX])
 {
-	struct ipv4_prefix first;
+	size_t len = strcspn(*text, separators);
+
+	snprintf(item, ITEM_MAX, "%.*s", (int)min_of(len, (size_t)ITEM_MAX), *text);
+	*text += len;
+	return len;
+}
+
+int ip_prefix_list_parse(const char *text, struct ip_prefix *prefixes, unsigned int max,
+			 char *err, size_t errlen)
+{
+	struct ip_prefix first;
 	unsigned int n = 0;
-	uint32_t count;
-	char item[64];
+	uint64_t count;
+	char item[ITEM_MAX];
 
 	for (text += strspn(text, blanks); *text || !n; text = behind_separator(text)) {
-		size_t len = strcspn(text, separators);
-
-		if (!len && *text) {
+		if (!next_item(&text, item) && *text) {
 			refuse(err, errlen, "expected an address before and behind each comma");
 			return -1;
 		}
-		snprintf(item, sizeof(item), "%.*s", (int)len, text);
 		count = parse_range(item, &first, err, errlen);
 		if (!count)
 			return -1;
@@ -161,14 +165,28 @@ int ipv4_prefix_list_parse(const char *text, struct ipv4_prefix *prefixes, unsig
 			refuse(err, errlen, "expected at most %u addresses", max);
 			return -1;
 		}
-		for (uint32_t i = 0; i < count; i++)
-			prefixes[n++] = (struct ipv4_prefix){htonl(ntohl(first.addr) + i), first.len};
-		text += len;
+		for (uint64_t i = 0; i < count; i++, address_add(first.addr, 1))
+			prefixes[n++] = first;
 	}
 	return (int)n;
 }
 
-uint32_t ipv4_netmask(uint32_t len)
+int ip_list_parse(const char *text, uint8_t (*addrs)[16], unsigned int max, char *err, size_t errlen)
 {
-	return len ? htonl(UINT32_MAX << (32 - len)) : 0;
+	unsigned int n = 0;
+	char item[ITEM_MAX];
+
+	for (text += strspn(text, blanks); *text || !n; text = behind_separator(text)) {
+		if (!next_item(&text, item) && *text) {
+			refuse(err, errlen, "expected an address before and behind each comma");
+			return -1;
+		}
+		if (n == max) {
+			refuse(err, errlen, "expected at most %u addresses", max);
+			return -1;
+		}
+		if (!ip_parse(item, addrs[n++], err, errlen))
+			return -1;
+	}
+	return (int)n;
 }

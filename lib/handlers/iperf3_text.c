@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "iperf3_session.h"
 
 #define TEXT_MAX (256 * 1024)
@@ -76,15 +77,15 @@ static void put_stream(struct iperf3_session *s, const struct iperf3_share *shar
 void iperf3_report_begin(struct pier_conn *c, struct iperf3_session *s)
 {
 	struct pier_info info;
+	char text[ADDRESS_TEXT];
 
 	pier_get_info(c, &info);
 	put(&s->ctl.report, TEXT_MAX,
 	    "-----------------------------------------------------------\n"
 	    "Server listening on %u (pier)\n"
 	    "-----------------------------------------------------------\n"
-	    "Accepted connection from %u.%u.%u.%u, port %u\n",
-	    info.local_port, info.remote_addr[12], info.remote_addr[13], info.remote_addr[14],
-	    info.remote_addr[15], info.remote_port);
+	    "Accepted connection from %s, port %u\n",
+	    info.local_port, address_format(info.remote_addr, text), info.remote_port);
 }
 
 static void put_head(struct iperf3_session *s)

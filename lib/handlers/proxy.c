@@ -10,9 +10,9 @@
  * Both connections are of this listener, so the handler hears both; a context knows the other by its id,
  * and forgets it when that one closes. Nothing is read from a client before its upstream answers.
  */
-#include <arpa/inet.h>
 #include <stdio.h>
 
+#include "base/address.h"
 #include "base/option.h"
 #include "base/units.h"
 #include "handlers/handlers.h"
@@ -321,23 +321,6 @@ static bool proxy_drain(struct pier_conn *c)
 
 /* ---- settings ---- */
 
-static bool take_upstream(struct proxy_upstream *u, char *text)
-{
-	char *colon = strrchr(text, ':'), *end;
-	unsigned long port;
-
-	if (!colon || colon[1] < '0' || colon[1] > '9')
-		return false;
-	port = strtoul(colon + 1, &end, 10);
-	*colon = '\0';
-	if (*end || !port || port > UINT16_MAX)
-		return false;
-	memset(u, 0, sizeof(*u));
-	u->addr[10] = u->addr[11] = 0xff;
-	u->port = (uint16_t)port;
-	return inet_pton(AF_INET, text, u->addr + 12) == 1;
-}
-
 static bool refuse(char *err, size_t errlen, const char *what, const char *text)
 {
 	snprintf(err, errlen, "upstream: %s%s%s%s", what, text ? ", not \"" : "", text ? text : "",
@@ -347,24 +330,27 @@ static bool refuse(char *err, size_t errlen, const char *what, const char *text)
 
 static bool take_upstreams(struct proxy_settings *set, char *err, size_t errlen)
 {
-	static const char *const blanks = " \t\n,";
+	static const char blanks[] = " \t\n,", expected[] = "expected ADDRESS:PORT such as 198.18.0.1:80 or "
+							      "[fd00:18::1]:80";
 	char *copy = strdup(set->upstream ? set->upstream : ""), *rest = copy, *one;
 	bool ok = copy != NULL;
 
 	set->n_up = 0;
 	while (ok && (one = strtok_r(rest, blanks, &rest))) {
-		char whole[64];
+		struct proxy_upstream *u = &set->up[set->n_up];
+		const char *why;
 
-		snprintf(whole, sizeof(whole), "%s", one);
 		if (set->n_up == UPSTREAMS_MAX)
 			ok = refuse(err, errlen, "more than 64", NULL);
-		else if (!take_upstream(&set->up[set->n_up++], one))
-			ok = refuse(err, errlen, "expected ADDRESS:PORT such as 198.18.0.1:80",
-				    whole);
+		else if (!address_port_parse(one, u->addr, &u->port, &why))
+			ok = refuse(err, errlen, why ? why : expected, one);
+		else
+			set->n_up++;
 	}
 	free(copy);
 	if (ok && !set->n_up)
-		ok = refuse(err, errlen, "is missing; expected ADDRESS:PORT such as 198.18.0.1:80", NULL);
+		ok = refuse(err, errlen, "is missing; expected ADDRESS:PORT such as 198.18.0.1:80 or [fd00:18::1]:80",
+			    NULL);
 	return ok;
 }
 
@@ -413,7 +399,7 @@ static const char *const send_words[] = {"off", "v1", "v2", NULL};
 #define AT(field) offsetof(struct proxy_settings, field)
 static const struct option options[] = {
 	{"upstream", OPTION_LIST, AT(upstream), 0, 0, NULL, NULL,
-	 "where to connect, ADDRESS:PORT; several take turns, and stand in for one that does not answer"},
+	 "where to connect, ADDRESS:PORT, of either family; several take turns, and stand in for one that does not answer"},
 	{"connect-timeout", OPTION_DURATION, AT(connect_timeout), 0, 3600 * US_PER_SEC, NULL, "5s",
 	 "for an upstream to answer before the next one is asked; 0: as long as TCP tries"},
 	{"idle-timeout", OPTION_DURATION, AT(idle_timeout), 0, 86400 * 30 * US_PER_SEC, NULL, "1h",

@@ -8,6 +8,7 @@ import unittest
 from kit import LOAD, PIER, ROOT, command, listeners_text, runtime_folders, unique
 
 GOOD = '[port 0]\ndevice = net_ring0\naddress = 198.18.0.2/24\n\n[listen 80]\nhandler = http\n'
+GOOD6 = GOOD.replace('/24', '/24, fd00:18::2/64')
 
 # A name, the file, and what the first line of the message has to match; {f} is the file's name.
 MISTAKES = [
@@ -33,6 +34,41 @@ MISTAKES = [
      r'{f}:3: address: 198\.18\.0\.2 is given twice'),
     ('gateway outside', GOOD.replace('/24\n', '/24\ngateway = 10.0.0.1\n'),
      r'{f}:4: gateway: 10\.0\.0\.1 is in no network'),
+    ('gateway of the other family', GOOD.replace('/24\n', '/24\ngateway = fe80::1\n'),
+     r'{f}:4: gateway: fe80::1 is in no network'),
+    ('two gateways of a family', GOOD6.replace('/64\n', '/64\ngateway = fe80::1, 198.18.0.1, fe80::2\n'),
+     r'{f}:4: gateway: fe80::2 is one too many: expected at most one gateway of each family'),
+    ('gateway that is pier', GOOD6.replace('/64\n', '/64\ngateway = fd00:18:0::2\n'),
+     r'{f}:4: gateway: fd00:18::2 is the port\'s own address'),
+    ('group as gateway', GOOD6.replace('/64\n', '/64\ngateway = ff02::2\n'), r'{f}:4: gateway: ff02::2 is no host'),
+    ('address with a zone', GOOD6.replace('18::2', '18::2%eth0'),
+     r'{f}:3: address: expected an address without a zone, .*"fd00:18::2%eth0/64"'),
+    ('IPv4 inside IPv6', GOOD6.replace('fd00:18::2/64', '::ffff:198.18.0.3/120'),
+     r'{f}:3: address: expected IPv4 written as'),
+    ('loopback', GOOD6.replace('fd00:18::2', '::1'), r'{f}:3: address: ::1/64 is not an address that a host may have'),
+    ('no address', GOOD6.replace('fd00:18::2', '::'), r'{f}:3: address: ::/64 is not an address that a host may have'),
+    ('group', GOOD6.replace('fd00:18::2', 'ff05::2'), r'{f}:3: address: ff05::2/64 is not an address .*multicast'),
+    ('anycast', GOOD6.replace('fd00:18::2', 'fd00:18::'), r'{f}:3: address: fd00:18::/64 is not .*routers'),
+    ('IPv6 address given twice', GOOD6.replace('/64', '/64, FD00:0018:0::2/64'),
+     r'{f}:3: address: fd00:18::2 is given twice'),
+    ('prefix too long', GOOD6.replace('/64', '/129'), r'{f}:3: address: expected an address with its prefix length'),
+    ('mtu too small for IPv6', GOOD6.replace('/64\n', '/64\nmtu = 1279\n'),
+     r'{f}:4: mtu: 1279 is too little for IPv6: expected 0, or a number from 1280, or no IPv6 address'),
+    ('listener without brackets', GOOD6.replace('listen 80', 'listen fd00:18::2:80'),
+     r'{f}:5: .*expected an IPv6 address in brackets, as in \[fd00:18::2\]:80'),
+    ('listener without a bracket', GOOD6.replace('listen 80', 'listen [fd00:18::2:80'), r'{f}:5: .*expected \] behind'),
+    ('foreign IPv6 listen address', GOOD6.replace('listen 80', 'listen [fd00:18::3]:80'),
+     r'{f}:5: .*fd00:18::3 is no address of any \[port\]'),
+    ('overlapping IPv6 listeners', GOOD6.replace('listen 80', 'listen [fd00:18::2]:80') +
+     '\n[listen [fd00:18:0::2]:70-90]\nhandler = echo\n', r'{f}:8: .*overlaps .*line 5'),
+    ('IPv6 upstream without brackets', GOOD6 + '[listen 81]\nhandler = proxy\nupstream = fd00:18::9:80\n',
+     r'{f}:9: upstream: expected an IPv6 address in brackets'),
+    ('IPv6 upstream that no port reaches', GOOD6 + '[listen 81]\nhandler = proxy\nupstream = [fd00:19::9]:80\n',
+     r'{f}:9: upstream: expected an address that a port reaches: fd00:19::9 is in none'),
+    ('IPv6 proxy to itself', GOOD6 + '[listen 81]\nhandler = proxy\nupstream = [fd00:18::2]:81\n',
+     r'{f}:9: upstream: .*\[fd00:18::2\]:81 is this listener itself, a loop'),
+    ('IPv6 proxy to a group', GOOD6 + '[listen 81]\nhandler = proxy\nupstream = [ff02::1]:81\n',
+     r'{f}:9: upstream: expected a unicast address of another host, not ff02::1'),
     ('device missing', GOOD.replace('device = net_ring0\n', ''), r'{f}:1: .*device'),
     ('mac address', GOOD.replace('/24\n', '/24\nmac = 01:00:00:00:00:01\n'), r'{f}:4: mac: expected a unicast'),
     ('file prefix', '[eal]\nfile-prefix = ../x\n' + GOOD, r'{f}:2: file-prefix: expected a name without /'),
@@ -164,6 +200,15 @@ class Config(unittest.TestCase):
         run = command([PIER, '-c', self.file, '--check'])
         self.assertRegex(run.stdout + run.stderr, r'configuration is good')
         self.assertEqual(runtime_folders(prefix), [])
+
+    def test_both_families(self):
+        """All that may be said of IPv6 is taken: brackets in a section's name, a gateway on the link, a range."""
+        self.write(GOOD6.replace('/64\n', '/64 fd00:18::10-fd00:18::1f/64\ngateway = 198.18.0.1, fe80::1\nmtu = 1280\n') +
+                   '[listen [fd00:18::2]:80]\nhandler = echo\n[listen [fd00:18::1f]:8000-8999] ; a range\n'
+                   'handler = proxy\nupstream = [2001:db8::1]:80, [fe80::9]:80, 10.0.0.1:80\n')
+        run = command([PIER, '-c', self.file, '--check', '--set', 'eal.huge=no', '--set',
+                       'listen [fd00:18::10]:80.handler=http'])
+        self.assertRegex(run.stdout + run.stderr, r'configuration is good')
 
     def test_connections_by_memory(self):
         """What a gigabyte has room for fills it; with twice that there are twice as many; none: refused."""

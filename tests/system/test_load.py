@@ -511,7 +511,7 @@ class CommandLine(unittest.TestCase):
         port = ['--device', 'net_tap0,iface=nobody', '--address', OURS + '/24']
         self.assertIn('--help', self.refused())
         self.assertIn('expected http, short', self.refused(*port, 'htp', KERNEL))
-        self.assertIn('no IPv6 here yet', self.refused(*port, 'http', 'fd00::1'))
+        self.assertIn('fd00::1 is IPv6, and no address of [port 0] is', self.refused(*port, 'http', 'fd00::1'))
         self.assertIn('--duration', self.refused(*port, 'http', KERNEL, '--duration', 'long'))
         self.assertIn('METRIC', self.refused(*port, 'http', KERNEL, '--expect', 'nothing=0'))
         self.assertIn('cannot write', self.refused(*port, 'http', KERNEL, '--json', '/nowhere/x'))

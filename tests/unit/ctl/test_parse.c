@@ -1,7 +1,6 @@
 /*
- * Listener arguments, CPU lists, IPv4 addresses: what is taken, what is refused and why.
+ * Listener arguments, CPU lists, addresses: what is taken, what is refused and why.
  */
-#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,24 +27,32 @@ static void test_listen_spec(void **state)
 {
 	static const struct {
 		const char *text, *formatted;
-		uint32_t addr;
+		const char *addr;
 		uint16_t first, last;
 	} good[] = {
-		{"80", "80", 0, 80, 80},
-		{"1-65535", "1-65535", 0, 1, 65535},
-		{"8000-8999", "8000-8999", 0, 8000, 8999},
-		{"80-80", "80", 0, 80, 80},
-		{"198.18.0.2:80", "198.18.0.2:80", 0xc6120002, 80, 80},
-		{"198.18.0.2:8000-8010", "198.18.0.2:8000-8010", 0xc6120002, 8000, 8010},
-		{"0.0.0.0:7", "7", 0, 7, 7},
-		{"223.255.255.255:65535-65535", "223.255.255.255:65535", 0xdfffffff, 65535, 65535},
+		{"80", "80", "::", 80, 80},
+		{"1-65535", "1-65535", "::", 1, 65535},
+		{"8000-8999", "8000-8999", "::", 8000, 8999},
+		{"80-80", "80", "::", 80, 80},
+		{"198.18.0.2:80", "198.18.0.2:80", "198.18.0.2", 80, 80},
+		{"198.18.0.2:8000-8010", "198.18.0.2:8000-8010", "198.18.0.2", 8000, 8010},
+		{"0.0.0.0:7", "7", "::", 7, 7},
+		{"[::]:7", "7", "::", 7, 7},
+		{"[fd00:18::2]:80", "[fd00:18::2]:80", "fd00:18::2", 80, 80},
+		{"[FD00:18:0::2]:8000-8999", "[fd00:18::2]:8000-8999", "fd00:18::2", 8000, 8999},
+		{"[fe80::1]:1", "[fe80::1]:1", "fe80::1", 1, 1},
+		{"[2001:db8:1111:2222:3333:4444:5555:6666]:10000-65535",
+		 "[2001:db8:1111:2222:3333:4444:5555:6666]:10000-65535",
+		 "2001:db8:1111:2222:3333:4444:5555:6666", 10000, 65535},
+		{"223.255.255.255:65535-65535", "223.255.255.255:65535", "223.255.255.255", 65535, 65535},
 	};
-	char buf[LISTEN_SPEC_LEN];
+	char buf[LISTEN_SPEC_LEN], addr[ADDRESS_TEXT];
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
 		struct listen_spec s = spec_of(good[i].text);
 
-		assert_int_equal(ntohl(s.addr), good[i].addr);
+		assert_string_equal(address_format(s.addr, addr), good[i].addr);
+		assert_int_equal(listen_spec_any(&s), !strcmp(good[i].addr, "::"));
 		assert_int_equal(s.first, good[i].first);
 		assert_int_equal(s.last, good[i].last);
 		assert_string_equal(listen_spec_format(&s, buf, sizeof(buf)), good[i].formatted);
@@ -76,15 +83,28 @@ static void test_listen_spec_refused(void **state)
 		{"224.0.0.1:80", "TCP listens on unicast addresses only"},
 		{"255.255.255.255:80", "TCP listens on unicast addresses only"},
 		{"0.0.0.1:80", "TCP listens on unicast addresses only"},
-		{"[fd00:18::2]:80", "IPv6 is not supported in this version"},
-		{"fd00:18::2", "IPv6 is not supported in this version"},
+		{"fd00:18::2", "expected an IPv6 address in brackets, as in [fd00:18::2]:80"},
+		{"fd00:18::2:80", "expected an IPv6 address in brackets"},
+		{"fd00:18::2]:80", "expected an IPv6 address in brackets"},
+		{"[fd00:18::2:80", "expected ] behind the address"},
+		{"[fd00:18::2]", "expected [ADDRESS:]PORT"},
+		{"[fd00:18::2]80", "expected [ADDRESS:]PORT"},
+		{"[fd00:18::2]:", "expected [ADDRESS:]PORT"},
+		{"[fd00:18::2]:0", "port 0 is reserved (RFC 6335)"},
+		{"[fd00:18::2]:90-80", "the range ends before it begins"},
+		{"[fd00:18:2]:80", "expected [ADDRESS:]PORT"},
+		{"[80]", "expected [ADDRESS:]PORT"},
+		{"[198.18.0.2]:80", "expected IPv4 without brackets"},
+		{"[fe80::1%eth0]:80", "expected an address without a zone"},
+		{"[::ffff:198.18.0.2]:80", "expected IPv4 written as 198.18.0.2"},
+		{"[ff02::1]:80", "TCP listens on unicast addresses only"},
 	};
-	struct listen_spec s = {.addr = 1, .first = 2, .last = 3};
+	struct listen_spec s = {.addr = {1}, .first = 2, .last = 3};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		assert_false(listen_spec_parse(bad[i].text, &s, err, sizeof(err)));
 		assert_memory_equal(err, bad[i].why, strlen(bad[i].why));
-		assert_true(s.addr == 1 && s.first == 2 && s.last == 3);
+		assert_true(s.addr[0] == 1 && !s.addr[15] && s.first == 2 && s.last == 3);
 	}
 }
 
@@ -103,6 +123,10 @@ static void test_overlap(void **state)
 		{"198.18.0.2:80", "198.18.0.3:80", false},
 		{"198.18.0.2:80", "80", false},
 		{"0.0.0.0:80", "80", true},
+		{"[::]:80", "0.0.0.0:80", true},
+		{"[fd00::2]:80", "[fd00:0::2]:80-81", true},
+		{"[fd00::2]:80", "[fd00::3]:80", false},
+		{"[fd00::2]:80", "80", false},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
@@ -135,46 +159,97 @@ static void test_cpu_list(void **state)
 	assert_string_equal(err, "expected at most 6 CPUs");
 }
 
-static void test_ipv4(void **state)
+static void is(const uint8_t addr[16], const char *text)
 {
-	uint32_t addr = 0;
+	char buf[ADDRESS_TEXT];
 
-	assert_true(ipv4_parse("198.18.0.1", &addr, err, sizeof(err)));
-	assert_int_equal(ntohl(addr), 0xc6120001);
-	assert_false(ipv4_parse("198.18.0.1/24", &addr, err, sizeof(err)));
-	assert_string_equal(err, "expected an IPv4 address, such as 198.18.0.1");
-	assert_false(ipv4_parse("fd00::1", &addr, err, sizeof(err)));
-	assert_memory_equal(err, "IPv6 is not supported", 21);
-	assert_int_equal(ntohl(addr), 0xc6120001);
-	assert_int_equal(ntohl(ipv4_netmask(0)), 0);
-	assert_int_equal(ntohl(ipv4_netmask(1)), 0x80000000);
-	assert_int_equal(ntohl(ipv4_netmask(15)), 0xfffe0000);
-	assert_int_equal(ntohl(ipv4_netmask(32)), 0xffffffff);
+	assert_string_equal(address_format(addr, buf), text);
+}
+
+static void test_address(void **state)
+{
+	uint8_t addr[16] = {0};
+
+	assert_true(ip_parse("198.18.0.1", addr, err, sizeof(err)));
+	is(addr, "198.18.0.1");
+	assert_false(ip_parse("198.18.0.1/24", addr, err, sizeof(err)));
+	assert_string_equal(err, "expected an address, such as 198.18.0.1 or fd00:18::1, not \"198.18.0.1/24\"");
+	is(addr, "198.18.0.1");
+	assert_true(ip_parse("fd00::1", addr, err, sizeof(err)));
+	is(addr, "fd00::1");
+	assert_false(ip_parse("fe80::1%eth0", addr, err, sizeof(err)));
+	assert_string_equal(err, "expected an address without a zone, such as fe80::1, "
+				 "not \"fe80::1%eth0\"");
 }
 
 static void test_prefixes(void **state)
 {
 	static const char *const bad[] = {"", "198.18.0.2", "198.18.0.2/", "198.18.0.2/33", "/24",
 					  "198.18.0.2/24x", "198.18.0.2/-1", "198.18.0/24",
-					  "111111111111111111111111/24", "fd00::1/64"};
-	struct ipv4_prefix p[3] = {0};
+					  "111111111111111111111111/24", "fd00::1", "fd00::1/129", "fd00::/", "fd00::g/64",
+					  "fd00::1/64/64"};
+	struct ip_prefix p[3] = {0};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		assert_false(ipv4_prefix_parse(bad[i], &p[0], err, sizeof(err)));
-		assert_int_equal(p[0].addr, 0);
-		assert_non_null(strstr(err, "such as 198.18.0.2/24"));
-		assert_int_equal(ipv4_prefix_list_parse(bad[i], p, 3, err, sizeof(err)), -1);
+		assert_false(ip_prefix_parse(bad[i], &p[0], err, sizeof(err)));
+		assert_int_equal(p[0].addr[15], 0);
+		assert_non_null(strstr(err, "such as 198.18.0.2/24 or fd00:18::2/64"));
+		assert_int_equal(ip_prefix_list_parse(bad[i], p, 3, err, sizeof(err)), -1);
 	}
-	assert_int_equal(ipv4_prefix_list_parse(" 198.18.0.2/24, 10.0.0.1/8\n1.2.3.4/32\n", p, 3,
-						err, sizeof(err)), 3);
-	assert_int_equal(ntohl(p[0].addr), 0xc6120002);
+	assert_int_equal(ip_prefix_list_parse(" 198.18.0.2/24, fd00::1/128\n1.2.3.4/32\n", p, 3,
+					      err, sizeof(err)), 3);
+	is(p[0].addr, "198.18.0.2");
 	assert_int_equal(p[0].len, 24);
-	assert_int_equal(ntohl(p[1].addr), 0x0a000001);
-	assert_int_equal(p[1].len, 8);
+	is(p[1].addr, "fd00::1");
+	assert_int_equal(p[1].len, 128);
 	assert_int_equal(p[2].len, 32);
-	assert_int_equal(ipv4_prefix_list_parse("1.1.1.1/8 1.1.1.2/8 1.1.1.3/8 1.1.1.4/8", p, 3, err,
-						sizeof(err)), -1);
+	assert_int_equal(ip_prefix_list_parse("1.1.1.1/8 1.1.1.2/8 1.1.1.3/8 1.1.1.4/8", p, 3, err,
+					      sizeof(err)), -1);
 	assert_string_equal(err, "expected at most 3 addresses");
+	assert_int_equal(ip_prefix_list_parse("fd00::1/64,fe80::1%eth0/64", p, 3, err, sizeof(err)), -1);
+	assert_non_null(strstr(err, "without a zone, such as fe80::1, not \"fe80::1%eth0/64\""));
+	assert_int_equal(ip_prefix_list_parse("::ffff:1.2.3.4/120", p, 3, err, sizeof(err)), -1);
+	assert_non_null(strstr(err, "expected IPv4 written as 198.18.0.2"));
+}
+
+static void test_holds(void **state)
+{
+	static const struct {
+		const char *prefix, *addr;
+		bool holds;
+	} cases[] = {
+		{"198.18.0.2/24", "198.18.0.255", true}, {"198.18.0.2/24", "198.18.1.1", false},
+		{"198.18.0.2/0", "1.2.3.4", true},	 {"198.18.0.2/0", "fd00::1", false},
+		{"fd00::1/0", "1.2.3.4", false},	 {"fd00::1/64", "fd00::ffff:0:0:1", true},
+		{"fd00::1/64", "fd00:0:0:1::1", false},	 {"fd00::1/128", "fd00::1", true},
+		{"fd00::1/127", "fd00::2", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct ip_prefix p;
+		uint8_t addr[16];
+
+		assert_true(ip_prefix_parse(cases[i].prefix, &p, err, sizeof(err)));
+		assert_true(ip_parse(cases[i].addr, addr, err, sizeof(err)));
+		if (ip_prefix_holds(&p, addr) != cases[i].holds)
+			fail_msg("%s %s", cases[i].prefix, cases[i].addr);
+	}
+}
+
+static void test_addresses(void **state)
+{
+	uint8_t a[2][16];
+
+	assert_int_equal(ip_list_parse("198.18.0.1, fe80::1\n", a, 2, err, sizeof(err)), 2);
+	is(a[0], "198.18.0.1");
+	is(a[1], "fe80::1");
+	assert_int_equal(ip_list_parse("fd00::1", a, 2, err, sizeof(err)), 1);
+	assert_int_equal(ip_list_parse("fd00::1 fd00::2 fd00::3", a, 2, err, sizeof(err)), -1);
+	assert_string_equal(err, "expected at most 2 addresses");
+	assert_int_equal(ip_list_parse("fd00::1,", a, 2, err, sizeof(err)), -1);
+	assert_string_equal(err, "expected an address before and behind each comma");
+	assert_int_equal(ip_list_parse("", a, 2, err, sizeof(err)), -1);
+	assert_int_equal(ip_list_parse("fd00::1-fd00::2", a, 2, err, sizeof(err)), -1);
 }
 
 /* Between commas there is an address; the end of a line beside a comma is no entry. */
@@ -182,37 +257,50 @@ static void test_empty_prefixes(void **state)
 {
 	static const char *const bad[] = {"1.1.1.1/8,,1.1.1.2/8", ",1.1.1.1/8", "1.1.1.1/8,", "1.1.1.1/8 , ,1.1.1.2/8",
 					  "1.1.1.1/8,\n", ","};
-	struct ipv4_prefix p[3];
+	struct ip_prefix p[3];
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		assert_int_equal(ipv4_prefix_list_parse(bad[i], p, 3, err, sizeof(err)), -1);
+		assert_int_equal(ip_prefix_list_parse(bad[i], p, 3, err, sizeof(err)), -1);
 		assert_string_equal(err, "expected an address before and behind each comma");
 	}
-	assert_int_equal(ipv4_prefix_list_parse("1.1.1.1/8,\n1.1.1.2/8 ,1.1.1.3/8", p, 3, err, sizeof(err)), 3);
+	assert_int_equal(ip_prefix_list_parse("1.1.1.1/8,\n1.1.1.2/8 ,1.1.1.3/8", p, 3, err, sizeof(err)), 3);
 }
 
 static void test_prefix_ranges(void **state)
 {
 	static const char *const bad[] = {"198.18.0.2-", "-198.18.0.2/24", "198.18.0.2-3/24",
 					  "198.18.0.2-198.18.0.3", "198.18.0.2/24-198.18.0.3/24"};
-	struct ipv4_prefix p[5];
+	struct ip_prefix p[5];
 
-	assert_int_equal(ipv4_prefix_list_parse("198.18.0.254-198.18.1.1/16 1.1.1.1-1.1.1.1/8", p, 5,
+	assert_int_equal(ip_prefix_list_parse("198.18.0.254-198.18.1.1/16 1.1.1.1-1.1.1.1/8", p, 5,
 						err, sizeof(err)), 5);
-	assert_int_equal(ntohl(p[0].addr), 0xc61200fe);
-	assert_int_equal(ntohl(p[3].addr), 0xc6120101);
+	is(p[0].addr, "198.18.0.254");
+	is(p[3].addr, "198.18.1.1");
 	assert_int_equal(p[3].len, 16);
-	assert_int_equal(ntohl(p[4].addr), 0x01010101);
+	is(p[4].addr, "1.1.1.1");
 	assert_int_equal(p[4].len, 8);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		assert_int_equal(ipv4_prefix_list_parse(bad[i], p, 5, err, sizeof(err)), -1);
+		assert_int_equal(ip_prefix_list_parse(bad[i], p, 5, err, sizeof(err)), -1);
 		assert_non_null(strstr(err, "such as 198.18.0.2/24"));
 	}
-	assert_int_equal(ipv4_prefix_list_parse("1.1.1.2-1.1.1.1/8", p, 5, err, sizeof(err)), -1);
+	assert_int_equal(ip_prefix_list_parse("1.1.1.2-1.1.1.1/8", p, 5, err, sizeof(err)), -1);
 	assert_non_null(strstr(err, "begins with the lowest"));
-	assert_int_equal(ipv4_prefix_list_parse("0.0.0.0-255.255.255.255/8", p, 5, err, sizeof(err)),
+	assert_int_equal(ip_prefix_list_parse("0.0.0.0-255.255.255.255/8", p, 5, err, sizeof(err)),
 			 -1);
 	assert_string_equal(err, "expected at most 5 addresses");
+	assert_int_equal(ip_prefix_list_parse("fd00::ffff:ffff:ffff:fffe-fd00:0:0:1::1/48", p, 5, err,
+					      sizeof(err)), 4);
+	is(p[0].addr, "fd00::ffff:ffff:ffff:fffe");
+	is(p[2].addr, "fd00:0:0:1::");
+	is(p[3].addr, "fd00:0:0:1::1");
+	assert_int_equal(p[3].len, 48);
+	assert_int_equal(ip_prefix_list_parse("::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff/8", p, 5, err,
+					      sizeof(err)), -1);
+	assert_string_equal(err, "expected at most 5 addresses");
+	assert_int_equal(ip_prefix_list_parse("fd00::2-fd00::1/64", p, 5, err, sizeof(err)), -1);
+	assert_non_null(strstr(err, "begins with the lowest, not \"fd00::2-fd00::1/64\""));
+	assert_int_equal(ip_prefix_list_parse("1.1.1.1-fd00::1/24", p, 5, err, sizeof(err)), -1);
+	assert_non_null(strstr(err, "a range of one family"));
 }
 
 int main(void)
@@ -220,7 +308,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_listen_spec), cmocka_unit_test(test_listen_spec_refused),
 		cmocka_unit_test(test_overlap),     cmocka_unit_test(test_cpu_list),
-		cmocka_unit_test(test_ipv4),        cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_address), cmocka_unit_test(test_holds), cmocka_unit_test(test_addresses),       cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_empty_prefixes),
 		cmocka_unit_test(test_prefix_ranges),
 	};

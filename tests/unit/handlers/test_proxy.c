@@ -86,6 +86,20 @@ static void test_passes_both_ways(void **state)
 	hang_up(p);
 }
 
+static void test_upstream_of_either_family(void **state)
+{
+	static const uint8_t six[16] = {0xfd, 0, [15] = 7}, four[16] = {[10] = 0xff, 0xff, 10, 0, 0, 7};
+	struct pair p = dial("upstream=[fd00::7]:8080 10.0.0.7:81", 1 << 20, 1460);
+	struct pier_target t;
+
+	assert_memory_equal(p.up->to.remote_addr, six, 16);
+	assert_int_equal(p.up->to.remote_port, 8080);
+	assert_true(handler_proxy.target(p.client->settings, 1, &t));
+	assert_memory_equal(t.addr, four, 16);
+	assert_int_equal(t.port, 81);
+	hang_up(p);
+}
+
 static void test_waits_for_the_answer(void **state)
 {
 	struct pair p = dial(UP, 1 << 20, 1460);
@@ -422,11 +436,23 @@ static void addresses(struct fake_host *client)
 	i->local_port = 8080;
 }
 
-static void check_introduction(const char *config, const char *header, size_t len)
+static void addresses6(struct fake_host *client)
+{
+	static const uint8_t remote[16] = {0x20, 1, 0xd, 0xb8, [15] = 1}, local[16] = {0xfd, 0, 0, 0x18, [15] = 2};
+	struct pier_info *i = &client->info;
+
+	memcpy(i->remote_addr, remote, sizeof(remote));
+	memcpy(i->local_addr, local, sizeof(local));
+	i->remote_port = 12345;
+	i->local_port = 8080;
+}
+
+static void check_introduction(const char *config, void (*set)(struct fake_host *), const char *header,
+			       size_t len)
 {
 	struct pair p = dial(config, 1 << 20, 1460);
 
-	addresses(p.client);
+	set(p.client);
 	fake_input(p.client, "hello", 5);
 	fake_answer(p.up);
 	fake_run_all();
@@ -438,7 +464,7 @@ static void check_introduction(const char *config, const char *header, size_t le
 
 	p = dial(config, 1 << 20, 1460); /* no room for it: neither side is left alone */
 	p.up->capacity = len - 1;
-	addresses(p.client);
+	set(p.client);
 	fake_answer(p.up);
 	fake_run_all();
 	assert_true(p.up->aborted && p.client->aborted);
@@ -451,8 +477,14 @@ static void test_introduces_the_client(void **state)
 	static const char v1[] = "PROXY TCP4 192.0.2.1 198.18.0.2 12345 8080\r\n";
 	static const char v2[] = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc6\x12\0\x02\x30\x39\x1f\x90";
 
-	check_introduction(UP "send-proxy=v1", v1, sizeof(v1) - 1);
-	check_introduction(UP "send-proxy=v2", v2, sizeof(v2) - 1);
+	static const char six1[] = "PROXY TCP6 2001:db8::1 fd00:18::2 12345 8080\r\n";
+	static const char six2[] = "\r\n\r\n\0\r\nQUIT\n\x21\x21\0\x24\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01"
+				   "\xfd\0\0\x18\0\0\0\0\0\0\0\0\0\0\0\x02\x30\x39\x1f\x90";
+
+	check_introduction(UP "send-proxy=v1", addresses, v1, sizeof(v1) - 1);
+	check_introduction(UP "send-proxy=v2", addresses, v2, sizeof(v2) - 1);
+	check_introduction(UP "send-proxy=v1", addresses6, six1, sizeof(six1) - 1);
+	check_introduction(UP "send-proxy=v2", addresses6, six2, sizeof(six2) - 1);
 }
 
 /* The server stops: who waits for an answer gets it, who rests is closed. */
@@ -547,14 +579,19 @@ static void test_settings_are_checked(void **state)
 	static const struct {
 		const char *config, *error;
 	} bad[] = {
-		{NULL, "upstream: is missing; expected ADDRESS:PORT such as 198.18.0.1:80"},
-		{"upstream=10.0.0.1", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80, not \"10.0.0.1\""},
-		{"upstream=10.0.0.1:0", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80, not \"10.0.0.1:0\""},
-		{"upstream=10.0.0.1:65536", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80, not "
+		{NULL, "upstream: is missing; expected ADDRESS:PORT such as 198.18.0.1:80 or [fd00:18::1]:80"},
+		{"upstream=10.0.0.1", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80 or [fd00:18::1]:80, not \"10.0.0.1\""},
+		{"upstream=10.0.0.1:0", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80 or [fd00:18::1]:80, not \"10.0.0.1:0\""},
+		{"upstream=10.0.0.1:65536", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80 or [fd00:18::1]:80, not "
 					    "\"10.0.0.1:65536\""},
-		{"upstream=10.0.0.1:80 host:80", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80, not "
+		{"upstream=10.0.0.1:80 host:80", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80 or [fd00:18::1]:80, not "
 						 "\"host:80\""},
-		{"upstream=10.0.0.1:80x", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80, not \"10.0.0.1:80x\""},
+		{"upstream=fd00::1:80", "upstream: expected an IPv6 address in brackets, as in [fd00:18::2]:80, not "
+					"\"fd00::1:80\""},
+		{"upstream=[fe80::1%eth0]:80", "upstream: expected an address without a zone, such as fe80::1, not \"[fe80::1%eth0]:80\""},
+		{"upstream=[fd00::1]:0", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80 or [fd00:18::1]:80, not "
+					 "\"[fd00::1]:0\""},
+		{"upstream=10.0.0.1:80x", "upstream: expected ADDRESS:PORT such as 198.18.0.1:80 or [fd00:18::1]:80, not \"10.0.0.1:80x\""},
 	};
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -589,6 +626,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_passes_both_ways),
+		cmocka_unit_test(test_upstream_of_either_family),
 		cmocka_unit_test(test_waits_for_the_answer),
 		cmocka_unit_test(test_pressure),
 		cmocka_unit_test(test_half_close),

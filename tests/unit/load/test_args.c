@@ -70,10 +70,27 @@ static void simple(void **state)
 	assert_int_equal(plan.o.connections, 100);
 	assert_int_equal(plan.o.duration, 10000000);
 	assert_int_equal(plan.gen.n_targets, 1);
-	assert_int_equal(plan.gen.n_sources, 1);
+	assert_int_equal(plan.gen.n_sources[0], 1);
+	assert_int_equal(plan.gen.n_sources[1], 0);
 	assert_memory_equal(plan.gen.request, "GET / HTTP/1.1\r\nHost: 198.18.0.2\r\n\r\n",
 			    plan.gen.request_len);
 	assert_string_equal(config.ports[0].device.device, "net_tap0,iface=x");
+}
+
+/* Sources of each family at their places in the list of addresses; the Host field in brackets. */
+static void both_families(void **state)
+{
+	assert_true(run("--device net_tap0,iface=x --address 198.18.0.1/24,fd00:18::1/64,198.18.0.3/24 "
+			"--gateway fe80::1,198.18.0.9 http [fd00:18::2]:8080,198.18.0.2"));
+	assert_int_equal(plan.gen.n_targets, 2);
+	assert_int_equal(plan.gen.n_sources[0], 2);
+	assert_int_equal(plan.gen.sources[0][1], 2);
+	assert_int_equal(plan.gen.n_sources[1], 1);
+	assert_int_equal(plan.gen.sources[1][0], 1);
+	assert_memory_equal(plan.gen.request, "GET / HTTP/1.1\r\nHost: [fd00:18::2]\r\n\r\n",
+			    plan.gen.request_len);
+	assert_int_equal(config.ports[0].gateway6[0], 0xfe);
+	assert_true(config.ports[0].gateway);
 }
 
 /* Options may stand anywhere and be keys of other sections; what was said is not completed. */
@@ -86,7 +103,7 @@ static void options_of_sections(void **state)
 	assert_int_equal(plan.o.cps, 2000);
 	assert_int_equal(plan.o.duration, 500000);
 	assert_int_equal(plan.o.connections, 2000);
-	assert_int_equal(plan.gen.n_sources, 2);
+	assert_int_equal(plan.gen.n_sources[0], 2);
 	assert_false(config.tcp.timestamps);
 	assert_int_equal(config.tcp.port_low, 2000);
 	assert_int_equal(config.tcp.syn_r2, 250000);
@@ -141,7 +158,10 @@ static void mistakes(void **state)
 		{PORT "htp 198.18.0.2", "pier-load: htp: expected http, short, echo"},
 		{PORT "http", "target: is missing"},
 		{PORT "http 198.18.0.2 198.18.0.3", "198.18.0.3: expected MODE and TARGET only"},
-		{PORT "http fd00::2", "target: expected an IPv4 address: there is no IPv6 here yet"},
+		{PORT "http fd00::2", "target: fd00::2 is IPv6, and no address of [port 0] is: expected --address"},
+		{"--device net_tap0 --address fd00::1/64 http 198.18.0.2", "target: 198.18.0.2 is IPv4, and no address"},
+		{"--device net_tap0 --address fd00::1/64 http fd00:0::1", "fd00::1 is pier-load's own address"},
+		{PORT "http [fd00::2:80", "target: expected ] behind the address, as in [fd00:18::2]:80"},
 		{PORT "http 198.18.0.1", "198.18.0.1 is pier-load's own address"},
 		{PORT "http 198.18.0.2 --connections many", "--connections: expected a number"},
 		{PORT "http 198.18.0.2 --duration 10x", "--duration: expected a duration"},
@@ -199,6 +219,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(simple, tear_down),
+		cmocka_unit_test_teardown(both_families, tear_down),
 		cmocka_unit_test_teardown(options_of_sections, tear_down),
 		cmocka_unit_test_teardown(completed, tear_down),
 		cmocka_unit_test_teardown(pattern_twice, tear_down),

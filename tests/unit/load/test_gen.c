@@ -3,6 +3,7 @@
  */
 #include "../../kit/kit.h"
 
+#include "base/address.h"
 #include "gen.h"
 
 #define SLOTS 3
@@ -12,10 +13,12 @@
 static struct load_options options = {
 	.mode = LOAD_ECHO, .connections = SLOTS, .rps = 1, .depth = 1, .duration = FOREVER,
 };
-static struct target target = {.addr = KIT_CLIENT, .port = 80};
+static struct target target = {.port = 80};
+static uint32_t sources[] = {0};
 static char request[] = "?";
 static struct gen_plan plan = {
-	.o = &options, .targets = &target, .n_targets = 1, .n_sources = 1, .n_addresses = 1,
+	.o = &options, .targets = &target, .n_targets = 1, .n_addresses = 1,
+	.sources = {sources, sources}, .n_sources = {1, 1},
 	.hz = HZ, .timeout = 1ull << 60, .requests = UINT32_MAX, .request = request,
 	.request_len = 1, .copies = 1, .response_len = 1, .workers = 1,
 };
@@ -26,6 +29,7 @@ static struct gen *start_with(struct kit *k, uint32_t slots, uint16_t low, uint1
 
 	kit_start(k);
 	request[0] = (char)kit_pattern(0); /* what the kit takes for right */
+	address_from_v4(target.addr, KIT_CLIENT);
 	plan.tcp = k->tcp;
 	plan.tcp.port_low = low;
 	plan.tcp.port_high = high;

@@ -1,9 +1,9 @@
 /*
  * What a listener listens on, as the argument of its section says it:
  *
- *	80   8000-8999   198.18.0.2:80   198.18.0.2:8000-8010
+ *	80   8000-8999   198.18.0.2:80   198.18.0.2:8000-8010   [fd00:18::2]:80   [fd00:18::2]:8000-8010
  *
- * Without an address it is every local address. Pure; any thread.
+ * Without an address, with 0.0.0.0 or [::], it is every local address of both families. Pure; any thread.
  */
 #ifndef PIER_CTL_LISTEN_SPEC_H
 #define PIER_CTL_LISTEN_SPEC_H
@@ -12,8 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/address.h"
+
 struct listen_spec {
-	uint32_t addr;        /* IPv4, network order; 0: every local address */
+	uint8_t addr[16];     /* as in base/address.h; all zero: every local address */
 	uint16_t first, last; /* ports, host order, inclusive */
 };
 
@@ -26,8 +28,11 @@ bool listen_spec_parse(const char *text, struct listen_spec *spec, char *err, si
  */
 bool listen_spec_overlap(const struct listen_spec *a, const struct listen_spec *b);
 
+/* Whether it is on every local address. */
+bool listen_spec_any(const struct listen_spec *spec);
+
 /* Long enough for any listen_spec in text. */
-#define LISTEN_SPEC_LEN 32
+#define LISTEN_SPEC_LEN (ADDRESS_PORT_TEXT + 8)
 
 /* Write spec as listen_spec_parse reads it; returns buf. */
 const char *listen_spec_format(const struct listen_spec *spec, char *buf, size_t len);
