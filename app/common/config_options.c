@@ -103,11 +103,12 @@ static const struct option port_options[] = {
 	{"gateway", OPTION_LIST, AT(gateway),
 	 .help = "next hop to everything outside the port's networks; one of each family, separated by commas"},
 	{"neighbor", OPTION_ENUM, AT(neighbor), .names = neighbor_words, .def = "resolve",
-	 .help = "where answers go: resolve asks by ARP, reflect takes the MAC address the "
-		 "connection came from"},
+	 .help = "where answers go: resolve asks by ARP or, of IPv6, neighbour discovery; reflect takes the MAC "
+		 "address the connection came from"},
 	{"announce", OPTION_ENUM, AT(announce), .names = announce_words, .def = "yes",
-	 .help = "announce the addresses at start by gratuitous ARP (RFC 5227); probe: ask for 6 s "
-		 "before whether they have an owner, and do not use those that do"},
+	 .help = "announce the addresses at start, by gratuitous ARP (RFC 5227) or neighbour advertisements (RFC 4861). "
+		 "One of IPv6 is used when within a second no other host claims it (RFC 4862), but at once with off; "
+		 "probe: ask of those of IPv4, too, for 6 s, and do not use those that have an owner"},
 };
 #undef AT
 
