@@ -75,10 +75,12 @@ void server_init(struct server *s, const struct server_plan *plan, const struct 
 	memset(s, 0, sizeof(*s));
 	s->port = (struct engine_port){.id = plan->port, .cap = cap,
 				       .neighbor = ENGINE_NEIGHBOR_REFLECT};
-	s->address = (struct engine_address){.port = plan->port, .prefix = 8};
-	flow_addr_v4(s->address.addr, be32(PEER_SERVER));
+	s->address[0] = (struct engine_address){.port = plan->port, .prefix = 8};
+	flow_addr_v4(s->address[0].addr, be32(PEER_SERVER));
+	s->address[1] = (struct engine_address){.port = plan->port, .prefix = 64,
+						.addr = {0xfd, 0, 0, 0x10, [15] = 1}};
 	*c = (struct engine_config){
-		.ports = &s->port, .n_ports = 1, .addresses = &s->address, .n_addresses = 1,
+		.ports = &s->port, .n_ports = 1, .addresses = s->address, .n_addresses = ARRAY_SIZE(s->address),
 		.max_connections = plan->connections, .max_half_open = plan->half_open,
 		.max_time_wait = plan->time_wait,
 		.block_bytes = 16 * MIB, .max_paths = 16, .max_neighbors = 16,

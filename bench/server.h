@@ -24,7 +24,7 @@ struct server_plan {
 struct server {
 	struct engine_config config;
 	struct engine_port port;
-	struct engine_address address;
+	struct engine_address address[2]; /* PEER_SERVER, and fd00:10::1 */
 	struct listener listener;
 };
 

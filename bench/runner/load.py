@@ -11,7 +11,7 @@ import time
 
 from . import common, kernel, link
 
-# What is measured: the mode and its options, what bench_link serves, which rate, what it counts.
+# What is measured: the mode and its options, what bench_link serves, which rate, what it counts. Names that end in 6: over IPv6.
 MODES = {
     "short": (["short"], "short", "cps", "connections/s", "Short connections"),
     "http": (["http"], "http", "rps", "requests/s", "Requests, kept alive"),
@@ -20,12 +20,19 @@ MODES = {
     "up": (["--connections", "16", "up"], "discard", "tx_bps", "bit/s", "Bulk to the server"),
     "down": (["--connections", "16", "down"], "chargen", "rx_bps", "bit/s", "Bulk from the server"),
     "both": (["--connections", "16", "both"], "echo", "rx_bps", "bit/s", "Bulk both ways"),
+    "short6": (["short"], "short", "cps", "connections/s", "Short connections, IPv6"),
+    "http6": (["http"], "http", "rps", "requests/s", "Requests, kept alive, IPv6"),
+    "down6": (["--connections", "16", "down"], "chargen", "rx_bps", "bit/s", "Bulk from the server, IPv6"),
 }
 NGINX = {"nginx_http": ("http", 80, "rps", "requests/s", "nginx: requests, kept alive"),
          "nginx_short": ("short", 81, "cps", "connections/s", "nginx: short connections")}
 
 
-def command(ctx, device, address, options, target):
+# pier-load's own address and the server, of bench/server.c.
+ENDS = (("10.0.0.2/8", "10.0.0.1:7"), ("fd00:10::2/64", "[fd00:10::1]:7"))
+
+
+def command(ctx, device, address, target, options):
     pages = ["--in-memory"] if link.free_huge_mib() >= 512 else ["--no-huge", "-m", "512"]
     mode = options[-1]
     more = [] if "--connections" in options else ["--connections", "256"]
@@ -77,7 +84,7 @@ def over_memif(ctx, name, _):
                               "--serve", serve, "--connections", "200000"])
     try:
         result, watch = run(ctx, command(ctx, f"net_memif0,role=client,id=0,socket={ctx.socket()},"
-                                         "socket-abstract=no", "10.0.0.2/8", options, "10.0.0.1:7"),
+                                         "socket-abstract=no", *ENDS[name.endswith("6")], options),
                             [server.pid])
     finally:
         said = common.stop(server)
@@ -88,8 +95,8 @@ def over_memif(ctx, name, _):
 def over_veth(ctx, name, _):
     mode, port, rate, _, _ = NGINX[name]
     before, begin = common.cpu_busy(ctx.server_cpu), time.monotonic()
-    words = kernel.inside(kernel.CLIENT, *command(ctx, "net_af_packet0,iface=bench1", "198.18.7.3/24", [mode],
-                                                  f"{kernel.ADDRESS}:{port}"))
+    words = kernel.inside(kernel.CLIENT, *command(ctx, "net_af_packet0,iface=bench1", "198.18.7.3/24",
+                                                  f"{kernel.ADDRESS}:{port}", [mode]))
     result, watch = run(ctx, words, [])
     share = (common.cpu_busy(ctx.server_cpu) - before) / (time.monotonic() - begin)
     return value_of(result, rate, round(share, 4)), watch
