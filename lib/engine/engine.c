@@ -41,7 +41,8 @@ static uint64_t block_region(const struct engine_config *cfg)
 static_assert((int)ENGINE_ANNOUNCE_OFF == (int)NET_ANNOUNCE_OFF &&
 	      (int)ENGINE_ANNOUNCE == (int)NET_ANNOUNCE &&
 	      (int)ENGINE_ANNOUNCE_PROBE == (int)NET_ANNOUNCE_PROBE &&
-	      (int)ENGINE_ANNOUNCE_AWAIT == (int)NET_ANNOUNCE_AWAIT, "handed on as it is");
+	      (int)ENGINE_ANNOUNCE_AWAIT == (int)NET_ANNOUNCE_AWAIT &&
+	      (int)ENGINE_ANNOUNCE_AWAIT6 == (int)NET_ANNOUNCE_AWAIT6, "handed on as it is");
 
 static void net_config(const struct engine_config *cfg, struct net_conf *conf,
 		       struct net_port_conf *ports, struct net_addr_conf *addrs)

@@ -48,8 +48,8 @@ static bool other_input(struct engine *e, struct rte_mbuf **m, struct pkt_facts 
 /* A packet that is not simply the next segment for the same address. True: it is a TCP segment, for us. */
 static __attribute__((noinline)) bool sort_any(struct engine *e, struct rte_mbuf **m, struct pkt_facts *f)
 {
-	if (f->kind != PKT_DROP && f->kind != PKT_ARP && unlikely(!net_accept(&e->net, f)))
-		f->kind = PKT_DROP;
+	if ((f->kind == PKT_TCP || f->kind == PKT_FRAGMENT) && unlikely(!net_accept(&e->net, f)))
+		f->kind = PKT_DROP; /* of the others net_input knows */
 	if (unlikely(f->kind != PKT_TCP) && !other_input(e, m, f))
 		return false;
 	net_remember(&e->net, f);

@@ -1,27 +1,11 @@
 /*
- * Our addresses: the hash that net_local and net_source_ok walk, the subnets we are in, and what is
- * said about an address when it comes into use (RFC 5227).
+ * Our addresses: the hash that net_local and net_source_ok walk, and the subnets we are in.
  *
- * The hash holds each address once per port and each subnet's broadcast address, filled at most to
- * half. Addresses are set at start, nobody outside chooses them, so the hash needs no key.
- *
- * At start all addresses go through five rounds, two seconds apart. An announced address says what
- * it is in the first two. A probed one asks in the first three whether it has an owner, and comes
- * into use with the fourth, announced then and in the last, which is done again until all workers know.
+ * The hash holds each address once per port, each IPv4 subnet's broadcast address, and the group in which an IPv6 address
+ * is asked for; it is filled at most to half. Addresses are set at start, nobody outside chooses them, so the hash needs
+ * no key.
  */
 #include "internal.h"
-
-#define ROUND_US    (2 * US_PER_SEC)
-#define ROUNDS      5
-#define ROUND_USE   3
-#define ROUND_BATCH 32 /* addresses of a round per tick */
-
-struct net_start {
-	uint32_t round;  /* 0..ROUNDS - 1; ROUNDS: done */
-	uint32_t cursor; /* next address of this round */
-	bool unheard;    /* another worker does not know yet of one that may be used */
-	uint64_t due;
-};
 
 static uint32_t slots_for(const struct net_conf *c)
 {
@@ -75,7 +59,6 @@ void addr_layout(struct net *n, struct layout *l)
 {
 	n->n_addrs = n->conf.n_addrs;
 	n->slot_mask = slots_for(&n->conf) - 1;
-	n->start = layout_take(l, sizeof(*n->start));
 	n->addrs = layout_take(l, n->n_addrs * sizeof(*n->addrs));
 	n->slots = layout_take(l, (n->slot_mask + 1) * sizeof(*n->slots));
 	n->subnets = layout_take(l, n->n_addrs * sizeof(*n->subnets));
@@ -136,27 +119,36 @@ static void subnet_add(struct net *n, const struct net_addr *a)
 	broadcast_add(n, a);
 }
 
-void addr_init(struct net *n, uint64_t now)
+/* The group in which an IPv6 address is asked for; several may share it. */
+static void group_add(struct net *n, uint32_t i)
 {
-	bool any = false;
+	uint8_t group[16];
+	uint32_t slot;
 
+	ip6_solicited_node(group, n->addrs[i].ip);
+	slot = slot_of(n, n->addrs[i].port, group);
+	if (n->slots[slot].kind == NET_SLOT_EMPTY)
+		slot_set(n, slot, group, n->addrs[i].port, NET_SLOT_GROUP, i);
+}
+
+void addr_init(struct net *n)
+{
 	n->last.port = UINT32_MAX;
 	memset(n->slots, 0, (n->slot_mask + 1) * sizeof(*n->slots));
 	for (uint32_t i = 0; i < n->n_addrs; i++) {
 		const struct net_addr_conf *a = &n->conf.addrs[i];
-		uint8_t announce = net_port(n, a->port)->announce;
 		uint32_t slot = slot_of(n, a->port, a->addr);
 
 		n->addrs[i] = (struct net_addr){ .bits = bits_of(a), .port = a->port, .slot = slot,
 						 .v6 = !net_v4_mapped(a->addr) };
 		memcpy(n->addrs[i].ip, a->addr, sizeof(a->addr));
-		slot_set(n, slot, a->addr, a->port,
-			 announce >= NET_ANNOUNCE_PROBE ? NET_SLOT_TENTATIVE : NET_SLOT_LOCAL, i);
-		any |= announce == NET_ANNOUNCE || announce == NET_ANNOUNCE_PROBE;
+		slot_set(n, slot, a->addr, a->port, announce_awaited(n, i) ? NET_SLOT_TENTATIVE : NET_SLOT_LOCAL, i);
 	}
-	for (uint32_t i = 0; i < n->n_addrs; i++)
+	for (uint32_t i = 0; i < n->n_addrs; i++) {
 		subnet_add(n, &n->addrs[i]);
-	*n->start = (struct net_start){ .round = any ? 0 : ROUNDS, .due = now };
+		if (n->addrs[i].v6)
+			group_add(n, i);
+	}
 }
 
 int32_t addr_find(const struct net *n, uint16_t port, const uint8_t addr[16])
@@ -179,6 +171,11 @@ bool addr_tentative(const struct net *n, uint32_t index)
 	return n->slots[n->addrs[index].slot].kind == NET_SLOT_TENTATIVE;
 }
 
+bool addr_gone(const struct net *n, uint32_t index)
+{
+	return n->slots[n->addrs[index].slot].kind == NET_SLOT_GONE;
+}
+
 void addr_give_up(struct net *n, uint32_t index)
 {
 	n->slots[n->addrs[index].slot].kind = NET_SLOT_GONE;
@@ -198,6 +195,39 @@ bool addr_on_link(const struct net *n, uint16_t port, const uint8_t addr[16])
 		if (s->port == port && addr_same_prefix(addr, s->net, s->bits))
 			return true;
 	return false;
+}
+
+int32_t addr_of_group(const struct net *n, uint16_t port, const uint8_t group[16])
+{
+	const struct net_slot *s = &n->slots[slot_of(n, port, group)];
+
+	return s->kind == NET_SLOT_GROUP ? (int32_t)s->index : -1;
+}
+
+bool addr_in_group(const struct net *n, uint16_t port, const uint8_t group[16])
+{
+	static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
+
+	return ip6_equal(group, all_nodes) || addr_of_group(n, port, group) >= 0;
+}
+
+int32_t addr_speaker(const struct net *n, uint16_t port, uint32_t local, const uint8_t remote[16])
+{
+	int32_t found = -1;
+
+	if (local != NONE && net_local_ok(n, local))
+		return (int32_t)local;
+	for (uint32_t i = 0; i < n->n_addrs; i++) {
+		const struct net_addr *a = &n->addrs[i];
+
+		if (!a->v6 || a->port != port || !net_local_ok(n, i))
+			continue;
+		if (ip6_is_link_local(a->ip) == ip6_is_link_local(remote))
+			return (int32_t)i;
+		if (found < 0)
+			found = (int32_t)i;
+	}
+	return found;
 }
 
 bool addr_broadcast(const struct net *n, uint32_t addr)
@@ -223,48 +253,4 @@ enum counter net_refusal(const struct net *n, const struct pkt_facts *f)
 			   f->daddr[12] >= 224 || addr_broadcast(n, net_v4_of(f->daddr)) : f->daddr[0] == 0xff;
 
 	return group || f->flags & PKT_F_L2_BROADCAST ? CTR_RX_NOT_UNICAST : CTR_RX_NOT_LOCAL;
-}
-
-/* What address i has to do in this round. False: it has to be done again. */
-static bool round_step(struct net *n, uint32_t i, uint32_t round)
-{
-	struct net_slot *s = &n->slots[n->addrs[i].slot];
-	uint8_t announce = net_port(n, n->addrs[i].port)->announce;
-
-	if (s->kind == NET_SLOT_GONE || n->addrs[i].v6)
-		return true;
-	if (announce == NET_ANNOUNCE && round < 2)
-		arp_send(n, i, n->addrs[i].addr, NULL, ARP_ANNOUNCE);
-	if (announce != NET_ANNOUNCE_PROBE)
-		return true;
-	if (round < ROUND_USE) {
-		arp_send(n, i, n->addrs[i].addr, NULL, ARP_PROBE);
-		return true;
-	}
-	s->kind = NET_SLOT_LOCAL;
-	arp_send(n, i, n->addrs[i].addr, NULL, ARP_ANNOUNCE);
-	return net_tell(n, &(struct net_news){ .kind = NET_NEWS_ADDR_USED, .local = i });
-}
-
-void addr_tick(struct net *n, uint64_t now)
-{
-	struct net_start *st = n->start;
-	uint32_t end;
-
-	if (st->round == ROUNDS || now < st->due)
-		return;
-	end = min_of(st->cursor + ROUND_BATCH, n->n_addrs);
-	while (st->cursor < end)
-		st->unheard |= !round_step(n, st->cursor++, st->round);
-	if (st->cursor == n->n_addrs) {
-		st->cursor = 0;
-		st->round += st->round < ROUNDS - 1 || !st->unheard;
-		st->unheard = false;
-		st->due = now + ROUND_US;
-	}
-}
-
-uint64_t addr_next(const struct net *n)
-{
-	return n->start->round == ROUNDS ? UINT64_MAX : n->start->due;
 }

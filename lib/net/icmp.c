@@ -1,141 +1,32 @@
 /*
  * ICMP (RFC 792), and the UDP and unknown protocols that cause it.
  *
- * An echo reply is the request with its headers exchanged; a request that came in fragments is
- * answered in fragments, one per received mbuf, under the request's own ID, which its sender has
- * made unique. Errors quote the packet up to 576 bytes in all, in the packet that asked. Answers go
- * back to the MAC address they were asked from. Errors share one token bucket, echo has its own.
+ * Errors quote the packet up to 576 bytes in all, in the packet that asked. They share one token bucket with those of
+ * IPv6.
  *
  * What others report about our packets is checked for its length and handed on.
  */
-#include "internal.h"
+#include "answer.h"
 
-#define TTL       64
 #define ERROR_MAX 576
 #define QUOTE_MAX (ERROR_MAX - IP4_HDR_LEN - ICMP_HDR_LEN)
-#define HEAD_LEN  (ETH_HDR_LEN + IP4_HDR_LEN)
 
-/* Who an answer goes to, read before the packet is overwritten. */
-struct back {
-	const struct pkt_port *pp;
-	uint8_t mac[ETH_ADDR_LEN];
-	uint8_t tos;
-	uint16_t id;           /* network order */
-	uint32_t saddr, daddr; /* network order, of the answer */
-};
-
-static bool back_read(struct net *n, const struct rte_mbuf *m, uint16_t l3_off, uint16_t port,
-		      struct back *b)
+static enum net_error_kind kind_of(const struct icmp_hdr *h)
 {
-	uint8_t buf[ETH_HDR_LEN + IP4_HDR_LEN];
-	const uint8_t *p = rte_pktmbuf_read(m, 0, sizeof(buf), buf);
-	const struct ip4_hdr *ip = (const struct ip4_hdr *)(p + l3_off);
-	const struct net_port_conf *pc = net_port(n, port);
+	static const uint8_t unreachable[] = {
+		[ICMP_UNREACH_NET] = NET_ERROR_NET,
+		[ICMP_UNREACH_HOST] = NET_ERROR_HOST,
+		[ICMP_UNREACH_PROTO] = NET_ERROR_PROTOCOL,
+		[ICMP_UNREACH_PORT] = NET_ERROR_PORT,
+		[ICMP_UNREACH_FRAG_NEEDED] = NET_ERROR_TOO_BIG,
+		[ICMP_UNREACH_SRC_ROUTE] = NET_ERROR_SOURCE_ROUTE,
+	};
 
-	if (!pc || !p || l3_off != ETH_HDR_LEN || eth_is_group(p + ETH_ADDR_LEN))
-		return false;
-	b->pp = pc->port;
-	eth_copy(b->mac, p + ETH_ADDR_LEN);
-	b->tos = ip->tos;
-	b->id = ip->id;
-	b->saddr = ip->daddr;
-	b->daddr = ip->saddr;
-	return true;
-}
-
-/*
- * Prepend the headers of an answer to m, which begins with ICMP and has HEAD_LEN bytes of headroom.
- * frag: the IPv4 fragment field, host order.
- */
-static void back_push(const struct back *b, struct rte_mbuf *m, uint8_t tos, uint16_t frag)
-{
-	uint16_t len = (uint16_t)(m->pkt_len + IP4_HDR_LEN);
-	struct ip4_hdr *ip;
-	uint8_t *p;
-
-	m->data_off -= HEAD_LEN;
-	m->data_len += HEAD_LEN;
-	m->pkt_len += HEAD_LEN;
-	p = rte_pktmbuf_mtod(m, uint8_t *);
-	ip = (struct ip4_hdr *)(p + ETH_HDR_LEN);
-	net_eth_write(p, b->mac, b->pp->mac, ETH_TYPE_IP4);
-	net_ip4_write(p + ETH_HDR_LEN, b->saddr, b->daddr, len, IP_PROTO_ICMP, tos, TTL);
-	if (frag != IP4_DF) {
-		ip->frag = be16(frag);
-		ip->id = b->id;
-	}
-	pkt_ip_finish(m, ETH_HDR_LEN);
-	m->ol_flags &= RTE_MBUF_F_EXTERNAL;
-	m->tx_offload = 0;
-}
-
-/* Whether the reply can go out in m's own buffers, and in fragments if it has to. */
-static bool echo_fits(const struct rte_mbuf *m, bool fragments, uint16_t mtu)
-{
-	for (const struct rte_mbuf *s = m; s; s = s->next) {
-		if (rte_mbuf_refcnt_read(s) != 1 || RTE_MBUF_CLONED(s))
-			return false;
-		if (fragments && ((s->next && s->data_len % 8) || s->data_len == 0 ||
-				  s->data_off < HEAD_LEN || s->data_len + IP4_HDR_LEN > mtu))
-			return false;
-	}
-	return m->data_len >= ICMP_HDR_LEN && m->data_off >= HEAD_LEN;
-}
-
-static void echo_send(struct net *n, struct rte_mbuf *m, const struct back *b, uint16_t port,
-		      bool fragments)
-{
-	uint32_t off = 0;
-
-	if (!fragments) {
-		back_push(b, m, b->tos, IP4_DF);
-		net_emit(n, port, m);
-		return;
-	}
-	while (m) {
-		struct rte_mbuf *next = m->next;
-		uint16_t len = m->data_len;
-
-		m->next = NULL;
-		m->nb_segs = 1;
-		m->pkt_len = len;
-		back_push(b, m, b->tos, (uint16_t)(off / 8) | (next ? IP4_MF : 0));
-		net_emit(n, port, m);
-		off += len;
-		m = next;
-	}
-}
-
-/* RFC 1122 section 3.2.2.6. IPv4 options are not returned. */
-static void echo_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint64_t now)
-{
-	struct icmp_hdr *h;
-	struct back b;
-	uint16_t was, mtu;
-	bool fragments;
-
-	if (!back_read(n, m, f->l3_off, f->port, &b) || !rte_pktmbuf_adj(m, f->l4_off) ||
-	    rte_pktmbuf_trim(m, (uint16_t)(m->pkt_len - f->l4_len)) != 0) {
-		net_drop(n, m, CTR_RX_ICMP_IGNORED);
-		return;
-	}
-	mtu = pkt_port_mtu(b.pp);
-	fragments = m->nb_segs > 1 &&
-		    (m->pkt_len + IP4_HDR_LEN > mtu || !(b.pp->flags & PKT_TX_MULTI_SEG));
-	if (!echo_fits(m, fragments, mtu)) {
-		net_drop(n, m, CTR_RX_ICMP_IGNORED);
-		return;
-	}
-	if (!bucket_take(&n->limits->echo, now)) {
-		net_drop(n, m, CTR_RX_ICMP_RATE);
-		return;
-	}
-	h = rte_pktmbuf_mtod(m, struct icmp_hdr *);
-	was = load16(h);
-	h->type = ICMP_ECHO_REPLY;
-	h->cksum = sum_update16(h->cksum, was, load16(h));
-	count(n->counters, CTR_ICMP_ECHO_RX);
-	echo_send(n, m, &b, f->port, fragments);
+	if (h->type == ICMP_TIME_EXCEEDED)
+		return NET_ERROR_TIME_EXCEEDED;
+	if (h->type == ICMP_PARAM_PROBLEM)
+		return NET_ERROR_PARAMETER;
+	return h->code < ARRAY_SIZE(unreachable) ? unreachable[h->code] : NET_ERROR_UNREACHABLE;
 }
 
 /*
@@ -159,15 +50,26 @@ static bool error_parse(const struct net *n, const uint8_t *p, uint16_t len,
 	if (ip->proto != IP_PROTO_TCP || local < 0)
 		return false;
 	*err = (struct net_icmp_error){
-		.type = h->type, .code = h->code, .port = f->port, .local = (uint32_t)local,
+		.kind = (uint8_t)kind_of(h), .type = h->type, .code = h->code, .port = f->port, .local = (uint32_t)local,
 		.lport = load16(tcp), .rport = load16(tcp + 2), .seq = load_be32(tcp + 4),
 		.len = be16(ip->total_len),
 		.remote = { [10] = 0xff, [11] = 0xff },
 	};
-	if (h->type == ICMP_UNREACHABLE && h->code == ICMP_UNREACH_FRAG_NEEDED)
+	if (err->kind == NET_ERROR_TOO_BIG)
 		err->mtu = be16(h->mtu);
 	memcpy(err->remote + 12, &ip->daddr, sizeof(ip->daddr));
 	return true;
+}
+
+void icmp_report(struct net *n, struct rte_mbuf *m, const struct net_icmp_error *err)
+{
+	count(n->counters, CTR_ICMP_ERRORS_RX);
+	if (!n->conf.icmp_error) {
+		net_drop(n, m, CTR_RX_ICMP_IGNORED);
+		return;
+	}
+	n->conf.icmp_error(n->conf.arg, err);
+	pkt_recycle(n->conf.pool, m);
 }
 
 static void error_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f)
@@ -182,13 +84,7 @@ static void error_input(struct net *n, struct rte_mbuf *m, const struct pkt_fact
 		net_drop(n, m, why);
 		return;
 	}
-	count(n->counters, CTR_ICMP_ERRORS_RX);
-	if (!n->conf.icmp_error) {
-		net_drop(n, m, CTR_RX_ICMP_IGNORED);
-		return;
-	}
-	n->conf.icmp_error(n->conf.arg, &err);
-	pkt_recycle(n->conf.pool, m);
+	icmp_report(n, m, &err);
 }
 
 void icmp_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint64_t now)
@@ -215,7 +111,18 @@ void icmp_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, ui
 	}
 }
 
-/* RFC 1122 section 4.1.3.4. What the port says about the checksum counts as for TCP. */
+/* The pseudo-header's sum, of either family. */
+static uint32_t udp_pseudo(const struct pkt_facts *f, uint16_t len)
+{
+	if (f->flags & PKT_F_V6)
+		return sum_pseudo6(f->saddr, f->daddr, IP_PROTO_UDP, len);
+	return sum_pseudo4(net_v4_of(f->saddr), net_v4_of(f->daddr), IP_PROTO_UDP, len);
+}
+
+/*
+ * RFC 1122 section 4.1.3.4; over IPv6 there has to be a checksum (RFC 8200 section 8.1). What the port says about it
+ * counts as for TCP.
+ */
 static bool udp_valid(const struct rte_mbuf *m, const struct pkt_facts *f)
 {
 	uint64_t state = m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK;
@@ -228,11 +135,11 @@ static bool udp_valid(const struct rte_mbuf *m, const struct pkt_facts *f)
 	len = be16(h->len);
 	if (len < UDP_HDR_LEN || len > f->l4_len || state == RTE_MBUF_F_RX_L4_CKSUM_BAD)
 		return false;
-	if (h->cksum == 0 || state != RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN)
+	if (h->cksum == 0)
+		return !(f->flags & PKT_F_V6);
+	if (state != RTE_MBUF_F_RX_L4_CKSUM_UNKNOWN)
 		return true;
-	return sum_fold(sum_add(sum_pseudo4(net_v4_of(f->saddr), net_v4_of(f->daddr),
-					    IP_PROTO_UDP, len),
-				pkt_sum(m, f->l4_off, len))) == 0xffff;
+	return sum_fold(sum_add(udp_pseudo(f, len), pkt_sum(m, f->l4_off, len))) == 0xffff;
 }
 
 void udp_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint64_t now)
@@ -241,8 +148,7 @@ void udp_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uin
 		net_drop(n, m, CTR_RX_UDP_BAD);
 		return;
 	}
-	icmp_refuse(n, m, f->l3_off, f->port, ICMP_UNREACHABLE, ICMP_UNREACH_PORT,
-		    CTR_RX_UDP_CLOSED, now);
+	net_unreachable(n, m, f, ICMP_UNREACH_PORT, CTR_RX_UDP_CLOSED, now);
 }
 
 /* RFC 1122 section 3.2.2 says what must not be answered; the callers have seen to all of it. */
@@ -253,10 +159,10 @@ void icmp_refuse(struct net *n, struct rte_mbuf *m, uint16_t l3_off, uint16_t po
 	uint16_t len = (uint16_t)min_of(m->pkt_len - l3_off, (uint32_t)QUOTE_MAX);
 	const uint8_t *p = rte_pktmbuf_read(m, l3_off, len, quote);
 	struct icmp_hdr *h;
-	struct back b;
+	struct answer a;
 
 	count(n->counters, reason);
-	if (!p || !back_read(n, m, l3_off, port, &b)) {
+	if (!p || !answer_read(n, m, l3_off, port, &a)) {
 		pkt_recycle(n->conf.pool, m);
 		return;
 	}
@@ -274,13 +180,32 @@ void icmp_refuse(struct net *n, struct rte_mbuf *m, uint16_t l3_off, uint16_t po
 	*h = (struct icmp_hdr){ .type = type, .code = code };
 	memcpy(h + 1, quote, len);
 	h->cksum = sum_finish(sum_partial(h, ICMP_HDR_LEN + len, 0));
-	back_push(&b, m, 0, IP4_DF);
+	answer_push(&a, m, 0);
 	count(n->counters, CTR_ICMP_ERRORS_TX);
 	net_emit(n, port, m);
+}
+
+/* What IPv6 calls it. */
+static uint8_t code6(uint8_t code)
+{
+	static const uint8_t codes[] = {
+		[ICMP_UNREACH_NET] = ICMP6_UNREACH_ROUTE,
+		[ICMP_UNREACH_HOST] = ICMP6_UNREACH_ADDR,
+		[ICMP_UNREACH_PROTO] = ICMP6_UNREACH_ADMIN,
+		[ICMP_UNREACH_PORT] = ICMP6_UNREACH_PORT,
+	};
+
+	return code < ARRAY_SIZE(codes) ? codes[code] : ICMP6_UNREACH_ADMIN;
 }
 
 void net_unreachable(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint8_t code,
 		     enum counter reason, uint64_t now)
 {
-	icmp_refuse(n, m, f->l3_off, f->port, ICMP_UNREACHABLE, code, reason, now);
+	if (f->flags & PKT_F_V6 && code == ICMP_UNREACH_PROTO)
+		icmp6_refuse(n, m, f, ICMP6_PARAM_PROBLEM, ICMP6_PROBLEM_NEXT, offsetof(struct ipv6_hdr, next), reason,
+			     now);
+	else if (f->flags & PKT_F_V6)
+		icmp6_refuse(n, m, f, ICMP6_UNREACHABLE, code6(code), 0, reason, now);
+	else
+		icmp_refuse(n, m, f->l3_off, f->port, ICMP_UNREACHABLE, code, reason, now);
 }

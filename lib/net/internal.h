@@ -14,6 +14,7 @@
 #include "wire/icmp.h"
 #include "wire/icmp6.h"
 #include "wire/ip4.h"
+#include "wire/ip6.h"
 #include "wire/sum.h"
 #include "wire/udp.h"
 
@@ -105,15 +106,29 @@ static inline void net_eth_write(uint8_t *p, const uint8_t *dst, const uint8_t *
 	store_be16(p + 2 * ETH_ADDR_LEN, type);
 }
 
+static inline void net_ip6_plain(uint8_t *p, const uint8_t saddr[16], const uint8_t daddr[16], uint8_t next,
+				 uint8_t hop_limit, uint8_t class, uint16_t len)
+{
+	struct ipv6_hdr ip = {
+		.ver_class_flow = ip6_first_word(class, 0), .payload_len = be16(len), .next = next,
+		.hop_limit = hop_limit,
+	};
+
+	ip6_copy(ip.saddr, saddr);
+	ip6_copy(ip.daddr, daddr);
+	memcpy(p, &ip, sizeof(ip));
+}
+
 /* addr.c */
 bool addr_conf_ok(const struct net_conf *c);
 void addr_layout(struct net *n, struct layout *l);
-void addr_init(struct net *n, uint64_t now);
+void addr_init(struct net *n);
 /* Index of port's address, tentative ones included; -1. */
 int32_t addr_find(const struct net *n, uint16_t port, const uint8_t addr[16]);
 /* The same of an IPv4 address, network order. */
 int32_t addr_find4(const struct net *n, uint16_t port, uint32_t addr);
 bool addr_tentative(const struct net *n, uint32_t index);
+bool addr_gone(const struct net *n, uint32_t index);
 /* The probed address has another owner, or none. */
 void addr_give_up(struct net *n, uint32_t index);
 void addr_use(struct net *n, uint32_t index);
@@ -122,8 +137,24 @@ bool addr_on_link(const struct net *n, uint16_t port, const uint8_t addr[16]);
 bool addr_broadcast(const struct net *n, uint32_t addr); /* IPv4 */
 /* Whether the first bits of both are the same. */
 bool addr_same_prefix(const uint8_t a[16], const uint8_t b[16], unsigned bits);
-void addr_tick(struct net *n, uint64_t now);
-uint64_t addr_next(const struct net *n);
+/* The first address of port whose solicited-node group this is; -1: none. */
+int32_t addr_of_group(const struct net *n, uint16_t port, const uint8_t group[16]);
+/* Whether port listens to the IPv6 group: one of an address's, or that of all nodes. */
+bool addr_in_group(const struct net *n, uint16_t port, const uint8_t group[16]);
+/*
+ * The IPv6 address of port that speaks to remote where no connection says it: local, if it is in use; else the first of
+ * remote's scope, or of all. -1: none may speak yet. local may be NONE. In proportion to the number of addresses, unless it
+ * is local.
+ */
+int32_t addr_speaker(const struct net *n, uint16_t port, uint32_t local, const uint8_t remote[16]);
+
+/* announce.c */
+void announce_layout(struct net *n, struct layout *l);
+void announce_init(struct net *n, uint64_t now);
+/* Whether address i is not to be used before something has been asked, or heard. */
+bool announce_awaited(const struct net *n, uint32_t i);
+void announce_tick(struct net *n, uint64_t now);
+uint64_t announce_next(const struct net *n);
 
 /* arp.c */
 enum arp_purpose {
@@ -136,6 +167,25 @@ void arp_hear(struct net *n, const struct net_news *news, uint64_t now);
 /* Send a request from local address index local about addr, to the MAC dst or, if NULL, to all. */
 void arp_send(struct net *n, uint32_t local, uint32_t addr, const uint8_t *dst,
 	      enum arp_purpose why);
+
+/* nd.c */
+void nd_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint64_t now);
+void nd_hear(struct net *n, const struct net_news *news, uint64_t now);
+/* Ask, from local address index local or another of its port, where target is: by its group, or the MAC dst_mac. */
+void nd_ask(struct net *n, uint32_t local, const uint8_t target[16], const uint8_t *dst_mac);
+/* Ask whether anybody else has the address. */
+void nd_probe(struct net *n, uint32_t local);
+/* Say whose it is: to all nodes, or all routers, which then know it if they did not. RFC 9131 section 6.1.2. */
+void nd_announce(struct net *n, uint32_t local, bool to_routers);
+
+/* mld.c */
+void mld_layout(struct net *n, struct layout *l);
+void mld_init(struct net *n);
+/* Report the group of an address. */
+void mld_join(struct net *n, uint32_t local);
+void mld_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint64_t now);
+void mld_tick(struct net *n, uint64_t now);
+uint64_t mld_next(const struct net *n);
 
 /* neighbor.c */
 void neighbor_layout(struct net *n, struct layout *l);
@@ -157,7 +207,18 @@ void neighbor_watch(struct net *n, uint32_t i, uint64_t now);
 void neighbor_tick(struct net *n, uint64_t now);
 uint64_t neighbor_next(const struct net *n);
 
+/* nud.c */
+/* The source of a solicitation says its MAC address. */
+void nud_source(struct net *n, uint32_t i, const uint8_t *mac, uint64_t now);
+/* An advertisement of entry i, with its flags (ND_SOLICITED, ND_OVERRIDE); mac may be NULL. False: ignored. */
+bool nud_advert(struct net *n, uint32_t i, uint8_t flags, const uint8_t *mac, uint64_t now);
+
+/* echo.c */
+void echo_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint64_t now);
+
 /* icmp.c */
+/* Hand on what others say of our packets. Takes m. */
+void icmp_report(struct net *n, struct rte_mbuf *m, const struct net_icmp_error *err);
 void icmp_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint64_t now);
 void udp_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint64_t now);
 /*
@@ -168,8 +229,9 @@ void icmp_refuse(struct net *n, struct rte_mbuf *m, uint16_t l3_off, uint16_t po
 		 uint8_t code, enum counter reason, uint64_t now);
 
 /* icmp6.c */
-/* Complete an answer to f whose ICMPv6 message m is, with its checksum and headers; peer: the MAC address it goes to. */
-void icmp6_push(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, const uint8_t peer[6]);
+void icmp6_input(struct net *n, struct rte_mbuf *m, struct pkt_facts *f, uint64_t now);
+/* A packet that the parser found to be answered by "parameter problem". */
+void icmp6_problem(struct net *n, struct rte_mbuf *m, struct pkt_facts *f, uint64_t now);
 /*
  * Answer m, an IPv6 packet for one of our addresses from a possible source, with an ICMPv6 error; param is what follows the
  * checksum: the pointer, the MTU, or 0. Takes m and counts it under reason. RFC 4443 section 2.4: what must not be

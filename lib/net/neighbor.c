@@ -1,7 +1,8 @@
 /*
- * Neighbours: entries in a bounded hash table, resolved by ARP, verified while in use.
+ * Neighbours: entries in a bounded hash table, resolved by ARP or, of IPv6, by neighbour discovery, and verified while in
+ * use: those of IPv6 as nud.c says.
  *
- * A resolved entry counts as alive for 30 s after an ARP packet of its own or the transport's last
+ * A resolved entry of IPv4 counts as alive for 30 s after an ARP packet of its own or the transport's last
  * confirmation. Then, if output has used it, the next hop is asked by unicast three times, a second
  * apart, and by broadcast three times; without a reply the entry is unresolved again (RFC 1122
  * section 2.3.2.1). A stale entry that nobody uses is left in peace: it is looked at every 5 s while
@@ -207,11 +208,26 @@ int32_t neighbor_add(struct net *n, const struct net_port_conf *port, const uint
 	return (int32_t)i;
 }
 
-static void timer_set(struct net *n, uint32_t i, enum neighbor_timer t, uint64_t now)
+void neighbor_timer(struct net *n, uint32_t i, enum neighbor_timer t, uint64_t now)
 {
 	link_out(n->neighbors->timer, i);
 	link_tail(n->neighbors->timer, n->n_paths + t, i);
 	n->neighbors->e[i].deadline = now + timer_us[t];
+}
+
+void neighbor_timer_stop(struct net *n, uint32_t i)
+{
+	link_out(n->neighbors->timer, i);
+}
+
+static void request(struct net *n, const struct net_path *p, uint32_t local, bool unicast)
+{
+	const uint8_t *mac = unicast ? p->l2 : NULL;
+
+	if (p->v6)
+		nd_ask(n, local, p->next_hop, mac);
+	else
+		arp_send(n, local, net_v4_of(p->next_hop), mac, ARP_ASK);
 }
 
 void neighbor_ask(struct net *n, uint32_t i, uint64_t now)
@@ -219,12 +235,12 @@ void neighbor_ask(struct net *n, uint32_t i, uint64_t now)
 	struct neighbor *e = &n->neighbors->e[i];
 	bool unicast = e->polling && e->tries < UNICAST_MAX;
 
-	timer_set(n, i, TIMER_ASK, now);
+	neighbor_timer(n, i, TIMER_ASK, now);
 	if (e->asked && now - e->asked < ASK_GAP_US)
 		return;
 	e->asked = max_of(now, (uint64_t)1);
 	e->tries++;
-	arp_send(n, e->local, net_v4_of(n->paths[i].next_hop), unicast ? n->paths[i].l2 : NULL, ARP_ASK);
+	request(n, &n->paths[i], e->local, unicast);
 }
 
 void neighbor_poll(struct net *n, uint32_t i, uint64_t now)
@@ -248,8 +264,9 @@ void neighbor_resolved(struct net *n, uint32_t i, const uint8_t *mac, uint64_t n
 	p->confirmed = ms_of(now);
 	p->used = 0;
 	e->polling = false;
+	e->delayed = false;
 	e->tries = 0;
-	timer_set(n, i, TIMER_REACH, now);
+	neighbor_timer(n, i, TIMER_REACH, now);
 	if (!m)
 		return;
 	e->held = NULL;
@@ -268,11 +285,10 @@ void neighbor_watch(struct net *n, uint32_t i, uint64_t now)
 	if (n->paths[i].state != NET_PATH_RESOLVED || !link_empty(n->neighbors->timer, i))
 		return;
 	n->paths[i].used = 0;
-	timer_set(n, i, TIMER_DELAY, now);
+	neighbor_timer(n, i, TIMER_DELAY, now);
 }
 
-/* No answer: forget the MAC address, and the entry with it if nobody needs it. */
-static void entry_lost(struct net *n, uint32_t i)
+void neighbor_lost(struct net *n, uint32_t i)
 {
 	n->neighbors->e[i].polling = false;
 	n->neighbors->e[i].tries = 0;
@@ -306,24 +322,36 @@ static void expire_resolved(struct net *n, uint32_t i, uint64_t now)
 	if (e->polling) {
 		if (seq_gt(p->confirmed, e->poll_from)) {
 			e->polling = false;
-			timer_set(n, i, TIMER_REACH, now);
+			neighbor_timer(n, i, TIMER_REACH, now);
 		} else if (e->tries >= POLL_MAX) {
-			entry_lost(n, i);
+			neighbor_lost(n, i);
 		} else {
 			neighbor_ask(n, i, now);
 		}
 		return;
 	}
 	if (fresh) {
-		timer_set(n, i, TIMER_REACH, now);
+		neighbor_timer(n, i, TIMER_REACH, now);
 		return;
 	}
 	if (p->used) {
 		p->used = 0;
 		neighbor_poll(n, i, now);
 	} else if (p->users > 0) {
-		timer_set(n, i, TIMER_DELAY, now);
+		neighbor_timer(n, i, TIMER_DELAY, now);
 	}
+}
+
+static void expire(struct net *n, uint32_t i, uint64_t now)
+{
+	const struct net_path *p = &n->paths[i];
+
+	if (p->state != NET_PATH_RESOLVED)
+		expire_incomplete(n, i, now);
+	else if (p->v6)
+		nud_expired(n, i, now);
+	else
+		expire_resolved(n, i, now);
 }
 
 void neighbor_tick(struct net *n, uint64_t now)
@@ -341,10 +369,7 @@ void neighbor_tick(struct net *n, uint64_t now)
 				break;
 			budget--;
 			link_out(nb->timer, i);
-			if (n->paths[i].state == NET_PATH_RESOLVED)
-				expire_resolved(n, i, now);
-			else
-				expire_incomplete(n, i, now);
+			expire(n, i, now);
 		}
 	}
 }

@@ -21,9 +21,10 @@ struct neighbor {
 	uint64_t asked;        /* us; last request */
 	uint32_t hash_next;    /* in the bucket, or in the list of free entries */
 	uint32_t local;        /* our address that asks */
-	uint32_t poll_from;    /* ms; when the running poll began */
+	uint32_t poll_from;    /* ms; when the running poll began; of IPv6: the state that asks for a confirmation */
 	uint8_t tries;         /* requests sent since */
 	bool polling;          /* resolved, and being asked whether it still is so */
+	bool delayed;          /* of IPv6: resolved, and to be asked unless the transport confirms it */
 	uint8_t mac[ETH_ADDR_LEN]; /* key of REFLECT entries, else 0 */
 };
 
@@ -42,6 +43,14 @@ struct net_neighbors {
 void neighbor_ask(struct net *n, uint32_t i, uint64_t now);
 /* Begin to verify a resolved entry. */
 void neighbor_poll(struct net *n, uint32_t i, uint64_t now);
+/* It is due in the time of this queue, or never. */
+void neighbor_timer(struct net *n, uint32_t i, enum neighbor_timer t, uint64_t now);
+void neighbor_timer_stop(struct net *n, uint32_t i);
+/* No answer: forget the MAC address, and the entry with it if nobody needs it. */
+void neighbor_lost(struct net *n, uint32_t i);
+/* nud.c: a packet goes over entry i, which is STALE; a timer of a resolved IPv6 entry is due. */
+void nud_used(struct net *n, uint32_t i, uint64_t now);
+void nud_expired(struct net *n, uint32_t i, uint64_t now);
 /* Drop the packet that entry i holds, counted. */
 void neighbor_unhold(struct net *n, uint32_t i);
 

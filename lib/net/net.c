@@ -13,6 +13,8 @@ static void layout_all(struct net *n, struct layout *l)
 {
 	n->limits = layout_take(l, sizeof(*n->limits));
 	addr_layout(n, l);
+	announce_layout(n, l);
+	mld_layout(n, l);
 	neighbor_layout(n, l);
 	frag_layout(n, l);
 	pmtu_layout(n, l);
@@ -45,7 +47,9 @@ bool net_init(struct net *n, const struct net_conf *conf, struct counters *count
 	layout_all(n, &l);
 	bucket_init(&n->limits->icmp, conf->icmp_rate, conf->icmp_burst);
 	bucket_init(&n->limits->echo, conf->echo_rate, conf->echo_burst);
-	addr_init(n, now);
+	addr_init(n);
+	announce_init(n, now);
+	mld_init(n);
 	neighbor_init(n);
 	frag_init(n);
 	ip_id_init(n);
@@ -108,6 +112,14 @@ void net_input(struct net *n, struct rte_mbuf *m, struct pkt_facts *f, uint64_t 
 		arp_input(n, m, f, now);
 		return;
 	}
+	if (f->kind == PKT_ICMP && f->flags & PKT_F_V6) {
+		icmp6_input(n, m, f, now);
+		return;
+	}
+	if (f->kind == PKT_PROBLEM) {
+		icmp6_problem(n, m, f, now);
+		return;
+	}
 	if (!net_accept(n, f)) {
 		net_drop(n, m, f->reason);
 		return;
@@ -130,7 +142,10 @@ void net_hear(struct net *n, const struct net_news *news, uint64_t now)
 {
 	switch ((enum net_news_kind)news->kind) {
 	case NET_NEWS_NEIGHBOR:
-		arp_hear(n, news, now);
+		if (net_v4_mapped(news->next_hop))
+			arp_hear(n, news, now);
+		else
+			nd_hear(n, news, now);
 		break;
 	case NET_NEWS_PMTU:
 		pmtu_hear(n, news, now);
@@ -148,15 +163,17 @@ void net_hear(struct net *n, const struct net_news *news, uint64_t now)
 
 void net_tick(struct net *n, uint64_t now)
 {
-	addr_tick(n, now);
+	announce_tick(n, now);
+	mld_tick(n, now);
 	neighbor_tick(n, now);
 	frag_tick(n, now);
 }
 
 uint64_t net_next(const struct net *n)
 {
-	uint64_t next = min_of(addr_next(n), neighbor_next(n));
-	uint64_t frags = frag_next(n);
+	uint64_t next = min_of(announce_next(n), neighbor_next(n));
+	uint64_t frags = frag_next(n), groups = mld_next(n);
 
+	next = min_of(next, groups);
 	return min_of(next, frags);
 }

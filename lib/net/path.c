@@ -105,6 +105,8 @@ void net_hold(struct net *n, uint32_t path, struct rte_mbuf *m, uint64_t now)
 {
 	struct neighbor *e = &n->neighbors->e[path];
 
+	if (n->paths[path].state == NET_PATH_STALE)
+		nud_used(n, path, now);
 	if (net_path_ready(n, path)) {
 		memcpy(rte_pktmbuf_mtod(m, uint8_t *), n->paths[path].l2, ETH_ADDR_LEN);
 		net_emit(n, n->paths[path].port, m);
@@ -129,6 +131,7 @@ void net_advise(struct net *n, uint32_t path, uint64_t now)
 		if (link_empty(n->neighbors->timer, path))
 			neighbor_ask(n, path, now);
 	} else if (n->paths[path].state == NET_PATH_RESOLVED && !e->polling) {
+		e->delayed = false;
 		neighbor_poll(n, path, now);
 	}
 }

@@ -43,14 +43,18 @@ static void fill(struct worker *w, const struct worker_config *cfg)
 static void share_ports(const struct worker_config *cfg, struct engine_config *e,
 			struct engine_port ports[ENGINE_PORTS_MAX])
 {
+	static const enum engine_announce awaited[] = {
+		[ENGINE_ANNOUNCE_OFF] = ENGINE_ANNOUNCE_OFF,
+		[ENGINE_ANNOUNCE] = ENGINE_ANNOUNCE_AWAIT6,
+		[ENGINE_ANNOUNCE_PROBE] = ENGINE_ANNOUNCE_AWAIT,
+	};
 	const struct worker_team *t = cfg->team;
 
 	for (unsigned int i = 0; i < e->n_ports; i++) {
 		ports[i] = e->ports[i];
 		if (t->port[t->place[ports[i].id]].home == cfg->id)
 			continue;
-		ports[i].announce = ports[i].announce == ENGINE_ANNOUNCE_PROBE ?
-			ENGINE_ANNOUNCE_AWAIT : ENGINE_ANNOUNCE_OFF;
+		ports[i].announce = awaited[ports[i].announce];
 	}
 	e->ports = ports;
 	e->workers = (uint16_t)t->n;

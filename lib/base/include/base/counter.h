@@ -21,6 +21,8 @@
 	X(RX_VLAN, rx_vlan, "tagged frame; no VLAN is configured")                                 \
 	X(RX_ARP_BAD, rx_arp_bad, "malformed ARP packet, or an impossible sender")                 \
 	X(RX_ARP_IGNORED, rx_arp_ignored, "ARP that concerns somebody else")                       \
+	X(RX_ND_BAD, rx_nd_bad, "IPv6 neighbour discovery that fails a check of RFC 4861")         \
+	X(RX_ND_IGNORED, rx_nd_ignored, "IPv6 neighbour or router discovery that asks for nothing here") \
 	X(RX_IP_BAD, rx_ip_bad, "IPv4 header with a bad version, length or option")                \
 	X(RX_IP_CSUM_BAD, rx_ip_csum_bad, "IPv4 header checksum wrong")                            \
 	X(RX_IP_CUT, rx_ip_cut, "IP length beyond the frame: it arrived cut")                      \
@@ -159,6 +161,12 @@
 	X(ARP_REPLIES_RX, arp_replies_rx, "ARP replies used")                                      \
 	X(ARP_TX, arp_tx, "ARP packets sent")                                                      \
 	X(ARP_CONFLICTS, arp_conflicts, "ARP from another host that claims an own address")        \
+	X(ND_SOLICITS_RX, nd_solicits_rx, "neighbour solicitations answered")                      \
+	X(ND_ADVERTS_RX, nd_adverts_rx, "neighbour advertisements used")                           \
+	X(ND_TX, nd_tx, "neighbour discovery messages sent")                                       \
+	X(ND_CONFLICTS, nd_conflicts, "neighbour discovery from another host that claims an own address") \
+	X(MLD_QUERIES_RX, mld_queries_rx, "queries for multicast listeners answered")              \
+	X(MLD_REPORTS_TX, mld_reports_tx, "reports of multicast groups sent")                      \
 	X(ICMP_ECHO_RX, icmp_echo_rx, "ICMP echo requests answered")                               \
 	X(ICMP_ERRORS_RX, icmp_errors_rx, "ICMP errors received")                                  \
 	X(ICMP_ERRORS_TX, icmp_errors_tx, "ICMP errors sent")                                      \

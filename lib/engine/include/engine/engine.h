@@ -33,12 +33,13 @@ enum engine_neighbor {
 	ENGINE_NEIGHBOR_REFLECT, /* answer to the frame's source MAC, for peers that answer no ARP */
 };
 
-/* What is said of a port's addresses at start (RFC 5227). */
+/* What is said of a port's addresses at start (RFC 5227; of IPv6 RFC 4862 section 5.4 and RFC 4861 section 7.2.6). */
 enum engine_announce {
-	ENGINE_ANNOUNCE_OFF,
-	ENGINE_ANNOUNCE,       /* two gratuitous ARPs, 2 s apart */
-	ENGINE_ANNOUNCE_PROBE, /* three probes before; an address with an owner is not used */
-	ENGINE_ANNOUNCE_AWAIT, /* another worker probes: not used until its news come */
+	ENGINE_ANNOUNCE_OFF,    /* nothing: they are in use at once */
+	ENGINE_ANNOUNCE,        /* IPv4: two gratuitous ARPs, 2 s apart; IPv6: as PROBE, which takes a second */
+	ENGINE_ANNOUNCE_PROBE,  /* three probes before, IPv6 one; an address with an owner is not used */
+	ENGINE_ANNOUNCE_AWAIT,  /* another worker probes: not used until its news come */
+	ENGINE_ANNOUNCE_AWAIT6, /* another announces: the same, but of IPv6 only */
 };
 
 /*

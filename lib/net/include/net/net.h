@@ -33,6 +33,7 @@ struct net_frags;
 struct net_neighbors;
 struct net_ids;
 struct net_limits;
+struct net_mld;
 struct net_pmtus;
 struct net_start;
 
@@ -42,20 +43,36 @@ enum net_neighbor_mode {
 };
 
 enum net_announce {
-	NET_ANNOUNCE_OFF,
-	NET_ANNOUNCE,       /* two gratuitous ARPs, 2 s apart, at start (RFC 5227 section 2.3) */
-	NET_ANNOUNCE_PROBE, /* three probes first; an address with an owner is not used (2.1) */
-	NET_ANNOUNCE_AWAIT, /* another worker probes: not used until net_hear says that it may be */
+	NET_ANNOUNCE_OFF,    /* nothing is said unasked */
+	NET_ANNOUNCE,        /* two gratuitous ARPs, 2 s apart, at start (RFC 5227 section 2.3); of IPv6 as PROBE */
+	NET_ANNOUNCE_PROBE,  /* three probes first; an address with an owner is not used (2.1). IPv6: RFC 4862 section 5.4 */
+	NET_ANNOUNCE_AWAIT,  /* another worker probes: not used until net_hear says that it may be */
+	NET_ANNOUNCE_AWAIT6, /* it announces: the same, but only of IPv6 addresses */
+};
+
+/* What an ICMP error says, of either family. */
+enum net_error_kind {
+	NET_ERROR_UNREACHABLE, /* for another reason than those below */
+	NET_ERROR_NET,         /* no route */
+	NET_ERROR_HOST,
+	NET_ERROR_PROTOCOL,
+	NET_ERROR_PORT,
+	NET_ERROR_SOURCE_ROUTE,
+	NET_ERROR_PROHIBITED,  /* ICMPv6 type 1 code 1 */
+	NET_ERROR_TOO_BIG,     /* mtu says for what */
+	NET_ERROR_TIME_EXCEEDED,
+	NET_ERROR_PARAMETER,
 };
 
 /*
- * ICMP as others report it about a packet of ours, RFC 792 and RFC 1191. Valid only in the length
+ * ICMP as others report it about a packet of ours, RFC 792 and RFC 1191, RFC 4443. Valid only in the length
  * and the addresses: whether the sequence number is plausible is for the transport to say.
  */
 struct net_icmp_error {
-	uint8_t type, code;
-	uint16_t mtu;       /* type 3 code 4: next-hop MTU, host order, 0 if not given */
-	uint16_t len;       /* of our packet, as its IPv4 header says */
+	uint8_t kind;       /* enum net_error_kind */
+	uint8_t type, code; /* of ICMP or, where remote is IPv6, of ICMPv6 */
+	uint16_t mtu;       /* TOO_BIG: next-hop MTU, host order, 0 if not given */
+	uint16_t len;       /* of our packet, as its IP header says */
 	uint16_t port;      /* where it arrived */
 	uint16_t lport, rport; /* network order */
 	uint32_t local;     /* index of our address */
@@ -88,6 +105,8 @@ struct net_news {
 	uint16_t port;
 	uint32_t local;    /* index of our address; of NEIGHBOR: the one that asks for it */
 	uint8_t next_hop[16]; /* IPv4 as ::ffff:a.b.c.d */
+	uint8_t nd, nd_flags; /* NEIGHBOR of IPv6: the type of the message, and its flags */
+	bool nd_mac;          /* mac is given */
 	union {
 		struct {
 			uint8_t remote[16];
@@ -163,6 +182,7 @@ enum net_slot_kind {
 	NET_SLOT_LOCAL,
 	NET_SLOT_BROADCAST, /* of a subnet we are in */
 	NET_SLOT_TENTATIVE, /* ours, being probed */
+	NET_SLOT_GROUP,     /* IPv6: in which addresses of ours are asked for; index is the first's */
 	NET_SLOT_GONE,      /* was tentative, found in use by another host; ip is all 0 */
 };
 
@@ -201,6 +221,8 @@ struct net {
 	struct net_ids *ids;
 	struct net_limits *limits;
 	struct net_start *start;
+	struct net_mld *mld;
+	uint64_t answers6;
 	struct net_last last;
 	uint32_t n_ports;
 	struct net_conf conf;
