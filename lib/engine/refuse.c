@@ -10,13 +10,11 @@
 static bool is_refused(struct engine *e, uint16_t port, const struct rte_mbuf *m)
 {
 	struct pkt_syn syn;
-	uint8_t daddr[16];
 	int32_t local;
 
 	if (!pkt_is_syn(m, &syn))
 		return false;
-	flow_addr_v4(daddr, syn.daddr);
-	local = net_local(&e->net, port, daddr);
+	local = net_local(&e->net, port, syn.daddr);
 	return local >= 0 && tcp_refuses(&e->tcp, (uint32_t)local, syn.dport);
 }
 

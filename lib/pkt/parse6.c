@@ -270,10 +270,15 @@ static void upper_udp(const struct chain *c, struct pkt_facts *f)
 
 static void upper_icmp(const struct chain *c, struct pkt_facts *f)
 {
+	uint8_t type;
+
 	if (left(c) < ICMP6_HDR_LEN) {
 		drop(f, CTR_RX_ICMP_BAD);
 		return;
 	}
+	type = octet(c, c->off);
+	if ((type >= ICMP6_MLD_QUERY && type <= ICMP6_REDIRECT) || type == ICMP6_MLD_REPORT)
+		f->flags |= PKT_F_ND;
 	f->kind = PKT_ICMP;
 	f->payload_off = (uint16_t)(c->off + ICMP6_HDR_LEN);
 	f->payload_len = (uint16_t)(left(c) - ICMP6_HDR_LEN);
@@ -287,6 +292,7 @@ static __attribute__((noinline)) void parse_chain(const struct rte_mbuf *m, stru
 		.next_at = ETH_HDR_LEN + offsetof(struct ipv6_hdr, next),
 	};
 
+	f->flags |= is_extension(c.next) ? PKT_F_EXT : 0;
 	while (is_extension(c.next))
 		if (!extension(&c, f))
 			return;

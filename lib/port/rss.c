@@ -106,6 +106,7 @@ static bool key_read(struct port *p)
 	    !(conf.rss_hf & RTE_ETH_RSS_NONFRAG_IPV4_TCP))
 		return false;
 	memcpy(p->rss_key, key, sizeof(key));
+	p->plan.rss_hf &= conf.rss_hf;
 	return true;
 }
 

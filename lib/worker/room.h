@@ -33,6 +33,7 @@ struct worker_rx {
 	uint16_t rxq;
 	uint8_t steer;	  /* enum worker_steer */
 	uint8_t place;	  /* of the port, in the team */
+	uint16_t doubt;	  /* enum pkt_flag: of TCP segments those that the port's hash may not be of */
 	uint32_t agreed;  /* STEER_PROVING: packets seen that are ours */
 };
 

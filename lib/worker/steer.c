@@ -13,27 +13,18 @@
 #define PROOF	  1024 /* packets on the right queue until a port is believed */
 #define HEAR_MAX  ENGINE_BURST_MAX
 
-static uint32_t word(const uint8_t addr[16])
-{
-	uint32_t be;
-
-	memcpy(&be, addr + 12, sizeof(be));
-	return be;
-}
-
+/* Fragments have no ports, and have to meet: by their addresses alone. */
 static uint32_t hash_of(const struct steer *s, const struct pkt_facts *f)
 {
-	if (unlikely(f->flags & PKT_F_V6))
-		return steer_hash_v6(s, f->saddr, f->daddr, f->sport, f->dport);
-	return steer_hash_v4(s, word(f->saddr), word(f->daddr), f->sport, f->dport);
+	if (unlikely(f->kind == PKT_FRAGMENT))
+		return steer_hash(s, f->saddr, f->daddr, 0, 0);
+	return steer_hash(s, f->saddr, f->daddr, f->sport, f->dport);
 }
 
-/* Fragments have no ports, and have to meet: by their addresses alone. */
-static uint32_t hash_of_fragment(const struct steer *s, const struct pkt_facts *f)
+/* What its first worker does for a port, and tells the others: ARP, Neighbor Discovery and multicast groups. */
+static bool is_home_matter(const struct pkt_facts *f)
 {
-	if (unlikely(f->flags & PKT_F_V6))
-		return steer_hash_v6(s, f->saddr, f->daddr, 0, 0);
-	return steer_hash_v4(s, word(f->saddr), word(f->daddr), 0, 0);
+	return f->kind == PKT_ARP || (f->kind == PKT_ICMP && f->flags & PKT_F_ND);
 }
 
 static unsigned int owner_of(const struct worker *w, const struct team_port *p,
@@ -41,13 +32,10 @@ static unsigned int owner_of(const struct worker *w, const struct team_port *p,
 {
 	switch (f->kind) {
 	case PKT_TCP:
-		return steer_worker(&p->map, hash_of(&p->map, f));
 	case PKT_FRAGMENT:
-		return steer_worker(&p->map, hash_of_fragment(&p->map, f));
-	case PKT_ARP:
-		return p->home;
+		return steer_worker(&p->map, hash_of(&p->map, f));
 	default:
-		return w->id;
+		return is_home_matter(f) ? p->home : w->id;
 	}
 }
 
@@ -107,7 +95,7 @@ static unsigned int recipient(struct worker *w, struct worker_rx *q, const struc
 
 	*hops = HAND_OWNED;
 	if (q->steer == STEER_ARRIVAL) {
-		if (f->kind == PKT_ARP)
+		if (unlikely(is_home_matter(f)))
 			return p->home;
 		if (likely(!strayed(w, f)))
 			return w->id;
@@ -115,7 +103,7 @@ static unsigned int recipient(struct worker *w, struct worker_rx *q, const struc
 		return next_of(w);
 	}
 	to = owner_of(w, p, f);
-	if (q->steer != STEER_SOFT && f->kind == PKT_TCP) {
+	if (q->steer != STEER_SOFT && f->kind == PKT_TCP && !(f->flags & q->doubt)) {
 		if (unlikely(to != w->id)) {
 			q->steer = STEER_SOFT;
 			count(&w->counters, CTR_RSS_MISPLACED);
@@ -135,7 +123,7 @@ unsigned int worker_steer(struct worker *w, struct worker_rx *q, struct rte_mbuf
 	uint32_t hops;
 
 	for (unsigned int i = 0; i < n; i++) {
-		if (q->steer == STEER_RSS && i && likely(f[i].kind == PKT_TCP))
+		if (q->steer == STEER_RSS && i && likely(f[i].kind == PKT_TCP && !(f[i].flags & q->doubt)))
 			to = w->id; /* a port that is believed: one look a burst */
 		else
 			to = recipient(w, q, &f[i], &hops);
@@ -213,8 +201,7 @@ static bool pass_error(void *arg, const struct net_icmp_error *err)
 		return true;
 	}
 	engine_local_addr(w->engine, err->local, local);
-	int to = worker_team_flow(w->team, at, word(err->remote), word(local), err->rport,
-				  err->lport);
+	int to = worker_team_tuple(w->team, at, err->remote, local, err->rport, err->lport);
 	if (to == w->id)
 		return false;
 	pass_news(w, (unsigned int)to, &news, HAND_OWNED);
@@ -236,8 +223,8 @@ static bool comes_home(void *arg, uint16_t port, const uint8_t remote[16], const
 		       uint16_t remote_port, uint16_t local_port)
 {
 	const struct worker *w = arg;
-	const int owner = worker_team_flow(w->team, w->team->place[port], word(remote), word(local),
-					   remote_port, local_port);
+	const int owner =
+		worker_team_tuple(w->team, w->team->place[port], remote, local, remote_port, local_port);
 
 	return owner < 0 || owner == w->id;
 }

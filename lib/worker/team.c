@@ -197,11 +197,21 @@ void worker_team_destroy(struct worker_team *t)
 int worker_team_flow(const struct worker_team *t, unsigned int p, uint32_t saddr, uint32_t daddr,
 		     uint16_t sport, uint16_t dport)
 {
+	uint8_t from[16], to[16];
+
+	flow_addr_v4(from, saddr);
+	flow_addr_v4(to, daddr);
+	return worker_team_tuple(t, p, from, to, sport, dport);
+}
+
+int worker_team_tuple(const struct worker_team *t, unsigned int p, const uint8_t saddr[16],
+		      const uint8_t daddr[16], uint16_t sport, uint16_t dport)
+{
 	const struct steer *map = &t->port[p].map;
 
 	if (t->port[p].port->plan.steering == PORT_STEER_ARRIVAL)
 		return -1;
-	return steer_worker(map, steer_hash_v4(map, saddr, daddr, sport, dport));
+	return steer_worker(map, steer_hash(map, saddr, daddr, sport, dport));
 }
 
 uint64_t worker_team_bytes(const struct worker_team *t)
@@ -225,6 +235,12 @@ static enum worker_steer steer_by(const struct team_port *p)
 	}
 }
 
+/* Extension headers most devices do not see through, and of IPv6 some do not hash the ports. */
+static uint16_t doubt(const struct port *p)
+{
+	return p->plan.rss_hf & RTE_ETH_RSS_NONFRAG_IPV6_TCP ? PKT_F_EXT : PKT_F_V6;
+}
+
 static void join_port(struct worker_team *t, struct worker *w, unsigned int i)
 {
 	struct team_port *p = &t->port[i];
@@ -243,7 +259,8 @@ static void join_port(struct worker_team *t, struct worker *w, unsigned int i)
 			tx->txq = q;
 		w->rx[w->n_rx++] = (struct worker_rx){.port = p->port, .rxq = q,
 						      .steer = (uint8_t)steer_by(p),
-						      .place = (uint8_t)i};
+						      .place = (uint8_t)i,
+						      .doubt = doubt(p->port)};
 	}
 }
 

@@ -97,6 +97,29 @@ static void test_vectors_v6(void **state)
 	}
 }
 
+/* By the addresses alone it is known which of both it is. */
+static void test_either_family(void **state)
+{
+	uint8_t from[16] = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 1}, to[16] = {[10] = 0xff, [11] = 0xff, 10, 0, 0, 9};
+	uint8_t key[STEER_KEY_LEN];
+	uint16_t worker = 0;
+	struct steer s;
+	uint32_t sa, da;
+
+	for (unsigned int i = 0; i < sizeof(key); i++)
+		key[i] = (uint8_t)(i * 37 + 11);
+	assert_int_equal(steer_init(&s, key, &worker, 1), 0);
+	memcpy(&sa, from + 12, 4);
+	memcpy(&da, to + 12, 4);
+	assert_int_equal(steer_hash(&s, from, to, 1, 2), steer_hash_v4(&s, sa, da, 1, 2));
+	for (unsigned int i = 0; i < 12; i++) {
+		from[i] ^= 1;
+		assert_int_equal(steer_hash(&s, from, to, 1, 2), steer_hash_v6(&s, from, to, 1, 2));
+		assert_int_not_equal(steer_hash(&s, from, to, 1, 2), steer_hash_v4(&s, sa, da, 1, 2));
+		from[i] ^= 1;
+	}
+}
+
 static void test_against_bitwise(void **state)
 {
 	static const uint16_t reta[1] = {0};
@@ -172,6 +195,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_vectors_v4),
 		cmocka_unit_test(test_vectors_v6),
+		cmocka_unit_test(test_either_family),
 		cmocka_unit_test(test_against_bitwise),
 		cmocka_unit_test(test_symmetric_key),
 		cmocka_unit_test(test_reta),

@@ -212,7 +212,7 @@ static void IP_10_atomic_fragments_disturb_nothing(void **state)
 	m = frame(peer, OPTIONS, PROTO, 1, 0, 0, data, 24);
 	pkt_parse_one(m, &f, 0, &k.pp[0]);
 	assert_int_equal(f.kind, PKT_UDP);
-	assert_int_equal(f.flags, PKT_F_V6 | PKT_F_FRAGMENTED);
+	assert_int_equal(f.flags, PKT_F_V6 | PKT_F_FRAGMENTED | PKT_F_EXT);
 	rte_pktmbuf_free(m);
 	whole(&k, piece(&k, 1, 16, 24, true), 24);
 	assert_int_equal(kit_ctr(&k, CTR_RX_FRAGMENTS), 2);

@@ -224,8 +224,9 @@ static void test_checksum(void **state)
 		}
 		k.buf[k.len - 1] ^= 1;
 		assert_int_equal(parse().reason, CTR_RX_CSUM_BAD);
-		assert_int_equal(parse_cut(k.len, good, NULL, 0).flags, PKT_F_V6 | PKT_F_TS);
-		assert_int_equal(parse_cut(k.len, none, NULL, 0).flags, PKT_F_V6 | PKT_F_TS | PKT_F_CSUM_NONE);
+		assert_int_equal(parse_cut(k.len, good, NULL, 0).flags & ~PKT_F_EXT, PKT_F_V6 | PKT_F_TS);
+		assert_int_equal(parse_cut(k.len, none, NULL, 0).flags & ~PKT_F_EXT,
+				 PKT_F_V6 | PKT_F_TS | PKT_F_CSUM_NONE);
 		/* The sender's device was to do the rest. */
 		store_be16(k.buf + 54 + 8 * ext + 16, kit_sum(k.buf + 22, 32, 6 + 132));
 		expect_drop(CTR_RX_CSUM_PARTIAL);
@@ -299,7 +300,7 @@ static void test_other_protocols(void **state)
 			}
 			f = parse();
 			assert_int_equal(f.kind, PKT_UDP);
-			assert_int_equal(f.flags, PKT_F_V6);
+			assert_int_equal(f.flags, PKT_F_V6 | (ext ? PKT_F_EXT : 0));
 			assert_int_equal(f.l4_off, l4);
 			assert_int_equal(f.l4_len, len);
 			assert_int_equal(f.payload_off, l4 + 8);
@@ -319,12 +320,20 @@ static void test_other_protocols(void **state)
 			}
 			f = parse();
 			assert_int_equal(f.kind, PKT_ICMP);
-			assert_int_equal(f.flags, PKT_F_V6);
+			assert_int_equal(f.flags, PKT_F_V6 | (ext ? PKT_F_EXT : 0));
 			assert_int_equal(f.l4_off, l4);
 			assert_int_equal(f.payload_off, l4 + 8);
 			assert_int_equal(f.payload_len, len - 8);
 			assert_int_equal(f.proto, 58);
 		}
+	}
+	for (unsigned type = 0; type < 256; type++) { /* Neighbor and Multicast Listener Discovery */
+		uint8_t icmp[8] = {(uint8_t)type};
+
+		kit6_begin(&k);
+		kit6_add(&k, IP_PROTO_ICMPV6, icmp, sizeof(icmp));
+		assert_int_equal(parse().kind, PKT_ICMP);
+		assert_int_equal(parse().flags, PKT_F_V6 | ((type >= 130 && type <= 137) || type == 143 ? PKT_F_ND : 0));
 	}
 	kit6_begin(&k); /* nothing, said and unsaid */
 	expect_drop(CTR_RX_PROTO_UNKNOWN);
@@ -402,7 +411,7 @@ static void test_options(void **state)
 				break;
 			default:
 				f = expect_problem(2, ptr, CTR_RX_IP6_OPTION);
-				assert_int_equal(f.flags, PKT_F_V6 | (type >> 6 == 2 ? PKT_F_PROBLEM_ALWAYS : 0));
+				assert_int_equal(f.flags, PKT_F_V6 | PKT_F_EXT | (type >> 6 == 2 ? PKT_F_PROBLEM_ALWAYS : 0));
 			}
 		}
 }
@@ -530,7 +539,7 @@ static void test_fragments(void **state)
 	kit6_add(&k, 6, "0123456789abcdef", 16);
 	f = parse();
 	assert_int_equal(f.kind, PKT_FRAGMENT);
-	assert_int_equal(f.flags, PKT_F_V6 | PKT_F_FRAGMENTED);
+	assert_int_equal(f.flags, PKT_F_V6 | PKT_F_FRAGMENTED | PKT_F_EXT);
 	assert_int_equal(f.l3_off, 14);
 	assert_int_equal(f.l4_off, 62);
 	assert_int_equal(f.l4_len, 24);
@@ -615,7 +624,7 @@ static void test_atomic(void **state)
 		kit6_tcp(&k, 0x18, NULL, 0, 5);
 		f = parse();
 		assert_int_equal(f.kind, PKT_TCP);
-		assert_int_equal(f.flags, PKT_F_V6 | PKT_F_SUM | PKT_F_FRAGMENTED);
+		assert_int_equal(f.flags, PKT_F_V6 | PKT_F_SUM | PKT_F_FRAGMENTED | PKT_F_EXT);
 		assert_int_equal(f.l4_off, 78);
 		assert_int_equal(f.payload_len, 5);
 	}

@@ -78,6 +78,20 @@ static inline uint32_t steer_hash_v6(const struct steer *s, const uint8_t saddr[
 	return h;
 }
 
+/* The same of addresses of which IPv4's are ::ffff:a.b.c.d. */
+static inline uint32_t steer_hash(const struct steer *s, const uint8_t saddr[16], const uint8_t daddr[16],
+				  uint16_t sport, uint16_t dport)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	uint32_t from, to;
+
+	if (unlikely(memcmp(saddr, mapped, sizeof(mapped))))
+		return steer_hash_v6(s, saddr, daddr, sport, dport);
+	memcpy(&from, saddr + 12, sizeof(from));
+	memcpy(&to, daddr + 12, sizeof(to));
+	return steer_hash_v4(s, from, to, sport, dport);
+}
+
 /* The worker that owns a hash, computed here or by the NIC. */
 static inline uint16_t steer_worker(const struct steer *s, uint32_t hash)
 {

@@ -39,6 +39,8 @@ enum pkt_flag {
 	PKT_F_CSUM_NONE = 1 << 10,   /* data vouched for, the checksum field itself is not filled */
 	PKT_F_FRAGMENTED = 1 << 11,  /* IPv6: a Fragment header is there, or it was put together from fragments */
 	PKT_F_PROBLEM_ALWAYS = 1 << 12, /* PKT_PROBLEM: answered although the destination is multicast */
+	PKT_F_EXT = 1 << 13,         /* IPv6: extension headers are there, which a device's RSS may not see through */
+	PKT_F_ND = 1 << 14,          /* PKT_ICMP: Neighbor Discovery or Multicast Listener Discovery, by its type */
 };
 
 /*

@@ -59,6 +59,10 @@ static inline uint16_t worker_team_owner(unsigned int n, unsigned int p, unsigne
 int worker_team_flow(const struct worker_team *t, unsigned int p, uint32_t saddr, uint32_t daddr,
 		     uint16_t sport, uint16_t dport);
 
+/* The same of either family: IPv4 as ::ffff:a.b.c.d. */
+int worker_team_tuple(const struct worker_team *t, unsigned int p, const uint8_t saddr[16],
+		      const uint8_t daddr[16], uint16_t sport, uint16_t dport);
+
 /* Bytes of rings and tables. */
 uint64_t worker_team_bytes(const struct worker_team *t);
 
