@@ -219,7 +219,7 @@ static void call_info(struct pier_conn *pc, struct pier_info *info)
 	const struct tcp_conn *c = conn_of(pc);
 
 	memcpy(info->remote_addr, c->tuple.remote, 16);
-	flow_addr_v4(info->local_addr, e->net.addrs[c->tuple.local].addr);
+	memcpy(info->local_addr, e->net.addrs[c->tuple.local].ip, 16);
 	info->remote_port = be16(c->tuple.remote_port);
 	info->local_port = be16(c->tuple.local_port);
 	info->srtt_us = c->block ? tcp_work_of(&e->tcp, c)->rtt.srtt_us : rtt_unpack(c->srtt);

@@ -47,12 +47,10 @@ static bool comes_home(const struct choice *ch)
 {
 	const struct engine_peers *p = ch->e->peers;
 	const struct net_addr *own = &ch->e->net.addrs[ch->tuple.local];
-	uint8_t local[16];
 
 	if (likely(!p))
 		return true;
-	flow_addr_v4(local, own->addr);
-	return p->comes_home(p->arg, own->port, ch->tuple.remote, local, ch->tuple.remote_port,
+	return p->comes_home(p->arg, own->port, ch->tuple.remote, own->ip, ch->tuple.remote_port,
 			     ch->tuple.local_port);
 }
 
@@ -93,7 +91,9 @@ static int choose_local(struct choice *ch, const struct net *n, const struct eng
 
 	if (req->local != LISTENER_ANY) {
 		ch->tuple.local = req->local;
-		return net_local_ok(n, req->local) ? 0 : -EADDRNOTAVAIL;
+		if (!net_local_ok(n, req->local))
+			return -EADDRNOTAVAIL;
+		return n->addrs[req->local].v6 == !net_v4_mapped(req->remote) ? 0 : -ENETUNREACH;
 	}
 	local = net_source_for(n, req->remote);
 	ch->tuple.local = (uint32_t)local;

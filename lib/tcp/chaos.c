@@ -350,15 +350,27 @@ static void pay_pace(struct tcp *t, struct tcp_conn *c, struct tcp_chaos *s, uin
 		arm(t, s, CHAOS_SLOW_WRITE, &s->write_at, fault_of(t, c, CHAOS_SLOW_WRITE)->per);
 }
 
-/* A finished packet, where its headers are. */
-static struct ip4_hdr *ip_of(const struct tcp *t, const struct tcp_conn *c, struct rte_mbuf *m)
+/* Where the TCP header of a finished packet is. */
+static uint32_t l4_of(const struct tcp *t, const struct tcp_conn *c)
 {
-	return rte_pktmbuf_mtod_offset(m, struct ip4_hdr *, t->net->paths[c->path].l2_len);
+	const struct net_path *p = &t->net->paths[c->path];
+
+	return p->l2_len + p->l3_len;
 }
 
 static struct tcp_hdr *tcp_of(const struct tcp *t, const struct tcp_conn *c, struct rte_mbuf *m)
 {
-	return (struct tcp_hdr *)(ip_of(t, c, m) + 1);
+	return rte_pktmbuf_mtod_offset(m, struct tcp_hdr *, l4_of(t, c));
+}
+
+/* Of its TCP header and payload; padding is not counted. */
+static uint32_t l4_len_of(const struct tcp *t, const struct tcp_conn *c, struct rte_mbuf *m)
+{
+	const struct net_path *p = &t->net->paths[c->path];
+
+	if (p->v6)
+		return be16(rte_pktmbuf_mtod_offset(m, struct ipv6_hdr *, p->l2_len)->payload_len);
+	return be16(rte_pktmbuf_mtod_offset(m, struct ip4_hdr *, p->l2_len)->total_len) - IP4_HDR_LEN;
 }
 
 static bool port_sums(const struct rte_mbuf *m)
@@ -369,14 +381,11 @@ static bool port_sums(const struct rte_mbuf *m)
 /* What the port would fill in is filled in here: it would put a wrong sum right. */
 static void sum_here(const struct tcp *t, const struct tcp_conn *c, struct rte_mbuf *m)
 {
-	const uint32_t l2 = t->net->paths[c->path].l2_len, l4 = l2 + IP4_HDR_LEN;
-	const uint16_t len = be16(ip_of(t, c, m)->total_len) - IP4_HDR_LEN;
-
 	if (port_sums(m))
-		tcp_of(t, c, m)->cksum = sum_finish(pkt_sum(m, l4, len));
+		tcp_of(t, c, m)->cksum = sum_finish(pkt_sum(m, l4_of(t, c), l4_len_of(t, c, m)));
 	if (m->ol_flags & RTE_MBUF_F_TX_IP_CKSUM)
-		pkt_ip_finish(m, l2);
-	m->ol_flags &= ~(RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_IPV4);
+		pkt_ip_finish(m, t->net->paths[c->path].l2_len);
+	m->ol_flags &= ~(RTE_MBUF_F_TX_L4_MASK | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6);
 }
 
 static bool nth(const struct tcp *t, const struct tcp_conn *c, const struct tcp_chaos *s,
@@ -406,9 +415,9 @@ static void spoil(struct tcp *t, struct tcp_conn *c, const struct tcp_chaos *s, 
 		tcp_of(t, c, m)->cksum ^= BE16(0x0100);
 		count(t->ctr, CTR_CHAOS_BAD_TCP_SUMS);
 	}
-	if (nth(t, c, s, CHAOS_BAD_IP_SUM, number)) {
+	if (nth(t, c, s, CHAOS_BAD_IP_SUM, number) && !t->net->paths[c->path].v6) { /* IPv6 has none */
 		sum_here(t, c, m);
-		ip_of(t, c, m)->cksum ^= BE16(0x0100);
+		rte_pktmbuf_mtod_offset(m, struct ip4_hdr *, t->net->paths[c->path].l2_len)->cksum ^= BE16(0x0100);
 		count(t->ctr, CTR_CHAOS_BAD_IP_SUMS);
 	}
 }

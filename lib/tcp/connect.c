@@ -18,8 +18,6 @@
 #include "tcp/connect.h"
 #include "tcp/ecn.h"
 
-#define IP_TCP_HDR 40 /* without options, IPv4 */
-
 static const struct listener *listener_of(const struct tcp *t, const struct tcp_conn *c)
 {
 	return t->version[c->version].listener;
@@ -57,8 +55,8 @@ static void init_conn(struct tcp *t, struct tcp_conn *c, const struct flow_tuple
 	c->state = TCP_SYN_SENT;
 	c->flags = TCP_F_ACTIVE | TCP_F_OPEN | (l->conn_flags & ~(uint32_t)TCP_F_SLOW);
 	c->snd_nxt = iss;
-	c->snd_mss = c->mss_max = TCP_MSS_DEFAULT_V4;
-	c->rcv_mss = t->net->paths[path].mtu - IP_TCP_HDR;
+	c->snd_mss = c->mss_max = t->net->paths[path].v6 ? TCP_MSS_DEFAULT_V6 : TCP_MSS_DEFAULT_V4;
+	c->rcv_mss = (uint16_t)tcp_path_mss(&t->net->paths[path]);
 	c->dscp = l->tcp.dscp;
 	c->last_rx = t->now_ms;
 }
@@ -109,7 +107,7 @@ static struct tcp_opts syn_options(const struct tcp *t, const struct tcp_conn *c
 	bool ack = c->state != TCP_SYN_SENT;
 	struct tcp_opts o = {
 		.flags = TCP_OPTS_MSS,
-		.mss = t->net->paths[c->path].mtu - IP_TCP_HDR,
+		.mss = (uint16_t)tcp_path_mss(&t->net->paths[c->path]),
 		.wscale = l->rcv_wscale,
 		.tsval = tcp_ts_now(t, w->ts_offset),
 		.tsecr = c->ts_recent,
@@ -215,7 +213,7 @@ void tcp_syn_timer(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 static void negotiate(struct tcp *t, struct tcp_conn *c, const struct pkt_facts *f)
 {
 	const struct listener *l = listener_of(t, c);
-	uint32_t mss = f->flags & PKT_F_MSS ? f->mss : TCP_MSS_DEFAULT_V4;
+	uint32_t mss = tcp_peer_mss(f);
 
 	if (f->flags & PKT_F_TS && l->tcp.timestamps) {
 		c->flags |= TCP_AGREED_TS;
@@ -232,7 +230,7 @@ static void negotiate(struct tcp *t, struct tcp_conn *c, const struct pkt_facts 
 	if (ecn_agreed(t, c, f))
 		c->flags |= TCP_AGREED_ECN;
 	mss = max_of(mss, l->tcp.min_snd_mss);
-	mss = min_of(mss, t->net->paths[c->path].mtu - (uint32_t)IP_TCP_HDR);
+	mss = min_of(mss, tcp_path_mss(&t->net->paths[c->path]));
 	c->snd_mss = mss - (c->flags & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
 	tcp_pmtu_start(t, c);
 }

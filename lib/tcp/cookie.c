@@ -54,17 +54,19 @@ static void start_facts(struct cookie_facts *cf, const struct tcp_half *h,
 void tcp_cookie_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int version)
 {
 	const struct listener *l = t->version[version].listener;
-	uint32_t mtu = pkt_port_mtu(t->port[f->port]), ts = 0;
+	const uint32_t mtu = pkt_port_mtu(t->port[f->port]);
+	const uint32_t room = mtu - (f->flags & PKT_F_V6 ? IP6_HDR_LEN : IP4_HDR_LEN) - TCP_HDR_LEN;
+	uint32_t ts = 0;
 	struct tcp_half h = {.irs = f->seq};
 	struct cookie_facts cf = {0};
 	struct tcp_opts syn;
 	struct tcp_seg seg;
 
 	tcp_tuple_of(f, &h.tuple);
-	cf.mss = (uint16_t)min_of(tcp_half_agree(&h, f, l), mtu - 40);
+	cf.mss = (uint16_t)min_of(tcp_half_agree(&h, f, l), room);
 	if (!(h.agreed & TCP_AGREED_TS))
 		h.agreed = h.snd_wscale = h.rcv_wscale = 0;
-	tcp_half_size(&h, l, cf.mss, mtu);
+	tcp_half_size(&h, l, cf.mss, room);
 	start_facts(&cf, &h, l);
 	if (h.agreed & TCP_AGREED_TS) {
 		cf.ts = true;
@@ -73,7 +75,7 @@ void tcp_cookie_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int 
 	}
 	h.iss = cookie_make(&t->cookies, &cf, t->now);
 	cookie_renew(&t->cookies, f->hash);
-	syn = tcp_synack_opts(&h, mtu, ts);
+	syn = tcp_synack_opts(&h, room, ts);
 	seg = tcp_synack_seg(&h, ts);
 	seg.syn = &syn;
 	if (tcp_seg_answer(t, m, f, &seg, (uint8_t)l->tcp.ttl)) {
@@ -170,6 +172,6 @@ void tcp_cookie_ack(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int 
 		return;
 	}
 	h.path = (uint32_t)path;
-	tcp_half_size(&h, l, mss, t->net->paths[path].mtu);
+	tcp_half_size(&h, l, mss, tcp_path_mss(&t->net->paths[path]));
 	open_conn(t, m, f, &h);
 }

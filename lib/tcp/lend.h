@@ -19,7 +19,7 @@ static inline bool may_lend(const struct tcp_conn *c, const struct net_path *p, 
 
 	return SHORTCUT(LEND) && p->pp->tx_mode == PKT_TX_COPIES && rte_mbuf_refcnt_read(m) == 1 &&
 	       RTE_MBUF_DIRECT(m) && s->len >= PKT_COPY_ALWAYS && !(c->flags & TCP_AGREED_ECN) &&
-	       s->data - (const uint8_t *)m->buf_addr >= (ptrdiff_t)(p->l2_len + tcp_headers(c));
+	       s->data - (const uint8_t *)m->buf_addr >= (ptrdiff_t)(p->l2_len + tcp_headers(c, p));
 }
 
 /* Its sum alone, where it stays. */

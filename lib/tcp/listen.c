@@ -60,7 +60,7 @@ static uint8_t half_ttl(const struct tcp *t, const struct tcp_half *h)
 static __attribute__((noinline)) void synack_any(struct tcp *t, const struct tcp_half *h, struct rte_mbuf *m)
 {
 	const uint32_t ts = half_ts(t, h);
-	const struct tcp_opts syn = tcp_synack_opts(h, t->net->paths[h->path].mtu, ts);
+	const struct tcp_opts syn = tcp_synack_opts(h, tcp_path_mss(&t->net->paths[h->path]), ts);
 	struct tcp_seg seg = tcp_synack_seg(h, ts);
 
 	seg.syn = &syn;
@@ -71,7 +71,7 @@ static __attribute__((noinline)) void synack_any(struct tcp *t, const struct tcp
 static void half_send(struct tcp *t, const struct tcp_half *h, struct rte_mbuf *m)
 {
 	const uint32_t ts = half_ts(t, h);
-	const struct tcp_opts syn = tcp_synack_opts(h, t->net->paths[h->path].mtu, ts);
+	const struct tcp_opts syn = tcp_synack_opts(h, tcp_path_mss(&t->net->paths[h->path]), ts);
 	const struct tcp_seg seg = tcp_synack_seg(h, ts);
 
 	count(t->ctr, CTR_TX_SYNACKS);
@@ -162,13 +162,13 @@ uint32_t tcp_half_agree(struct tcp_half *h, const struct pkt_facts *f, const str
 	}
 	if (tcp_ecn_asked(f) && l->tcp.ecn)
 		h->agreed |= TCP_AGREED_ECN;
-	return f->flags & PKT_F_MSS ? f->mss : TCP_MSS_DEFAULT_V4;
+	return tcp_peer_mss(f);
 }
 
-void tcp_half_size(struct tcp_half *h, const struct listener *l, uint32_t mss, uint32_t mtu)
+void tcp_half_size(struct tcp_half *h, const struct listener *l, uint32_t mss, uint32_t room)
 {
 	mss = max_of(mss, l->tcp.min_snd_mss);
-	mss = min_of(mss, mtu - 40);
+	mss = min_of(mss, room);
 	h->snd_mss = (uint16_t)(mss - (h->agreed & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0));
 	h->rcv_wnd = tcp_first_window(l, h->rcv_wscale);
 	h->dscp = (uint8_t)l->tcp.dscp;
@@ -244,7 +244,7 @@ static void half_fill(struct tcp *t, struct tcp_half *h, const struct pkt_facts 
 	h->iss = isn_make(&t->isn_key, &h->tuple, sizeof(h->tuple), t->now);
 	if (tw && seq_leq(h->iss, tw->snd_nxt))
 		h->iss = tw->snd_nxt + 1 + (h->iss & 0xffff);
-	tcp_half_size(h, l, tcp_half_agree(h, f, l), t->net->paths[path].mtu);
+	tcp_half_size(h, l, tcp_half_agree(h, f, l), tcp_path_mss(&t->net->paths[path]));
 	/* A cookie cannot say so: what it offers is the same at all times. */
 	if (t->held_max && unlikely(tcp_share_fair(t, h->rcv_wscale) < h->rcv_wnd))
 		h->rcv_wnd = (uint16_t)tcp_share_fair(t, h->rcv_wscale);
@@ -397,7 +397,7 @@ static void conn_from_half(struct tcp *t, struct tcp_conn *c, const struct tcp_h
 	c->max_snd_wnd = f->window;
 	c->rcv_wnd = h->rcv_wnd >> h->rcv_wscale;
 	c->snd_mss = h->snd_mss;
-	c->rcv_mss = t->net->paths[h->path].mtu - 40;
+	c->rcv_mss = (uint16_t)tcp_path_mss(&t->net->paths[h->path]);
 	c->dscp = h->dscp;
 	c->version = h->version;
 	c->last_rx = t->now_ms;

@@ -11,14 +11,14 @@
 /* What the SYN in f asks for and l grants: h->agreed, ts_recent, both scales. Returns its MSS. */
 uint32_t tcp_half_agree(struct tcp_half *h, const struct pkt_facts *f, const struct listener *l);
 
-/* What follows from h->agreed, the scales, the peer's MSS and the MTU of the way to it. */
-void tcp_half_size(struct tcp_half *h, const struct listener *l, uint32_t mss, uint32_t mtu);
+/* What follows from h->agreed, the scales, the peer's MSS and that of the way to it. */
+void tcp_half_size(struct tcp_half *h, const struct listener *l, uint32_t mss, uint32_t room);
 
-/* The options of h's SYN-ACK, sent to a path of that MTU; ts is its TSval. */
-static inline struct tcp_opts tcp_synack_opts(const struct tcp_half *h, uint32_t mtu, uint32_t ts)
+/* The options of h's SYN-ACK, sent to a path of that MSS; ts is its TSval. */
+static inline struct tcp_opts tcp_synack_opts(const struct tcp_half *h, uint32_t room, uint32_t ts)
 {
 	struct tcp_opts o = {.tsval = ts, .tsecr = h->ts_recent, .flags = TCP_OPTS_MSS,
-			     .wscale = h->rcv_wscale, .mss = (uint16_t)(mtu - 40)};
+			     .wscale = h->rcv_wscale, .mss = (uint16_t)room};
 
 	if (h->agreed & TCP_AGREED_TS)
 		o.flags |= TCP_OPTS_TS;

@@ -19,11 +19,12 @@
  * the next trial is twice as long away. A connection that rests keeps the guess for pmtu-age.
  *
  * Where a router says that packets of pmtu-floor are still too big, they are sent without DF, for it
- * to fragment. Silence is not enough for that.
+ * to fragment. Silence is not enough for that. Of IPv6 no router fragments: its floor is what every link takes, a report of
+ * less is no news (RFC 8201 section 4), and a guess goes there at once.
  */
 #include "pmtu.h"
 
-#define SEARCH_LOW     1024 /* RFC 4821 section 7.2, IPv4 */
+#define SEARCH_LOW     1024 /* RFC 4821 section 7.2, IPv4; IPv6: the floor */
 #define BLACK_HOLE     2    /* timeouts in a row */
 #define GUESSES_MAX    10   /* the last trial of a larger size waits 512 s */
 #define MSS_MIN        8    /* whatever the path says, a segment makes progress */
@@ -35,10 +36,26 @@ static uint16_t seconds(const struct tcp *t)
 	return (uint16_t)(t->now / US_PER_SEC);
 }
 
-/* Payload of a full segment on a path of that MTU; not more than the peer takes. */
-static uint16_t mss_for(const struct tcp_conn *c, uint32_t mtu)
+static bool is_v6(const struct tcp *t, const struct tcp_conn *c)
 {
-	uint32_t mss = mtu > tcp_headers(c) + MSS_MIN ? mtu - tcp_headers(c) : MSS_MIN;
+	return t->net->paths[c->path].v6;
+}
+
+static uint32_t headers(const struct tcp *t, const struct tcp_conn *c)
+{
+	return tcp_headers(c, &t->net->paths[c->path]);
+}
+
+/* No report is believed that says less. Of IPv6 every link takes as much (RFC 8200 section 5). */
+static uint32_t floor_of(const struct tcp *t, const struct tcp_conn *c)
+{
+	return is_v6(t, c) ? IP6_MTU_MIN : tcp_opts_of(t, c)->pmtu_floor;
+}
+
+/* Payload of a full segment on a path of that MTU; not more than the peer takes. */
+static uint16_t mss_for(const struct tcp *t, const struct tcp_conn *c, uint32_t mtu)
+{
+	uint32_t hdrs = headers(t, c), mss = mtu > hdrs + MSS_MIN ? mtu - hdrs : MSS_MIN;
 
 	return (uint16_t)min_of(mss, (uint32_t)c->mss_max);
 }
@@ -52,7 +69,7 @@ void tcp_pmtu_start(struct tcp *t, struct tcp_conn *c)
 	if (likely(!net_pmtu_find(t->net, c->tuple.local, c->tuple.remote, t->now,
 				  tcp_opts_of(t, c)->pmtu_age, &known)))
 		return;
-	c->snd_mss = mss_for(c, known.mtu);
+	c->snd_mss = mss_for(t, c, known.mtu);
 	c->pmtu_at = (uint16_t)known.learnt;
 	if (known.fragment)
 		c->flags |= TCP_F_FRAGMENT;
@@ -91,24 +108,23 @@ static void resend(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, uint32
 /* Where the report comes true: the size, DF, and what later connections are to know. */
 static uint32_t believe(struct tcp *t, struct tcp_conn *c, uint32_t mtu)
 {
-	const struct tcp_options *o = tcp_opts_of(t, c);
-	struct net_pmtu p = {.mtu = (uint16_t)max_of(mtu, o->pmtu_floor),
-			     .fragment = mtu < o->pmtu_floor};
+	struct net_pmtu p = {.mtu = (uint16_t)max_of(mtu, floor_of(t, c)),
+			     .fragment = mtu < floor_of(t, c) && !is_v6(t, c)};
 
 	count(t->ctr, CTR_PMTU_LOWERED);
-	net_pmtu_learn(t->net, c->tuple.local, c->tuple.remote, &p, t->now, o->pmtu_age);
+	net_pmtu_learn(t->net, c->tuple.local, c->tuple.remote, &p, t->now, tcp_opts_of(t, c)->pmtu_age);
 	if (p.fragment)
 		c->flags |= TCP_F_FRAGMENT;
 	c->pmtu_at = seconds(t);
-	return min_of((uint32_t)c->snd_mss, (uint32_t)mss_for(c, p.mtu));
+	return min_of((uint32_t)c->snd_mss, (uint32_t)mss_for(t, c, p.mtu));
 }
 
 /* Whether a report of this size tells anything new: RFC 1191 section 3, it never raises. */
 static bool news(const struct tcp *t, const struct tcp_conn *c, uint32_t mtu)
 {
-	if (mtu < tcp_opts_of(t, c)->pmtu_floor && !(c->flags & TCP_F_FRAGMENT))
-		return mtu < c->snd_mss + tcp_headers(c);
-	return max_of(mtu, tcp_opts_of(t, c)->pmtu_floor) < c->snd_mss + tcp_headers(c);
+	if (mtu < floor_of(t, c) && !(c->flags & TCP_F_FRAGMENT))
+		return !is_v6(t, c) && mtu < c->snd_mss + headers(t, c);
+	return max_of(mtu, floor_of(t, c)) < c->snd_mss + headers(t, c);
 }
 
 void tcp_pmtu_report(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
@@ -120,7 +136,7 @@ void tcp_pmtu_report(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 		count(t->ctr, CTR_RX_ICMP_MTU);
 		return;
 	}
-	if (w->size_acked && mtu < w->size_acked + tcp_headers(c)) {
+	if (w->size_acked && mtu < w->size_acked + headers(t, c)) {
 		count(t->ctr, CTR_PMTU_DEFERRED);
 		if (!w->ptb_mtu || seq_leq(err->seq, w->ptb_seq)) {
 			w->ptb_mtu = (uint16_t)mtu;
@@ -135,9 +151,10 @@ void tcp_pmtu_report(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
 /* What to try where packets of that size vanish: RFC 4821's lower bound, then half, down to the floor. */
 static uint32_t lower_mtu(const struct tcp *t, const struct tcp_conn *c, uint32_t size)
 {
-	uint32_t low = size > SEARCH_LOW ? SEARCH_LOW : size / 2;
+	uint32_t low = size > SEARCH_LOW ? SEARCH_LOW : size / 2, least = floor_of(t, c);
 
-	return max_of(low, tcp_opts_of(t, c)->pmtu_floor);
+	low = max_of(low, tcp_opts_of(t, c)->pmtu_floor);
+	return max_of(low, least);
 }
 
 /* Nothing comes back. */
@@ -147,7 +164,7 @@ static void black_hole(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, ui
 
 	count(t->ctr, CTR_PMTU_BLACK_HOLES);
 	c->pmtu_at = seconds(t);
-	resize(t, c, w, mss_for(c, low));
+	resize(t, c, w, mss_for(t, c, low));
 	w->guesses = guesses;
 }
 
@@ -158,7 +175,7 @@ static uint32_t size_told(struct tcp *t, const struct tcp_conn *c)
 
 	if (net_pmtu_find(t->net, c->tuple.local, c->tuple.remote, t->now,
 			  tcp_opts_of(t, c)->pmtu_age, &known))
-		return mss_for(c, known.mtu);
+		return mss_for(t, c, known.mtu);
 	return c->mss_max;
 }
 
@@ -206,7 +223,7 @@ void tcp_pmtu_timeout(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		return;
 	}
 	f = vec_at(&w->flight, &t->slab, w->flight_inline, sizeof(*f), 0);
-	size = min_of(f->end - f->seq, (uint32_t)c->snd_mss) + tcp_headers(c);
+	size = min_of(f->end - f->seq, (uint32_t)c->snd_mss) + headers(t, c);
 	if (size <= lower_mtu(t, c, size))
 		return;
 	count_full(w);
@@ -245,7 +262,7 @@ static void try_larger(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		return;
 	if (net_pmtu_find(t->net, c->tuple.local, c->tuple.remote, t->now, age, &known)) {
 		c->pmtu_at = (uint16_t)known.learnt;
-		mss = mss_for(c, known.mtu);
+		mss = mss_for(t, c, known.mtu);
 	} else {
 		c->flags &= ~(uint32_t)TCP_F_FRAGMENT;
 		count(t->ctr, CTR_PMTU_RAISED);
@@ -273,8 +290,8 @@ void tcp_pmtu_review(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	uint32_t mtu = t->net->paths[c->path].mtu;
 
-	if (c->mss_max + tcp_headers(c) > mtu) {
-		c->mss_max = mss_for(c, mtu);
+	if (c->mss_max + headers(t, c) > mtu) {
+		c->mss_max = mss_for(t, c, mtu);
 		if (c->snd_mss > c->mss_max)
 			resize(t, c, w, c->mss_max);
 	}

@@ -7,10 +7,10 @@
 
 #include "tcp/tcp.h"
 
-/* Of IPv4 and TCP, with what every segment of the connection has. */
-static inline uint32_t tcp_headers(const struct tcp_conn *c)
+/* Of IP, by the path p of c, and TCP, with what every segment of the connection has. */
+static inline uint32_t tcp_headers(const struct tcp_conn *c, const struct net_path *p)
 {
-	return IP4_HDR_LEN + TCP_HDR_LEN + (c->flags & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
+	return p->l3_len + TCP_HDR_LEN + (c->flags & TCP_AGREED_TS ? TCP_OPT_TS_SPACE : 0);
 }
 
 /* A connection starts: snd_mss is what both ends can; the path may be known to need less. */
@@ -56,8 +56,9 @@ void tcp_pmtu_age(const struct tcp *t, struct tcp_conn *c);
 
 static inline bool tcp_pmtu_due(const struct tcp *t, const struct tcp_conn *c)
 {
-	return c->snd_mss < c->mss_max || c->flags & TCP_F_FRAGMENT ||
-	       c->mss_max + tcp_headers(c) > t->net->paths[c->path].mtu;
+	const struct net_path *p = &t->net->paths[c->path];
+
+	return c->snd_mss < c->mss_max || c->flags & TCP_F_FRAGMENT || c->mss_max + tcp_headers(c, p) > p->mtu;
 }
 
 /* New data of that length left, up to end: its acknowledgment proves the size. */

@@ -125,7 +125,7 @@ void tcp_share_divide(struct tcp *t)
 
 void tcp_share_mtu(struct tcp *t, uint32_t mtu)
 {
-	const uint32_t least = FAIR_SEGMENTS * (max_of(mtu, 1500u) - 40);
+	const uint32_t least = FAIR_SEGMENTS * (max_of(mtu, 1500u) - IP4_HDR_LEN - TCP_HDR_LEN); /* IPv6's are smaller */
 
 	t->fair_least = max_of(t->fair_least, least);
 	tcp_share_divide(t);

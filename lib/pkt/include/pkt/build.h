@@ -26,6 +26,7 @@
 #include "pkt/slice.h"
 #include "wire/eth.h"
 #include "wire/ip4.h"
+#include "wire/ip6.h"
 #include "wire/sum.h"
 #include "wire/tcp.h"
 
@@ -46,7 +47,7 @@ struct rte_mbuf *pkt_build(struct pkt_pool *pool, const struct pkt_port *pp,
 			   uint16_t *sum);
 
 #define PKT_OPT_WORDS 10 /* of options, at most */
-#define PKT_TSO_BYTES (UINT16_MAX - IP4_HDR_LEN - TCP_HDR_LEN - 4 * PKT_OPT_WORDS) /* of payload, at most */
+#define PKT_TSO_BYTES (UINT16_MAX - IP6_HDR_LEN - TCP_HDR_LEN - 4 * PKT_OPT_WORDS) /* of payload, at most */
 
 /*
  * Of the len bytes that pkt_build would be asked for, how many it takes no more than the port's tso_mbufs for, as long
