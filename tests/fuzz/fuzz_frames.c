@@ -200,7 +200,7 @@ static void act_frame(struct kit *k, struct kit_peer *p, struct input *in)
 	if (how & 1)
 		memcpy(buf, kit_mac, 6);
 	if (how & 2)
-		memcpy(buf + L3 + 16, &p->server, 4);
+		kit_set_addrs(buf, NULL, p->server);
 	if (how & 4)
 		store_be16(buf + L3 + 2, (uint16_t)(len - L3));
 	if (how & 8)
@@ -225,8 +225,9 @@ static void act_icmp(struct kit *k, struct kit_peer *p, struct input *in)
 	buf[L4 + 1] = type >> 2 & 15;
 	store_be16(buf + L4 + 6, take16(in));
 	*in_ip = (struct ip4_hdr){.ver_ihl = IP4_VER_IHL, .total_len = BE16(1500), .ttl = 1,
-				  .frag = BE16(IP4_DF), .proto = IP_PROTO_TCP, .saddr = p->server,
-				  .daddr = p->addr};
+				  .frag = BE16(IP4_DF), .proto = IP_PROTO_TCP};
+	memcpy(&in_ip->saddr, p->server + 12, 4);
+	memcpy(&in_ip->daddr, p->addr + 12, 4);
 	store_be16(buf + L4 + 28, p->dport);
 	store_be16(buf + L4 + 30, p->port);
 	store_be32(buf + L4 + 32, p->iss + near(1, take16(in)));

@@ -44,9 +44,9 @@ static void learn(struct kit *k, struct kit_peer **peers, struct belief *b, unsi
 	struct kit_frame *f;
 
 	while ((f = kit_frame_next(k))) {
-		const struct tcp_hdr *th = (const void *)(f->bytes + 34);
+		const struct tcp_hdr *th = kit_tcp(f->bytes);
 
-		if (f->len < 54 || f->bytes[23] != IP_PROTO_TCP)
+		if (!th)
 			continue;
 		for (unsigned int i = 0; i < n; i++) {
 			struct kit_peer *p = peers[i];

@@ -69,7 +69,7 @@ static void on_open(struct pier_conn *c)
 	pier_get_info(c, &info);
 	for (unsigned int i = 0; i < k->n_peers && !a; i++)
 		if (k->peers[i]->port == info.remote_port &&
-		    memcmp(&k->peers[i]->addr, info.remote_addr + 12, 4) == 0)
+		    kit_same(k->peers[i]->addr, info.remote_addr))
 			a = &k->peers[i]->app;
 	assert_non_null(a);
 	*(struct kit_app **)c->ctx = a;

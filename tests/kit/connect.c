@@ -29,8 +29,7 @@ int kit_connect_from(struct kit_peer *p, uint32_t local, uint16_t port)
 	if (!p->k->has_client)
 		make_client(p->k);
 	req.version = p->k->client;
-	req.remote[10] = req.remote[11] = 0xff;
-	memcpy(req.remote + 12, &p->addr, 4);
+	memcpy(req.remote, p->addr, 16);
 	err = engine_connect(p->k->e, &req, p->k->now, &app->id);
 	if (!err) {
 		assert_false(app->pending);
@@ -45,31 +44,6 @@ int kit_connect_from(struct kit_peer *p, uint32_t local, uint16_t port)
 	return err;
 }
 
-static void arp_reply(struct kit *k, const struct arp_pkt *ask)
-{
-	uint8_t buf[ETH_MIN_FRAME] = {0};
-	struct arp_pkt *a = (struct arp_pkt *)(buf + ETH_HDR_LEN);
-
-	eth_copy(buf, kit_mac);
-	eth_copy(buf + 6, kit_peer_mac);
-	store_be16(buf + 12, ETH_TYPE_ARP);
-	*a = (struct arp_pkt){.htype = BE16(ARP_HTYPE_ETHERNET), .ptype = BE16(ETH_TYPE_IP4),
-			      .hlen = 6, .plen = 4, .op = BE16(ARP_OP_REPLY), .spa = ask->tpa,
-			      .tpa = ask->spa};
-	eth_copy(a->sha, kit_peer_mac);
-	eth_copy(a->tha, kit_mac);
-	kit_inject(k, buf, sizeof(buf));
-}
-
-void kit_arp(struct kit *k)
-{
-	while (kit_has(k) && load_be16(k->queue[k->q_head].bytes + 12) == ETH_TYPE_ARP) {
-		struct kit_frame *f = kit_frame_next(k);
-
-		arp_reply(k, (const struct arp_pkt *)(f->bytes + ETH_HDR_LEN));
-	}
-}
-
 struct seg kit_take_syn(struct kit_peer *p)
 {
 	const struct tcp_hdr *th;
@@ -77,7 +51,8 @@ struct seg kit_take_syn(struct kit_peer *p)
 	uint8_t ecn;
 
 	assert_true(kit_has(p->k));
-	th = (const struct tcp_hdr *)(p->k->queue[p->k->q_head].bytes + ETH_HDR_LEN + IP4_HDR_LEN);
+	th = kit_tcp(p->k->queue[p->k->q_head].bytes);
+	assert_non_null(th);
 	p->dport = be16(th->sport);
 	p->iss_known = false;
 	ecn = th->flags & (ECE | CWR);

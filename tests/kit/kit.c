@@ -52,6 +52,22 @@ int kit_group_setup(void **state)
 	return kit_main_start();
 }
 
+char kit_only_v4, kit_only_v6;
+
+int kit_run(const char *name, const struct CMUnitTest *tests, size_t n)
+{
+	struct CMUnitTest *own = calloc(n, sizeof(*own));
+	size_t m = 0;
+	int failed;
+
+	for (size_t i = 0; own && i < n; i++)
+		if (tests[i].initial_state != (kit_v6() ? &kit_only_v4 : &kit_only_v6))
+			own[m++] = tests[i];
+	failed = _cmocka_run_group_tests(name, own, m, kit_group_setup, NULL);
+	free(own);
+	return failed;
+}
+
 int kit_setup(void **state)
 {
 	*state = kit_new();
@@ -89,11 +105,11 @@ static void *give_memory(void *arg, size_t bytes, const char *what)
 	return p;
 }
 
-static void map_v4(uint8_t to[16], uint32_t addr)
+static uint8_t offload(void)
 {
-	memset(to, 0, 10);
-	memset(to + 10, 0xff, 2);
-	memcpy(to + 12, &addr, 4);
+	if (!from_environment("KIT_OFFLOAD", 0))
+		return 0;
+	return kit_v6() ? PKT_TX_TCP_CSUM : PKT_TX_TCP_CSUM | PKT_TX_IP_CSUM;
 }
 
 struct kit *kit_new(void)
@@ -103,17 +119,17 @@ struct kit *kit_new(void)
 	alive++;
 	memset(k, 0, sizeof(*k));
 	for (int i = 0; i < 2; i++) {
-		k->cap[i] = (struct pkt_port){.mtu = 1500, .id = (uint16_t)i,
+		k->cap[i] = (struct pkt_port){.mtu = kit_mtu(1500), .id = (uint16_t)i,
 					      .copy_below = PKT_COPY_BELOW,
-					      .flags = PKT_TX_MULTI_SEG};
+					      .flags = PKT_TX_MULTI_SEG | offload()};
 		memcpy(k->cap[i].mac, kit_mac, 6);
 		k->ports[i] = (struct engine_port){.id = (uint16_t)i, .cap = &k->cap[i],
 						   .neighbor = ENGINE_NEIGHBOR_REFLECT};
 	}
-	k->addrs[0] = (struct engine_address){.prefix = 24};
-	map_v4(k->addrs[0].addr, KIT_SERVER);
-	k->addrs[1] = (struct engine_address){.prefix = 24};
-	map_v4(k->addrs[1].addr, KIT_SECOND);
+	for (unsigned int i = 0; i < 2; i++) {
+		k->addrs[i] = (struct engine_address){.prefix = kit_v6() ? 64 : 24};
+		kit_host(k->addrs[i].addr, i ? KIT_SECOND_HOST : KIT_SERVER_HOST);
+	}
 	k->conf = (struct engine_config){
 		.counters = &k->ctr, .ports = k->ports, .n_ports = 1,
 		.addresses = k->addrs, .n_addresses = 2,
@@ -173,10 +189,9 @@ void kit_start(struct kit *k)
 
 static bool is_ctl(const struct kit *k, const uint8_t *b)
 {
-	const struct tcp_hdr *th = (const struct tcp_hdr *)(b + ETH_HDR_LEN + IP4_HDR_LEN);
+	const struct tcp_hdr *th = k->ctl ? kit_tcp(b) : NULL;
 
-	return k->ctl && load_be16(b + 12) == ETH_TYPE_IP4 && b[23] == IP_PROTO_TCP &&
-	       th->dport == be16(k->ctl->port) && th->sport == be16(k->ctl->dport);
+	return th && th->dport == be16(k->ctl->port) && th->sport == be16(k->ctl->dport);
 }
 
 static void keep_frame(struct kit *k, struct kit_frame *f)
@@ -197,39 +212,22 @@ static void keep_frame(struct kit *k, struct kit_frame *f)
 	k->queue[k->q_tail++] = *f;
 }
 
-/* What a port with checksum offload does. */
-static void nic_finish(const struct rte_mbuf *m, uint8_t *frame, uint32_t len)
-{
-	uint8_t *ip = frame + m->l2_len, *tcp = ip + m->l3_len;
-
-	if (m->ol_flags & RTE_MBUF_F_TX_IP_CKSUM) {
-		assert_int_equal(load16(ip + 10), 0);
-		store_be16(ip + 10, be16(sum_finish(sum_partial(ip, m->l3_len, 0))));
-	}
-	if ((m->ol_flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM) {
-		uint32_t l4 = load_be16(ip + 2) - m->l3_len; /* the field has the pseudo-header's sum */
-
-		assert_true(m->l2_len + m->l3_len + l4 <= len);
-		store_be16(tcp + 16, be16(sum_finish(sum_partial(tcp, l4, 0))));
-	}
-}
-
 /* RFC 5681 section 4.2: what is sent for each segment received, see check_counted. */
 static void count_ack(struct kit *k, const uint8_t *b)
 {
-	const struct ip4_hdr *ip = (const struct ip4_hdr *)(b + ETH_HDR_LEN);
-	const struct tcp_hdr *th = (const struct tcp_hdr *)(ip + 1);
+	const struct tcp_hdr *th;
+	struct kit_ip ip;
 	bool pure;
 
-	if (load_be16(b + 12) != ETH_TYPE_IP4 || ip->proto != IP_PROTO_TCP)
+	if (!kit_take_ip(b, &ip) || ip.proto != IP_PROTO_TCP)
 		return;
-	pure = (th->flags & (SYN | FIN | RST | ACK)) == ACK &&
-	       be16(ip->total_len) == IP4_HDR_LEN + tcp_hdr_len(th);
+	th = (const struct tcp_hdr *)ip.l4;
+	pure = (th->flags & (SYN | FIN | RST | ACK)) == ACK && ip.l4_len == tcp_hdr_len(th);
 	k->acks += pure;
 	for (unsigned int i = 0; i < k->n_peers; i++) {
 		struct kit_peer *p = k->peers[i];
 
-		if (p->port != be16(th->dport) || p->addr != ip->daddr)
+		if (p->port != be16(th->dport) || !kit_same(p->addr, ip.daddr))
 			continue;
 		k->updates += pure && p->last_ack == be32(th->ack) && be16(th->window) > p->last_win;
 		p->last_ack = be32(th->ack);
@@ -248,7 +246,7 @@ static void take_segment(struct kit *k, uint16_t port, struct rte_mbuf *m)
 	for (struct rte_mbuf *s = m; s; at += s->data_len, s = s->next)
 		memcpy(f.bytes + at, rte_pktmbuf_mtod(s, void *), s->data_len);
 	assert_int_equal(at, m->pkt_len);
-	nic_finish(m, f.bytes, f.len);
+	kit_nic_finish(m, f.bytes, f.len);
 	rte_pktmbuf_free(m);
 	kit_pcap_write(f.at, f.bytes, f.len);
 	count_ack(k, f.bytes);

@@ -12,6 +12,10 @@
  * kit_advance. After each test everything is reset, time runs until TIME-WAIT is over, and then no
  * record, block, mbuf or unpaired open callback may be left.
  *
+ * A run is of one family: IPv4, or IPv6 with KIT_IP=6 in the environment. Addresses are 16 bytes, IPv4 as
+ * ::ffff:a.b.c.d; kit_host and kit_far give those of the run's family, and what else differs has a name
+ * here too (ip.c). KIT_OFFLOAD=1: the port sums what is sent.
+ *
  * KIT_PCAP=file writes all frames of a run to file. KIT_T0=us is where the clock starts, so that the
  * same tests can run across its wraps; KIT_SKEW=us makes it go back by so much between the engine's
  * calls of one turn, as the clocks of two cores do.
@@ -34,16 +38,22 @@
 #include "wire/arp.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
+#include "wire/icmp6.h"
 #include "wire/ip4.h"
+#include "wire/ip6.h"
 #include "wire/sum.h"
 #include "wire/tcp.h"
 #include "wire/tcp_opt.h"
 
 #define V4(a, b, c, d) BE32((uint32_t)(a) << 24 | (b) << 16 | (c) << 8 | (d))
 
-#define KIT_SERVER V4(198, 18, 0, 2)
-#define KIT_SECOND V4(198, 18, 0, 3) /* the engine's other address */
-#define KIT_CLIENT V4(198, 18, 0, 1)
+/* The same hosts, of IPv4 and of the run's family: for kit_host. */
+#define KIT_SERVER V4(198, 18, 0, KIT_SERVER_HOST)
+#define KIT_SECOND V4(198, 18, 0, KIT_SECOND_HOST)
+#define KIT_CLIENT V4(198, 18, 0, KIT_CLIENT_HOST)
+#define KIT_CLIENT_HOST 1
+#define KIT_SERVER_HOST 2
+#define KIT_SECOND_HOST 3 /* the engine's other address */
 #define KIT_T0     kit_t0()
 #define KIT_PEERS  1100
 #define KIT_MBUFS  8191
@@ -131,8 +141,8 @@ struct seg {
 	/* Only of received segments. */
 	uint64_t at;             /* when it was sent */
 	uint16_t mss;
-	uint16_t ip_id, ip_frag; /* host order */
-	uint32_t saddr;
+	uint16_t ip_id, ip_frag; /* host order; of IPv6 0 and IP4_DF: no router makes fragments */
+	uint32_t label;          /* of IPv6 */
 };
 
 enum kit_offer {
@@ -144,10 +154,16 @@ enum kit_offer {
 	OFFER_ECN = 1 << 4,
 };
 
+/* The flow label that the engine's last segment had, and of which connection it was. */
+struct kit_label {
+	uint8_t addrs[32];
+	uint32_t ports, label;
+};
+
 /* The other end of one 4-tuple. */
 struct kit_peer {
 	struct kit *k;
-	uint32_t addr, server; /* network order */
+	uint8_t addr[16], server[16];
 	uint16_t port, dport;  /* host order */
 	uint32_t isn, iss;     /* iss: the engine's, once known */
 	bool iss_known;
@@ -161,6 +177,7 @@ struct kit_peer {
 	uint8_t peer_ws;       /* the engine's shift */
 	uint32_t ts_base, ts_recent;
 	uint32_t last_ack, last_win; /* of the engine's last segment, as on the wire */
+	struct kit_label label;
 	struct kit_app app;
 };
 
@@ -223,9 +240,18 @@ int kit_group_setup(void **state);
 int kit_setup(void **state);
 int kit_teardown(void **state);
 
+/* Run the tests that are there for the run's family, in a process that has nothing else to do. */
+int kit_run(const char *name, const struct CMUnitTest *tests, size_t n);
+
+extern char kit_only_v4, kit_only_v6;
+
 #define KIT_TEST(f) cmocka_unit_test_setup_teardown(f, kit_setup, kit_teardown)
+/* Of what only IPv4 has, or only IPv6. */
+#define KIT_TEST4(f) {#f, f, kit_setup, kit_teardown, &kit_only_v4}
+#define KIT_TEST6(f) {#f, f, kit_setup, kit_teardown, &kit_only_v6}
+#define KIT_RUN(name, tests) kit_run(name, tests, ARRAY_SIZE(tests))
 #define KIT_MAIN(tests) \
-	int main(void) { return cmocka_run_group_tests(tests, kit_group_setup, NULL); }
+	int main(void) { return KIT_RUN(#tests, tests); }
 
 struct kit *kit_new(void);
 uint64_t kit_t0(void);
@@ -271,15 +297,99 @@ uint64_t kit_acks(const struct kit *k);
 uint64_t kit_ctr(const struct kit *k, enum counter c);
 struct engine_usage kit_usage(const struct kit *k);
 
+/* ---- what differs by family (ip.c) ---- */
+
+bool kit_v6(void); /* the run is of IPv6 */
+/* An address of the run's family: host n of the engine's prefix, or one behind a gateway. */
+void kit_host(uint8_t to[16], unsigned int n);
+void kit_far(uint8_t to[16], unsigned int n);
+/* An IPv4 address in network order as all addresses are. */
+void kit_v4(uint8_t to[16], uint32_t addr);
+bool kit_is_far(const uint8_t addr[16]);
+bool kit_same(const uint8_t a[16], const uint8_t b[16]);
+
+static inline bool kit_is_v4(const uint8_t addr[16])
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	return memcmp(addr, mapped, sizeof(mapped)) == 0;
+}
+
+/* Octets of the run's IP header, and where TCP's begins in a frame. */
+static inline unsigned int kit_l3_len(void)
+{
+	return kit_v6() ? IP6_HDR_LEN : IP4_HDR_LEN;
+}
+
+static inline unsigned int kit_l4(void)
+{
+	return ETH_HDR_LEN + kit_l3_len();
+}
+
+/* The MSS of an MTU: RFC 9293 section 3.7.1. */
+static inline uint16_t kit_mss(uint16_t mtu)
+{
+	return (uint16_t)(mtu - kit_l3_len() - TCP_HDR_LEN);
+}
+
+static inline uint16_t kit_default_mss(void)
+{
+	return kit_v6() ? 1220 : 536;
+}
+
+/* The MTU by which a segment is as long as one of IPv4 by that one. */
+static inline uint16_t kit_mtu(uint16_t v4)
+{
+	return (uint16_t)(v4 + kit_l3_len() - IP4_HDR_LEN);
+}
+
+/* An IP header with what follows: l4_len octets at l4. Host order. */
+struct kit_ip {
+	const uint8_t *l4;
+	unsigned int hdr_len;
+	uint32_t l4_len, label;
+	uint16_t id, frag; /* of IPv4 */
+	uint8_t proto, tos, ttl;
+	uint8_t saddr[16], daddr[16];
+};
+
+/* Of a frame; false: it has none. */
+bool kit_take_ip(const uint8_t *frame, struct kit_ip *to);
+/* Written at l3, by the family of the destination; returns its length. */
+unsigned int kit_put_ip(uint8_t *l3, const struct kit_ip *ip);
+/* The TCP header of a frame; NULL: it has none. The octets behind it. */
+const struct tcp_hdr *kit_tcp(const uint8_t *frame);
+uint32_t kit_payload(const uint8_t *frame);
+/* All checksums of a frame of TCP are right. */
+bool kit_sum_ok(const uint8_t *frame);
+/* Other addresses for a frame of the run's family; NULL: as it is. */
+void kit_set_addrs(uint8_t *frame, const uint8_t saddr[16], const uint8_t daddr[16]);
+void kit_set_ttl(uint8_t *frame, uint8_t ttl);
+/* The length of what follows the IP header, as that says it. */
+void kit_set_l4_len(uint8_t *frame, uint16_t len);
+/* Recompute the checksums of a frame of TCP, or of ICMPv6. */
+void kit_sums(uint8_t *frame);
+void kit_icmp6_sum(uint8_t *frame);
+/* All that IP says of a segment to p. */
+void kit_check_ip(struct kit_peer *p, const struct kit_frame *f, const struct kit_ip *ip);
+void kit_nic_finish(const struct rte_mbuf *m, uint8_t *frame, uint32_t len);
+
+/* Whether f asks for a neighbour, by ARP or Neighbor Discovery, and for which. */
+bool kit_asks(const struct kit_frame *f);
+void kit_asked(const struct kit_frame *f, uint8_t addr[16]);
+/* from, at mac, asks for to; or answers it that it is there. */
+void kit_ask(struct kit *k, const uint8_t mac[6], const uint8_t from[16], const uint8_t to[16]);
+void kit_answer(struct kit *k, const uint8_t from[16], const uint8_t to[16]);
+/* Answer the requests that stand first in the queue, if any do. */
+void kit_arp(struct kit *k);
+
 /* ---- segments (seg.c) ---- */
 
 uint8_t kit_pattern(uint64_t offset);
-/* A new peer with a port and ISN of its own, to KIT_PORT of the engine's first address, KIT_SERVER. */
+/* A new peer with a port and ISN of its own, to KIT_PORT of the engine's first address. */
 struct kit_peer *kit_peer(struct kit *k);
 /* The frame of a segment; returns its length. buf has 10000 bytes. */
 uint32_t kit_build(struct kit_peer *p, const struct seg *s, uint8_t *buf);
-/* Recompute both checksums of a frame of IPv4 and TCP. */
-void kit_sums(uint8_t *frame);
 /* Check and take apart a frame; the payload must be the pattern if iss is known. */
 struct seg kit_parse(struct kit_peer *p, const struct kit_frame *f);
 void kit_send_seg(struct kit_peer *p, const struct seg *s);
@@ -309,8 +419,6 @@ struct kit_peer *kit_est(struct kit *k);
  * end. Returns what it returned; p->dport is then the local port, but for an ephemeral one.
  */
 int kit_connect_from(struct kit_peer *p, uint32_t local, uint16_t port);
-/* Answer the ARP requests that stand first in the queue, if any do. */
-void kit_arp(struct kit *k);
 /* The SYN: checked and learnt from. */
 struct seg kit_take_syn(struct kit_peer *p);
 /* All three, from any address and port, without failure. */
@@ -324,7 +432,10 @@ void kit_active(struct kit_peer *p);
 
 /* ---- a router on the way (icmp.c) ---- */
 
-/* ICMP about a packet of len bytes that went to p, whose payload begins at seq. */
+/*
+ * ICMP, or ICMPv6 with its own types and codes, about a packet of len bytes that went to p, whose payload begins
+ * at seq.
+ */
 void kit_icmp(struct kit_peer *p, uint8_t type, uint8_t code, uint16_t mtu, uint32_t seq,
 	      uint16_t len);
 /* Packet too big; mtu 0: not said. */

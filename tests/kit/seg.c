@@ -4,9 +4,6 @@
  */
 #include "kit.h"
 
-#define L3 ETH_HDR_LEN
-#define L4 (L3 + IP4_HDR_LEN)
-
 uint8_t kit_pattern(uint64_t offset)
 {
 	return (uint8_t)((offset * 0x9e3779b97f4a7c15ull + 0x1234567) >> 56);
@@ -15,15 +12,11 @@ uint8_t kit_pattern(uint64_t offset)
 struct kit_peer *kit_peer(struct kit *k)
 {
 	struct kit_peer *p = calloc(1, sizeof(*p));
-	uint32_t own;
 
 	kit_start(k);
 	assert_true(k->n_peers < KIT_PEERS);
-	memcpy(&own, k->addrs[0].addr + 12, 4);
 	*p = (struct kit_peer){
 		.k = k,
-		.addr = KIT_CLIENT,
-		.server = own,
 		.port = (uint16_t)(40000 + k->n_peers),
 		.dport = KIT_PORT,
 		.isn = 0xfffffc00u + 0x01000000u * k->n_peers,
@@ -32,6 +25,8 @@ struct kit_peer *kit_peer(struct kit *k)
 		.win = 65535,
 		.ts_base = 0xffff0000u,
 	};
+	kit_host(p->addr, KIT_CLIENT_HOST);
+	memcpy(p->server, k->addrs[0].addr, 16);
 	kit_app_init(&p->app, k);
 	k->peers[k->n_peers++] = p;
 	return p;
@@ -66,42 +61,24 @@ static unsigned int put_options(struct kit_peer *p, const struct seg *s, uint8_t
 	return n;
 }
 
-void kit_sums(uint8_t *frame)
-{
-	struct ip4_hdr *ip = (struct ip4_hdr *)(frame + L3);
-	unsigned int ihl = ip4_hdr_len(ip), len = be16(ip->total_len) - ihl;
-	uint8_t *th = frame + L3 + ihl;
-
-	ip->cksum = 0;
-	ip->cksum = sum_finish(sum_partial(ip, ihl, 0));
-	memset(th + 16, 0, 2);
-	store_be16(th + 16, be16(sum_finish(sum_partial(
-				    th, len, sum_pseudo4(ip->saddr, ip->daddr, IP_PROTO_TCP,
-							 (uint16_t)len)))));
-}
-
 uint32_t kit_build(struct kit_peer *p, const struct seg *s, uint8_t *buf)
 {
 	struct eth_hdr *eth = (struct eth_hdr *)buf;
-	struct ip4_hdr *ip = (struct ip4_hdr *)(buf + L3);
-	struct tcp_hdr *th = (struct tcp_hdr *)(buf + L4);
-	unsigned int opt = put_options(p, s, buf + L4 + TCP_HDR_LEN);
-	uint8_t *data = buf + L4 + TCP_HDR_LEN + opt;
+	const bool v4 = kit_is_v4(p->server);
+	const unsigned int l3_len = v4 ? IP4_HDR_LEN : IP6_HDR_LEN;
+	struct tcp_hdr *th = (struct tcp_hdr *)(buf + ETH_HDR_LEN + l3_len);
+	unsigned int opt = put_options(p, s, (uint8_t *)(th + 1));
+	uint8_t *data = (uint8_t *)(th + 1) + opt;
 	uint64_t at = s->flags & SYN ? 0 : (uint64_t)(s->seq - 1);
+	struct kit_ip ip = {.l4_len = TCP_HDR_LEN + opt + s->len, .label = p->port, .frag = IP4_DF,
+			    .proto = IP_PROTO_TCP, .tos = s->tos, .ttl = s->ttl ? s->ttl : 64};
 
 	eth_copy(eth->dst, p->k->cap[0].mac);
 	eth_copy(eth->src, kit_peer_mac);
-	eth->type = BE16(ETH_TYPE_IP4);
-	*ip = (struct ip4_hdr){
-		.ver_ihl = IP4_VER_IHL,
-		.total_len = be16((uint16_t)(IP4_HDR_LEN + TCP_HDR_LEN + opt + s->len)),
-		.frag = BE16(IP4_DF),
-		.tos = s->tos,
-		.ttl = s->ttl ? s->ttl : 64,
-		.proto = IP_PROTO_TCP,
-		.saddr = p->addr,
-		.daddr = p->server,
-	};
+	eth->type = v4 ? BE16(ETH_TYPE_IP4) : BE16(ETH_TYPE_IP6);
+	memcpy(ip.saddr, p->addr, 16);
+	memcpy(ip.daddr, p->server, 16);
+	kit_put_ip(buf + ETH_HDR_LEN, &ip);
 	*th = (struct tcp_hdr){
 		.sport = be16(p->port),
 		.dport = be16(p->dport),
@@ -117,7 +94,7 @@ uint32_t kit_build(struct kit_peer *p, const struct seg *s, uint8_t *buf)
 	kit_sums(buf);
 	if (s->bad_sum)
 		th->cksum ^= BE16(0x0100);
-	return L4 + TCP_HDR_LEN + opt + s->len;
+	return ETH_HDR_LEN + l3_len + TCP_HDR_LEN + opt + s->len;
 }
 
 void kit_send_seg(struct kit_peer *p, const struct seg *s)
@@ -151,59 +128,34 @@ static void parse_options(struct kit_peer *p, const struct tcp_hdr *th, struct s
 	}
 }
 
-/* RFC 791 and 894: nothing is cut, nothing follows but zeros. */
-static void check_ip(const struct kit_peer *p, const struct kit_frame *f)
-{
-	const struct eth_hdr *eth = (const struct eth_hdr *)f->bytes;
-	const struct ip4_hdr *ip = (const struct ip4_hdr *)(f->bytes + L3);
-	uint32_t len = be16(ip->total_len);
-
-	assert_true(f->len >= ETH_MIN_FRAME);
-	assert_memory_equal(eth->dst, kit_peer_mac, 6);
-	assert_memory_equal(eth->src, p->k->cap[f->port].mac, 6);
-	assert_int_equal(eth->type, BE16(ETH_TYPE_IP4));
-	assert_int_equal(ip->ver_ihl, IP4_VER_IHL);
-	if (!p->may_fragment || ip->frag)
-		assert_int_equal(ip->frag, BE16(IP4_DF));
-	assert_int_equal(ip->proto, IP_PROTO_TCP);
-	assert_int_equal(sum_fold(sum_partial(ip, IP4_HDR_LEN, 0)), 0xffff);
-	assert_true(len <= p->k->cap[f->port].mtu);
-	assert_true(L3 + len <= f->len);
-	assert_true(L3 + len == f->len || f->len == ETH_MIN_FRAME);
-	for (uint32_t i = L3 + len; i < f->len; i++)
-		assert_int_equal(f->bytes[i], 0);
-	assert_int_equal(ip->saddr, p->server);
-	assert_int_equal(ip->daddr, p->addr);
-}
-
 struct seg kit_parse(struct kit_peer *p, const struct kit_frame *f)
 {
-	const struct ip4_hdr *ip = (const struct ip4_hdr *)(f->bytes + L3);
-	const struct tcp_hdr *th = (const struct tcp_hdr *)(f->bytes + L4);
-	uint16_t l4_len = (uint16_t)(be16(ip->total_len) - IP4_HDR_LEN);
-	const uint8_t *data = (const uint8_t *)th + tcp_hdr_len(th);
-	struct seg s = {.flags = th->flags, .at = f->at, .tos = ip->tos, .ttl = ip->ttl,
-			.ip_id = be16(ip->id), .ip_frag = be16(ip->frag), .saddr = ip->saddr};
+	const struct tcp_hdr *th;
+	const uint8_t *data;
+	struct kit_ip ip;
+	struct seg s;
 
-	check_ip(p, f);
-	assert_int_equal(sum_fold(sum_partial(th, l4_len, sum_pseudo4(ip->saddr, ip->daddr,
-								      IP_PROTO_TCP, l4_len))),
-			 0xffff);
+	assert_true(kit_take_ip(f->bytes, &ip));
+	kit_check_ip(p, f, &ip);
+	th = (const struct tcp_hdr *)ip.l4;
+	data = ip.l4 + tcp_hdr_len(th);
+	s = (struct seg){.flags = th->flags, .at = f->at, .tos = ip.tos, .ttl = ip.ttl, .ip_id = ip.id,
+			 .ip_frag = ip.frag, .label = ip.label};
 	assert_int_equal(be16(th->sport), p->dport);
 	assert_int_equal(be16(th->dport), p->port);
 	assert_int_equal(th->doff & 0x0f, 0);
-	assert_true(tcp_hdr_len(th) >= TCP_HDR_LEN && tcp_hdr_len(th) <= l4_len);
+	assert_true(tcp_hdr_len(th) >= TCP_HDR_LEN && tcp_hdr_len(th) <= ip.l4_len);
 	if (th->flags & SYN && !p->iss_known) {
 		p->iss = be32(th->seq);
 		p->iss_known = true;
 	}
-	if (ip->tos & IP_ECN_MASK || (th->flags & (CWR | SYN)) == CWR) /* RFC 3168 sections 6.1.1 to 6.1.6 */
-		assert_true(l4_len > tcp_hdr_len(th) && (ip->tos & IP_ECN_MASK) == IP_ECN_ECT0);
+	if (ip.tos & IP_ECN_MASK || (th->flags & (CWR | SYN)) == CWR) /* RFC 3168 sections 6.1.1 to 6.1.6 */
+		assert_true(ip.l4_len > tcp_hdr_len(th) && (ip.tos & IP_ECN_MASK) == IP_ECN_ECT0);
 	s.seq = be32(th->seq) - p->iss;
 	s.ack = th->flags & ACK ? be32(th->ack) - p->isn : 0;
 	s.win = be16(th->window);
 	s.urg = be16(th->urg);
-	s.len = l4_len - tcp_hdr_len(th);
+	s.len = ip.l4_len - tcp_hdr_len(th);
 	parse_options(p, th, &s);
 	for (uint32_t i = 0; i < s.len; i++)
 		if (data[i] != kit_pattern((uint64_t)(s.seq - 1) + i))

@@ -179,12 +179,13 @@ const struct tcp_opts crowd_mss_only = {.flags = TCP_OPTS_MSS, .mss = 1460};
 /* A segment of client i; a SYN has options o, another one none. */
 void crowd_from(uint32_t i, uint16_t dport, struct seg s, uint16_t win, const struct tcp_opts *o)
 {
-	struct kit_peer p = {.k = many.k, .addr = be32(10u << 24 | (i & 0xffffff)), .server = KIT_SERVER,
-			     .port = (uint16_t)(1024 + (i >> 24)), .dport = dport, .win = win};
+	struct kit_peer p = {.k = many.k, .port = (uint16_t)(1024 + (i >> 24)), .dport = dport, .win = win};
 	struct rte_mbuf *m = rte_pktmbuf_alloc(many.pool);
 	uint32_t len;
 
 	assert_non_null(m);
+	kit_v4(p.addr, be32(10u << 24 | (i & 0xffffff)));
+	kit_v4(p.server, KIT_SERVER);
 	if (o)
 		s.opts = *o;
 	len = kit_build(&p, &s, rte_pktmbuf_mtod(m, uint8_t *));

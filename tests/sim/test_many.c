@@ -70,11 +70,12 @@ static void note_real(const struct ip4_hdr *ip, const struct tcp_hdr *th, uint32
 /* One segment in a turn of its own. */
 static void real_sends(uint32_t i, struct seg s)
 {
-	struct kit_peer p = {.k = many.k, .addr = be32(11u << 24 | i), .server = KIT_SERVER,
-			     .port = 5000, .dport = KIT_PORT, .win = 65535};
+	struct kit_peer p = {.k = many.k, .port = 5000, .dport = KIT_PORT, .win = 65535};
 	struct rte_mbuf *m = rte_pktmbuf_alloc(kit_mp);
 	uint32_t len;
 
+	kit_v4(p.addr, be32(11u << 24 | i));
+	kit_v4(p.server, KIT_SERVER);
 	p.ts = !(s.flags & SYN);
 	p.ts_recent = s.tsecr;
 	len = kit_build(&p, &s, rte_pktmbuf_mtod(m, uint8_t *));

@@ -735,5 +735,5 @@ int main(void)
 		KIT_TEST(URG_04_urgent_data_in_line),
 	};
 
-	return cmocka_run_group_tests_name("ack", tests, kit_group_setup, NULL);
+	return KIT_RUN("ack", tests);
 }

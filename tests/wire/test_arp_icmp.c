@@ -195,7 +195,7 @@ static void L2_18_flood_of_neighbors(void **s)
 	k->ports[0].gateway = V4(198, 255, 0, 1);
 	p = kit_peer(k);
 	far = kit_peer(k);
-	far->addr = V4(20, 0, 0, 1);
+	kit_v4(far->addr, V4(20, 0, 0, 1));
 	p->app.echo = far->app.echo = true;
 	send_arp(k, ARP_OP_REQUEST, KIT_CLIENT, KIT_SERVER);
 	send_arp(k, ARP_OP_REQUEST, V4(198, 255, 0, 1), KIT_SERVER);
@@ -490,5 +490,5 @@ int main(void)
 		KIT_TEST(L2_14_unreachable),
 	};
 
-	return cmocka_run_group_tests_name("arp_icmp", tests, kit_group_setup, NULL);
+	return KIT_RUN("arp_icmp", tests);
 }

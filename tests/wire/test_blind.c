@@ -253,7 +253,7 @@ static void BLD_05_each_connection_for_itself(void **s)
 	l.port_lo = l.port_hi = p->dport = 81;
 	version = engine_listen(k->e, &l);
 	for (unsigned int i = 0; i < N; i++) {
-		p->addr = be32(0x14000000u + i);
+		kit_far(p->addr, i);
 		kit_syn(p);
 		kit_synack(p);
 		iss[i] = p->iss;
@@ -263,7 +263,7 @@ static void BLD_05_each_connection_for_itself(void **s)
 	assert_int_equal(kit_usage(k).connections, N);
 	for (unsigned int i = 0; i < N; i++) {
 		k->now = KIT_T0 + i * SEC / N;
-		p->addr = be32(0x14000000u + i);
+		kit_far(p->addr, i);
 		p->iss = iss[i];
 		send_seg(p, .flags = ACK, .seq = 0, .ack = 1, .len = i & 1);
 		expect(p, .flags = ACK, .seq = 1, .ack = 1);
@@ -434,5 +434,5 @@ int main(void)
 		KIT_TEST(T_28_nothing_shared_to_count),
 	};
 
-	return cmocka_run_group_tests_name("blind", tests, kit_group_setup, NULL);
+	return KIT_RUN("blind", tests);
 }

@@ -343,5 +343,5 @@ int main(void)
 		KIT_TEST(WND_01_edge_with_tiny_segments),
 	};
 
-	return cmocka_run_group_tests_name("cc", tests, kit_group_setup, NULL);
+	return KIT_RUN("cc", tests);
 }

@@ -4,8 +4,6 @@
 #include "kit.h"
 
 #define PORT 81
-#define L3   ETH_HDR_LEN
-#define L4   (L3 + IP4_HDR_LEN)
 
 static struct chaos sets[8];
 
@@ -117,25 +115,26 @@ static void refuses_by_icmp(void **s)
 {
 	static const struct {
 		const char *word;
-		uint8_t code;
-	} ways[] = {{"icmp-net", 0}, {"icmp-host", 1}, {"icmp-proto", 2}, {"icmp-port", 3},
-		    {"icmp-admin", 13}};
+		uint8_t code, code6;
+	} ways[] = {{"icmp-net", 0, 0}, {"icmp-host", 1, 3}, {"icmp-proto", 2, 1}, {"icmp-port", 3, 4},
+		    {"icmp-admin", 13, 1}};
+	const uint8_t type = kit_v6() ? 1 : ICMP_UNREACHABLE;
 	struct kit *k = *s;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(ways); i++) {
 		struct kit_peer *p = peer_with(k, "chaos-refuse", ways[i].word, NULL);
-		const struct icmp_hdr *icmp;
 		struct kit_frame *f;
+		struct kit_ip ip;
 
 		kit_syn(p);
 		f = kit_frame_next(k);
 		assert_non_null(f);
-		assert_int_equal(f->bytes[L3 + 9], IP_PROTO_ICMP);
-		icmp = (const struct icmp_hdr *)(f->bytes + L4);
-		assert_int_equal(icmp->type, ICMP_UNREACHABLE);
-		assert_int_equal(icmp->code, ways[i].code);
+		assert_true(kit_take_ip(f->bytes, &ip));
+		assert_int_equal(ip.proto, kit_v6() ? 58 : IP_PROTO_ICMP);
+		assert_int_equal(ip.l4[0], type);
+		assert_int_equal(ip.l4[1], kit_v6() ? ways[i].code6 : ways[i].code);
 		/* It quotes the SYN, by which the client knows what it is about. */
-		assert_int_equal(load_be16(f->bytes + L4 + ICMP_HDR_LEN + IP4_HDR_LEN), p->port);
+		assert_int_equal(load_be16(ip.l4 + ICMP_HDR_LEN + kit_l3_len()), p->port);
 		kit_quiet(k);
 		assert_int_equal(kit_ctr(k, CTR_CHAOS_REFUSED_ICMP), i + 1);
 		engine_unlisten(k->e, k->versions[k->n_listeners - 1]);
@@ -482,13 +481,11 @@ static void sends_garbage_behind_its_fin(void **s)
 	expect(p, .flags = FIN | ACK, .seq = 1, .ack = 11, .len = 7);
 	f = kit_frame_next(k);
 	assert_non_null(f);
-	th = (const struct tcp_hdr *)(f->bytes + L4);
+	th = kit_tcp(f->bytes);
 	assert_int_equal(th->flags, ACK | PSH);
 	assert_int_equal(be32(th->seq) - p->iss, 9); /* behind the FIN */
-	assert_int_equal(f->len, L4 + TCP_HDR_LEN + 33);
-	assert_int_equal(sum_fold(sum_partial(th, TCP_HDR_LEN + 33,
-					      sum_pseudo4(p->server, p->addr, IP_PROTO_TCP,
-							  TCP_HDR_LEN + 33))), 0xffff);
+	assert_int_equal(f->len, kit_l4() + TCP_HDR_LEN + 33);
+	assert_true(kit_sum_ok(f->bytes));
 	send_seg(p, .flags = FIN | ACK, .seq = 11, .ack = 9);
 	expect(p, .flags = ACK, .seq = 9, .ack = 12);
 	kit_quiet(k);
@@ -502,14 +499,12 @@ static unsigned int wrong_sums(struct kit *k, const struct kit_peer *p)
 {
 	struct kit_frame *f = kit_frame_next(k);
 	unsigned int wrong = 0;
-	uint16_t len;
 
 	assert_non_null(f);
-	len = (uint16_t)(load_be16(f->bytes + L3 + 2) - IP4_HDR_LEN);
-	if (sum_fold(sum_partial(f->bytes + L3, IP4_HDR_LEN, 0)) != 0xffff)
+	if (!kit_v6() && sum_fold(sum_partial(f->bytes + ETH_HDR_LEN, IP4_HDR_LEN, 0)) != 0xffff)
 		wrong |= 1;
-	if (sum_fold(sum_partial(f->bytes + L4, len, sum_pseudo4(p->server, p->addr, IP_PROTO_TCP,
-								 len))) != 0xffff)
+	kit_set_l4_len(f->bytes, (uint16_t)(f->len - kit_l4())); /* its own sum is right now */
+	if (!kit_sum_ok(f->bytes))
 		wrong |= 2;
 	return wrong;
 }
@@ -521,15 +516,16 @@ static void sends_wrong_sums(void **s)
 
 	for (unsigned int offload = 0; offload < 2; offload++) {
 		if (offload)
-			k->cap[0].flags |= PKT_TX_TCP_CSUM | PKT_TX_IP_CSUM;
+			k->cap[0].flags |= kit_v6() ? PKT_TX_TCP_CSUM : PKT_TX_TCP_CSUM | PKT_TX_IP_CSUM;
 		p = peer_with(k, "chaos-bad-tcp-sum", "2", "chaos-bad-ip-sum", "3", NULL);
 		p->app.on_open = 6 * 1460;
 		kit_open(p);
 		for (unsigned int i = 1; i <= 6; i++)
-			assert_int_equal(wrong_sums(k, p), (i % 3 ? 0 : 1) | (i % 2 ? 0 : 2));
+			assert_int_equal(wrong_sums(k, p), (i % 3 || kit_v6() ? 0 : 1) | (i % 2 ? 0 : 2));
 		kit_quiet(k);
 		assert_int_equal(kit_ctr(k, CTR_CHAOS_BAD_TCP_SUMS), 3 * (offload + 1));
-		assert_int_equal(kit_ctr(k, CTR_CHAOS_BAD_IP_SUMS), 2 * (offload + 1));
+		/* IPv6 has none in its header. */
+		assert_int_equal(kit_ctr(k, CTR_CHAOS_BAD_IP_SUMS), kit_v6() ? 0 : 2 * (offload + 1));
 		send_seg(p, .flags = RST, .seq = 1);
 		engine_unlisten(k->e, k->versions[k->n_listeners - 1]);
 	}

@@ -454,5 +454,5 @@ int main(void)
 		KIT_TEST(CLS_18_last_ack_gives_up),
 	};
 
-	return cmocka_run_group_tests_name("close", tests, kit_group_setup, NULL);
+	return KIT_RUN("close", tests);
 }

@@ -213,7 +213,7 @@ static void OPN_16_listen_on_a_connecting_port(void **s)
 	send_seg(q, .flags = SYN, .seq = 0, .opts = {.flags = TCP_OPTS_MSS, .mss = 1460});
 	expect(q, .flags = SYN | ACK, .seq = 0, .ack = 1); /* SYN-RECEIVED */
 	kit_listen(k, SECOND_PORT, LISTENER_ANY);
-	r->addr = V4(198, 18, 0, 9);
+	kit_host(r->addr, 9);
 	r->dport = SECOND_PORT;
 	kit_open(r);
 	/* And both go on. */
@@ -229,24 +229,15 @@ static void OPN_18_source_address(void **s)
 	struct kit *k = *s;
 	struct kit_peer *p = kit_peer(k), *q = kit_peer(k);
 	struct kit_frame *f;
-	uint8_t buf[60] = {0};
-	struct arp_pkt *a = (struct arp_pkt *)(buf + ETH_HDR_LEN);
 
 	kit_active(p);
-	q->server = KIT_SECOND;
+	kit_host(q->server, KIT_SECOND_HOST);
 	assert_int_equal(kit_connect_from(q, 1, 0), 0);
 	kit_take_syn(q); /* each frame's source is checked */
 	kit_accept(q);
 	expect(q, .flags = ACK, .seq = 1, .ack = 1);
 	/* The next hop is another from now on; the source stays. */
-	memset(buf, 0xff, 6);
-	eth_copy(buf + 6, other_mac);
-	store_be16(buf + 12, ETH_TYPE_ARP);
-	*a = (struct arp_pkt){.htype = BE16(ARP_HTYPE_ETHERNET), .ptype = BE16(ETH_TYPE_IP4),
-			      .hlen = 6, .plen = 4, .op = BE16(ARP_OP_REQUEST),
-			      .spa = KIT_CLIENT, .tpa = KIT_SERVER};
-	eth_copy(a->sha, other_mac);
-	kit_inject(k, buf, sizeof(buf));
+	kit_ask(k, other_mac, p->addr, p->server);
 	kit_drain(k);
 	for (int i = 0; i < 2; i++) {
 		struct kit_peer *x = i ? q : p;
@@ -263,29 +254,32 @@ static void OPN_18_source_address(void **s)
 static void OPN_19_destinations(void **s)
 {
 	static const uint8_t six[][16] = {
-		{0xff, 0x02, [15] = 1}, {0}, {0xfd, 0, 0, 0x18, [15] = 1},
+		{0xff, 0x02, [15] = 1}, {0xff, 0x0e, [15] = 1}, {0}, {[15] = 1},
+		{0xfd, 0, 0, 0x18, [15] = KIT_SERVER_HOST}, {0xfd, 0, 0, 0x18, [15] = KIT_SECOND_HOST},
 	};
-	static const uint32_t bad[] = {
+	static const uint32_t four[] = {
 		V4(255, 255, 255, 255), V4(198, 18, 0, 255), V4(224, 0, 0, 1), V4(0, 0, 0, 0),
 		V4(0, 1, 2, 3), V4(127, 0, 0, 1), V4(240, 0, 0, 1), KIT_SERVER, KIT_SECOND,
 	};
 	struct kit *k = *s;
 	struct kit_peer *p = kit_peer(k);
-	struct engine_connect req = {.remote_port = 80, .local = LISTENER_ANY};
-	uint64_t id;
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
-		p->addr = bad[i];
+	for (unsigned int i = 0; i < (kit_v6() ? ARRAY_SIZE(six) : ARRAY_SIZE(four)); i++) {
+		if (kit_v6())
+			memcpy(p->addr, six[i], 16);
+		else
+			kit_v4(p->addr, four[i]);
 		assert_int_equal(kit_connect_from(p, LISTENER_ANY, 0), -EINVAL);
 	}
-	req.version = k->client;
-	for (unsigned int i = 0; i < ARRAY_SIZE(six); i++) {
-		memcpy(req.remote, six[i], 16);
-		assert_int_equal(engine_connect(k->e, &req, k->now, &id), i < 2 ? -EINVAL : -ENETUNREACH);
-	}
-	p->addr = V4(203, 0, 113, 1); /* no gateway */
+	/* Of a family that no address here is of. */
+	if (kit_v6())
+		kit_v4(p->addr, KIT_CLIENT);
+	else
+		memcpy(p->addr, (uint8_t[16]){0xfd, 0, 0, 0x18, [15] = 1}, 16);
 	assert_int_equal(kit_connect_from(p, LISTENER_ANY, 0), -ENETUNREACH);
-	p->addr = KIT_CLIENT;
+	kit_far(p->addr, 1); /* no gateway */
+	assert_int_equal(kit_connect_from(p, LISTENER_ANY, 0), -ENETUNREACH);
+	kit_host(p->addr, KIT_CLIENT_HOST);
 	assert_int_equal(kit_connect_from(p, 7, 0), -EADDRNOTAVAIL);
 	kit_silence(k, 3 * SEC);
 	assert_int_equal(kit_usage(k).connections, 0);
@@ -535,5 +529,5 @@ int main(void)
 		KIT_TEST(owner_calls),
 	};
 
-	return cmocka_run_group_tests_name("connect", tests, kit_group_setup, NULL);
+	return KIT_RUN("connect", tests);
 }

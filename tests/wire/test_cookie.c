@@ -31,11 +31,12 @@ static unsigned int flood_size(unsigned int usual)
 
 static void on_frame(void *arg, struct kit_frame *f)
 {
-	const struct ip4_hdr *ip = (const struct ip4_hdr *)(f->bytes + ETH_HDR_LEN);
+	struct kit_ip ip;
 
-	if ((be32(ip->daddr) >> 24) == 10) {
+	assert_true(kit_take_ip(f->bytes, &ip));
+	if (kit_is_far(ip.daddr)) {
 		fl.answers++;
-		fl.octets_out += be16(ip->total_len);
+		fl.octets_out += ip.hdr_len + ip.l4_len;
 		return;
 	}
 	assert_true(fl.n_kept < KEPT);
@@ -47,9 +48,10 @@ static void on_frame(void *arg, struct kit_frame *f)
 /* SYNs to port, with the options of o. */
 static void flood_begin(struct kit *k, uint16_t port, const struct tcp_opts *o)
 {
-	struct kit_peer p = {.k = k, .server = KIT_SERVER, .dport = port, .win = 65535};
+	struct kit_peer p = {.k = k, .dport = port, .win = 65535};
 	const struct seg s = {.flags = SYN, .opts = *o};
 
+	kit_host(p.server, KIT_SERVER_HOST);
 	fl = (struct flood){.k = k};
 	fl.len = kit_build(&p, &s, (uint8_t *)memset(fl.frame, 0, sizeof(fl.frame)));
 	k->sink = on_frame;
@@ -57,18 +59,19 @@ static void flood_begin(struct kit *k, uint16_t port, const struct tcp_opts *o)
 
 static void flood_burst(unsigned int n)
 {
-	struct ip4_hdr *ip = (struct ip4_hdr *)(fl.frame + ETH_HDR_LEN);
-	struct tcp_hdr *th = (struct tcp_hdr *)(ip + 1);
+	struct tcp_hdr *th = (struct tcp_hdr *)(fl.frame + kit_l4());
+	uint8_t from[16];
 
 	kit_burst_begin(fl.k);
 	for (unsigned int i = 0; i < n; i++) {
-		ip->saddr = be32(10u << 24 | (uint32_t)(fl.syns & 0xffffff));
+		kit_far(from, (unsigned int)(fl.syns & 0xffffff));
+		kit_set_addrs(fl.frame, from, NULL);
 		th->sport = be16((uint16_t)(1024 + fl.syns % 60000));
 		th->seq = (uint32_t)(fl.syns * 2654435761u);
 		kit_sums(fl.frame);
 		kit_inject(fl.k, fl.frame, fl.len);
 		fl.syns++;
-		fl.octets_in += be16(ip->total_len);
+		fl.octets_in += fl.len - ETH_HDR_LEN;
 	}
 	fl.k->now += FLOOD_GAP;
 	kit_burst_end(fl.k);
@@ -191,7 +194,7 @@ static void cap_without_cookies(void **s)
 
 static struct kit_peer *by_port(struct kit *k, const struct kit_frame *f)
 {
-	const struct tcp_hdr *th = (const struct tcp_hdr *)(f->bytes + ETH_HDR_LEN + IP4_HDR_LEN);
+	const struct tcp_hdr *th = kit_tcp(f->bytes);
 
 	for (unsigned int i = 0; i < k->n_peers; i++)
 		if (k->peers[i]->port == be16(th->dport))
@@ -385,7 +388,7 @@ static void refuses_before_it_looks(struct kit *k)
 	send_seg(p, .flags = FIN | SYN, .seq = 1);
 	kit_drain(k);
 	q = peer_of(k, KIT_PORT, 0);
-	q->server = V4(198, 18, 0, 77); /* not ours */
+	kit_host(q->server, 77); /* not ours */
 	kit_syn(q);
 	kit_quiet(k);
 	assert_int_equal(kit_ctr(k, CTR_RX_NOT_LOCAL), 1);
@@ -964,5 +967,5 @@ int main(void)
 		KIT_TEST(T_17_scale_0_is_not_no_scale),
 	};
 
-	return cmocka_run_group_tests_name("cookie", tests, kit_group_setup, NULL);
+	return KIT_RUN("cookie", tests);
 }

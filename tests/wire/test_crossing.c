@@ -359,17 +359,16 @@ static void reflect(void *arg, struct kit_frame *f)
 {
 	struct mirror *mi = arg;
 	uint8_t *b = mi->frame[mi->tail % 64];
-	struct ip4_hdr *ip = (struct ip4_hdr *)(b + ETH_HDR_LEN);
-	const struct tcp_hdr *th = (const struct tcp_hdr *)(b + ETH_HDR_LEN + IP4_HDR_LEN);
+	const struct tcp_hdr *th;
 
 	memcpy(b, f->bytes, f->len);
-	if (load_be16(b + 12) == ETH_TYPE_ARP)
+	th = kit_tcp(b);
+	if (!th)
 		return;
 	assert_true(mi->tail - mi->head < 64);
 	eth_copy(b, kit_mac);
 	eth_copy(b + 6, kit_peer_mac);
-	ip->saddr = mi->p->addr;
-	ip->daddr = mi->p->server;
+	kit_set_addrs(b, mi->p->addr, mi->p->server);
 	kit_sums(b);
 	mi->syns += !!(th->flags & SYN);
 	mi->resets += !!(th->flags & RST);
@@ -496,5 +495,5 @@ int main(void)
 		KIT_TEST(SEQ_08_both_sides_probe),
 	};
 
-	return cmocka_run_group_tests_name("crossing", tests, kit_group_setup, NULL);
+	return KIT_RUN("crossing", tests);
 }

@@ -329,7 +329,7 @@ static struct kit_peer *neighbour(struct kit *k, unsigned int i)
 {
 	struct kit_peer *p = kit_peer(k);
 
-	p->addr = V4(198, 18, 0, 100 + i);
+	kit_host(p->addr, 100 + i);
 	return p;
 }
 
@@ -417,7 +417,7 @@ static void no_route(void **s)
 
 	k->ports[0].neighbor = ENGINE_NEIGHBOR_RESOLVE;
 	far = kit_peer(k);
-	far->addr = V4(203, 0, 113, 1);
+	kit_far(far->addr, 1);
 	refused_for_its_path(far, 1);
 	open_neighbour(neighbour(k, 0));
 	assert_int_equal(kit_ctr(k, CTR_RX_SYN_NO_PATH), 1);

@@ -171,5 +171,5 @@ int main(void)
 		KIT_TEST(HDR_09_no_answer_without_syn_rst_ack),
 	};
 
-	return cmocka_run_group_tests_name("flags", tests, kit_group_setup, NULL);
+	return KIT_RUN("flags", tests);
 }

@@ -261,5 +261,5 @@ int main(void)
 		KIT_TEST(a_tick_is_bounded),
 	};
 
-	return cmocka_run_group_tests_name("grace", tests, kit_group_setup, NULL);
+	return KIT_RUN("grace", tests);
 }

@@ -28,7 +28,7 @@ static unsigned int first_flight(struct kit *k, uint16_t mss)
 	uint32_t end = 1;
 	unsigned int n;
 
-	k->cap[0].mtu = 9000;
+	k->cap[0].mtu = kit_mtu(9000);
 	p = kit_peer(k);
 	p->mss = mss;
 	p->win = 65535;
@@ -317,5 +317,5 @@ int main(void)
 		cmocka_unit_test(CC_09_slow_start_that_overran_the_path),
 	};
 
-	return cmocka_run_group_tests_name("growth", tests, kit_group_setup, NULL);
+	return KIT_RUN("growth", tests);
 }

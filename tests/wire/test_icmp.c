@@ -64,10 +64,10 @@ static void ICM_01_only_the_connection_it_names(void **s)
 	other.dport = 81;
 	about_host(&other, 1);
 	other = *a;
-	other.addr = V4(198, 18, 0, 9);
+	kit_host(other.addr, 9);
 	about_host(&other, 1);
 	other = *a;
-	other.server = KIT_SECOND;
+	kit_host(other.server, KIT_SECOND_HOST);
 	about_host(&other, 1);
 	assert_int_equal(kit_ctr(k, CTR_RX_ICMP_NO_CONN), 4);
 	assert_int_equal(all_troubles(a) + all_troubles(b), 1);
@@ -273,7 +273,7 @@ static void ICM_07_cut_and_lying_quotes(void **s)
 		uint16_t len = i < 60 ? (uint16_t)i : 60;
 		struct ip4_hdr in = {.ver_ihl = i < 28 || i >= 60 ? IP4_VER_IHL : 0x4a,
 				     .total_len = BE16(152), .frag = BE16(IP4_DF), .ttl = 9,
-				     .proto = IP_PROTO_TCP, .saddr = p->server, .daddr = p->addr};
+				     .proto = IP_PROTO_TCP, .saddr = KIT_SERVER, .daddr = KIT_CLIENT};
 
 		memset(q, 0, 60);
 		memcpy(q, &in, sizeof(in));
@@ -394,5 +394,5 @@ int main(void)
 		KIT_TEST(RTX_05_trouble_before_the_end),
 	};
 
-	return cmocka_run_group_tests_name("icmp", tests, kit_group_setup, NULL);
+	return KIT_RUN("icmp", tests);
 }

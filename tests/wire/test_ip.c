@@ -94,13 +94,13 @@ static void IP_02_strong_host(void **s)
 	memcpy(k->addrs[2].addr, k->addrs[0].addr, 12);
 	memcpy(k->addrs[2].addr + 12, &(uint32_t){V4(198, 18, 1, 2)}, 4);
 	p = kit_peer(k);
-	p->server = V4(198, 18, 0, 77); /* a neighbour's */
+	kit_v4(p->server, V4(198, 18, 0, 77)); /* a neighbour's */
 	kit_syn(p);
-	p->server = V4(198, 18, 1, 2); /* ours, of the other port; frames arrive by port 0 */
+	kit_v4(p->server, V4(198, 18, 1, 2)); /* ours, of the other port; frames arrive by port 0 */
 	kit_syn(p);
 	kit_silence(k, 3 * SEC);
 	assert_int_equal(kit_ctr(k, CTR_RX_NOT_LOCAL), 2);
-	p->server = KIT_SERVER;
+	kit_v4(p->server, KIT_SERVER);
 	kit_open(p);
 }
 
@@ -208,7 +208,7 @@ static void IP_05_identification(void **s)
 	struct kit_peer *p[2] = {kit_plain(k), kit_peer(k)};
 	unsigned int seen[2] = {0};
 
-	p[1]->addr = V4(198, 18, 0, 9);
+	kit_v4(p[1]->addr, V4(198, 18, 0, 9));
 	kit_open(p[1]);
 	for (unsigned int i = 0; i < 10000; i++) {
 		struct kit_peer *to = p[i * 7 % 3 == 0];
@@ -315,7 +315,7 @@ static void IP_07_flood_of_first_fragments(void **s)
 	uint32_t len, n;
 	unsigned int most = 0;
 
-	q->addr = V4(198, 18, 0, 200);
+	kit_v4(q->addr, V4(198, 18, 0, 200));
 	len = long_syn(q, syn);
 	kit_build(p, &(struct seg){.flags = ACK, .len = 20}, buf);
 	store_be16(buf + L3 + 2, 20 + 8);
@@ -493,5 +493,5 @@ int main(void)
 		KIT_TEST(L2_16_priority_tags),
 	};
 
-	return cmocka_run_group_tests_name("ip", tests, kit_group_setup, NULL);
+	return KIT_RUN("ip", tests);
 }

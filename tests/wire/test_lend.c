@@ -358,5 +358,5 @@ int main(void)
 		KIT_TEST(a_run_of_shifted_segments),
 	};
 
-	return cmocka_run_group_tests_name("lend", tests, kit_group_setup, NULL);
+	return KIT_RUN("lend", tests);
 }

@@ -172,8 +172,7 @@ static void crowd_hear(void)
 	struct kit_frame *f;
 
 	while ((f = kit_frame_next(crowd.k))) {
-		const struct tcp_hdr *th = (const struct tcp_hdr *)(f->bytes + ETH_HDR_LEN +
-								    IP4_HDR_LEN);
+		const struct tcp_hdr *th = kit_tcp(f->bytes);
 		unsigned int i = be16(th->dport) - crowd.p[0]->port;
 		struct seg g;
 
@@ -439,5 +438,5 @@ int main(void)
 		KIT_TEST(BLD_01_syn_received),
 	};
 
-	return cmocka_run_group_tests_name("listen", tests, kit_group_setup, NULL);
+	return KIT_RUN("listen", tests);
 }

@@ -325,5 +325,5 @@ int main(void)
 		KIT_TEST(T_23_every_odd_octet_tso),
 	};
 
-	return cmocka_run_group_tests_name("lossy", tests, kit_group_setup, NULL);
+	return KIT_RUN("lossy", tests);
 }

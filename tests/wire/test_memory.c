@@ -115,7 +115,7 @@ static void hear(struct kit *k, struct eager *e, unsigned int n)
 {
 	while (kit_has(k)) {
 		struct kit_frame *f = kit_frame_next(k);
-		uint16_t port = load_be16(f->bytes + 36);
+		uint16_t port = be16(kit_tcp(f->bytes)->dport);
 
 		for (unsigned int i = 0; i < n; i++) {
 			struct seg g;
@@ -460,7 +460,7 @@ static void a_fair_window_of_large_segments(void **s)
 
 	k->conf.mbuf_share = 32;
 	k->conf.max_connections = 100;
-	k->cap[0].mtu = 9000;
+	k->cap[0].mtu = kit_mtu(9000);
 	large_segments(k);
 }
 
@@ -471,7 +471,7 @@ static void a_fair_window_when_segments_become_large(void **s)
 	k->conf.mbuf_share = 32;
 	k->conf.max_connections = 100;
 	kit_start(k);
-	k->cap[0].mtu = 9000;
+	k->cap[0].mtu = kit_mtu(9000);
 	engine_port_mtu(k->e, 0);
 	large_segments(k);
 }
@@ -616,7 +616,6 @@ static void DOS_12_the_reserve(void **s)
 {
 	struct kit *k = *s;
 	struct kit_peer *p = kit_est(k), *q = kit_plain(k), *stranger = kit_peer(k);
-	uint8_t arp[60] = {0};
 	struct kit_frame *f;
 	struct seg g = {.len = 1};
 	uint32_t seq = 1;
@@ -640,25 +639,17 @@ static void DOS_12_the_reserve(void **s)
 	}
 	send_seg(stranger, .flags = SYN, .seq = 0);
 	expect(stranger, .flags = RST | ACK, .seq = 0, .ack = 1);
-	eth_copy(arp, kit_mac);
-	eth_copy(arp + 6, kit_peer_mac);
-	store_be16(arp + 12, ETH_TYPE_ARP);
-	memcpy(arp + 14, &(struct arp_pkt){.htype = BE16(ARP_HTYPE_ETHERNET),
-					   .ptype = BE16(ETH_TYPE_IP4), .hlen = 6, .plen = 4,
-					   .op = BE16(ARP_OP_REQUEST), .spa = KIT_CLIENT,
-					   .tpa = KIT_SERVER, .sha = {2, 0, 0, 0, 0, 1}},
-	       sizeof(struct arp_pkt));
-	kit_inject(k, arp, sizeof(arp));
+	kit_ask(k, kit_peer_mac, p->addr, p->server);
 	f = kit_frame_next(k);
 	assert_non_null(f);
-	assert_int_equal(load_be16(f->bytes + 12), ETH_TYPE_ARP);
+	assert_null(kit_tcp(f->bytes));
 	kit_quiet(k);
 	do {
 		while (!kit_has(k))
 			kit_advance(k, MS);
 		f = kit_frame_next(k);
 		assert_true(k->now < from + 2 * SEC);
-	} while (load_be16(f->bytes + 36) != p->port);
+	} while (be16(kit_tcp(f->bytes)->dport) != p->port);
 	assert_int_equal(kit_parse(p, f).len, 100);
 	kit_fail_mbufs = 0;
 	kit_advance(k, 10 * MS);
@@ -780,5 +771,5 @@ int main(void)
 		KIT_TEST(a_fair_window_when_segments_become_large),
 	};
 
-	return cmocka_run_group_tests_name("memory", tests, kit_group_setup, NULL);
+	return KIT_RUN("memory", tests);
 }

@@ -75,5 +75,5 @@ int main(void)
 		KIT_TEST(nobody_listens),
 	};
 
-	return cmocka_run_group_tests_name("message", tests, kit_group_setup, NULL);
+	return KIT_RUN("message", tests);
 }

@@ -3,9 +3,10 @@
  */
 #include "kit.h"
 
+/* That by which segments are as long as with IPv4 by mtu. */
 static void set_mtu(struct kit *k, uint16_t mtu)
 {
-	k->cap[0].mtu = mtu;
+	k->cap[0].mtu = kit_mtu(mtu);
 	engine_port_mtu(k->e, 0);
 }
 
@@ -90,7 +91,7 @@ struct seen {
 	uint32_t top;       /* the highest end of one */
 };
 
-/* Take all that waits: DF set, MF clear, offset 0. */
+/* Take all that waits: DF set, MF clear, offset 0; of IPv6 no Fragment header (kit_parse). */
 static unsigned int whole(struct kit_peer *p, struct seen *seen)
 {
 	unsigned int n = 0;
@@ -213,5 +214,5 @@ int main(void)
 		KIT_TEST(PMT_01_every_packet_is_whole),
 	};
 
-	return cmocka_run_group_tests_name("mtu", tests, kit_group_setup, NULL);
+	return KIT_RUN("mtu", tests);
 }

@@ -326,5 +326,5 @@ int main(void)
 		KIT_TEST(DOS_02_the_fattest_first),
 	};
 
-	return cmocka_run_group_tests_name("ooo", tests, kit_group_setup, NULL);
+	return KIT_RUN("ooo", tests);
 }

@@ -199,13 +199,13 @@ static void OPN_17_listener_bound_to_an_address(void **s)
 
 	kit_listen(k, 81, 0);
 	a->dport = b->dport = 81;
-	b->server = KIT_SECOND;
+	kit_host(b->server, KIT_SECOND_HOST);
 	kit_open(a);
 	kit_syn(b);
 	kit_expect_seg(b, &(struct seg){.flags = RST | ACK, .seq = 0 - b->iss, .ack = 1}, __FILE__,
 		       __LINE__);
 	/* Unbound: any own address, and it stays. */
-	c->server = KIT_SECOND;
+	kit_host(c->server, KIT_SECOND_HOST);
 	kit_open(c);
 	kit_app_send(c, 10);
 	expect(c, .flags = ACK, .seq = 1, .ack = 1, .len = 10);
@@ -213,15 +213,23 @@ static void OPN_17_listener_bound_to_an_address(void **s)
 
 static void impossible_sources(struct kit *k)
 {
-	static const uint32_t bad[] = {
+	static const uint32_t four[] = {
 		V4(0, 0, 0, 0), V4(0, 1, 2, 3), V4(127, 0, 0, 1), V4(224, 0, 0, 1), V4(240, 0, 0, 1),
 		V4(255, 255, 255, 255), V4(198, 18, 0, 255), KIT_SERVER, KIT_SECOND,
+	};
+	static const uint8_t six[][16] = {
+		{0}, {[15] = 1}, {0xff, 0x02, [15] = 1}, {0xff, 0x0e, [15] = 1},
+		{[10] = 0xff, 0xff, 198, 18, 0, 1},
+		{0xfd, 0, 0, 0x18, [15] = KIT_SERVER_HOST}, {0xfd, 0, 0, 0x18, [15] = KIT_SECOND_HOST},
 	};
 	struct kit_peer *p = kit_peer(k);
 	const uint64_t before = kit_ctr(k, CTR_RX_BAD_SRC);
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
-		p->addr = bad[i];
+	for (unsigned int i = 0; i < (kit_v6() ? ARRAY_SIZE(six) : ARRAY_SIZE(four)); i++) {
+		if (kit_v6())
+			memcpy(p->addr, six[i], 16);
+		else
+			kit_v4(p->addr, four[i]);
 		kit_syn(p);
 		kit_quiet(k);
 		send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
@@ -242,7 +250,7 @@ static void OPN_20_impossible_sources(void **s)
 	impossible_sources(k);
 	engine_pressure(k->e, false, 0);
 	p->port = 80; /* LAND: both ends the same */
-	p->addr = KIT_SERVER;
+	kit_host(p->addr, KIT_SERVER_HOST);
 	kit_syn(p);
 	kit_silence(k, 3 * SEC);
 	assert_int_equal(kit_usage(k).half_open, 0);
@@ -250,19 +258,23 @@ static void OPN_20_impossible_sources(void **s)
 
 static void OPN_21_not_unicast(void **s)
 {
-	static const uint32_t bad[] = {V4(198, 18, 0, 255), V4(255, 255, 255, 255),
-				       V4(224, 0, 0, 1)};
+	static const uint32_t four[] = {V4(198, 18, 0, 255), V4(255, 255, 255, 255), V4(224, 0, 0, 1)};
+	static const uint8_t six[][16] = {{0xff, 0x02, [15] = 1}, {0xff, 0x05, [15] = 1},
+					  {0xff, 0x02, [11] = 1, 0xff, [15] = KIT_SERVER_HOST}};
 	struct kit *k = *s;
 	struct kit_peer *p = kit_peer(k);
 	uint8_t buf[10000];
 	uint32_t len;
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(bad); i++) {
-		p->server = bad[i];
+	for (unsigned int i = 0; i < ARRAY_SIZE(four); i++) {
+		if (kit_v6())
+			memcpy(p->server, six[i], 16);
+		else
+			kit_v4(p->server, four[i]);
 		kit_syn(p);
 		kit_quiet(k);
 	}
-	p->server = KIT_SERVER;
+	kit_host(p->server, KIT_SERVER_HOST);
 	len = kit_build(p, &(struct seg){.flags = SYN}, buf);
 	memset(buf, 0xff, 6);
 	kit_inject(k, buf, len);
@@ -454,5 +466,5 @@ int main(void)
 		cmocka_unit_test(ISN_03_two_starts),
 	};
 
-	return cmocka_run_group_tests_name("open", tests, kit_group_setup, NULL);
+	return KIT_RUN("open", tests);
 }

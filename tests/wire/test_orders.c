@@ -13,7 +13,7 @@
 #define DEPTH  96
 #define DATA   3 /* bytes that a side sends before it closes */
 
-#define RIGHT V4(198, 18, 0, 5)
+#define RIGHT 5
 
 /* What one side has had delivered; enough to say its state. */
 struct model {
@@ -46,15 +46,15 @@ struct world {
 
 static const struct tcp_hdr *tcp_of(const struct kit_frame *f)
 {
-	return (const struct tcp_hdr *)(f->bytes + ETH_HDR_LEN + IP4_HDR_LEN);
+	return kit_tcp(f->bytes);
 }
 
 static void capture(void *arg, struct kit_frame *f)
 {
 	struct side *s = arg;
-	bool arp = load_be16(f->bytes + 12) == ETH_TYPE_ARP;
-	struct kit_frame *to = arp ? &s->arp[s->n_arp++] : &s->q[s->tail++ % FRAMES];
 	const struct tcp_hdr *th = tcp_of(f);
+	bool arp = !th; /* or Neighbor Discovery */
+	struct kit_frame *to = arp ? &s->arp[s->n_arp++] : &s->q[s->tail++ % FRAMES];
 
 	assert_true(s->tail - s->head < FRAMES && s->n_arp <= ARRAY_SIZE(s->arp));
 	*to = *f;
@@ -124,8 +124,7 @@ static void model_closing(struct model *m, const struct model *peer)
 static void model_input(struct model *m, const struct model *peer, const struct kit_frame *f)
 {
 	const struct tcp_hdr *th = tcp_of(f);
-	const struct ip4_hdr *ip = (const struct ip4_hdr *)(f->bytes + ETH_HDR_LEN);
-	uint32_t len = be16(ip->total_len) - IP4_HDR_LEN - tcp_hdr_len(th);
+	uint32_t len = kit_payload(f->bytes);
 	uint32_t nxt = peer->iss + 1 + (m->data ? peer->len : 0) + fin_in_order(m, peer);
 	uint32_t seq = be32(th->seq), end = seq + len + !!(th->flags & FIN);
 
@@ -290,19 +289,18 @@ static bool next_run(struct world *w)
 
 static void world_begin(struct world *w, struct kit *left)
 {
-	static const uint32_t addr = RIGHT;
 	struct kit *right = kit_new();
 
 	memset(w, 0, sizeof(*w));
-	memcpy(right->addrs[0].addr + 12, &addr, 4);
+	kit_host(right->addrs[0].addr, RIGHT);
 	right->conf.n_addresses = 1;
 	right->cap[0].mac[5] ^= 0x40;
 	for (unsigned int i = 0; i < sizeof(right->conf.secret); i++)
 		right->conf.secret[i] ^= 0x5a;
 	w->s[0] = (struct side){.k = left, .p = kit_peer(left)};
 	w->s[1] = (struct side){.k = right, .p = kit_peer(right)};
-	w->s[0].p->addr = RIGHT;
-	w->s[1].p->addr = KIT_SERVER;
+	kit_host(w->s[0].p->addr, RIGHT);
+	kit_host(w->s[1].p->addr, KIT_SERVER_HOST);
 	for (int i = 0; i < 2; i++) {
 		w->s[i].k->sink = capture;
 		w->s[i].k->sink_arg = &w->s[i];
@@ -512,5 +510,5 @@ int main(void)
 		KIT_TEST(T_19_close_during_simultaneous_open),
 	};
 
-	return cmocka_run_group_tests_name("orders", tests, kit_group_setup, NULL);
+	return KIT_RUN("orders", tests);
 }

@@ -44,7 +44,7 @@ static void PMT_02_resent_once_without_a_reduction(void **s)
 	uint32_t at = 1, n = 0;
 
 	for (unsigned int i = 0; i < 10; i++)
-		kit_too_big(p, 1400, 1 + i * 1448, 1500);
+		kit_too_big(p, kit_mtu(1400), 1 + i * 1448, kit_mtu(1500));
 	/* An initial window of ten segments stays ten; the rest follows as these are acknowledged. */
 	while (kit_has(k)) {
 		struct seg g = kit_take(p);
@@ -83,7 +83,7 @@ static void PMT_03_never_below_the_floor(void **s)
 		uint16_t last = 0;
 
 		p->offer = OFFER_ALL;
-		p->addr = V4(198, 18, 0, 10 + i);
+		kit_host(p->addr, 10 + i);
 		p->may_fragment = true;
 		kit_open(p);
 		kit_app_send(p, 3 * 1448);
@@ -100,6 +100,32 @@ static void PMT_03_never_below_the_floor(void **s)
 		}
 		send_seg(p, .flags = RST, .seq = 1);
 	}
+}
+
+/* RFC 8201 section 4: of IPv6 every path takes 1280, and who says less is not heard. */
+static void PMT_03_icmpv6_below_1280(void **s)
+{
+	static const uint16_t mtus[] = {0, 40, 68, 552, 1000, 1279, 1280};
+	struct kit *k = *s;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(mtus); i++) {
+		struct kit_peer *p = kit_peer(k);
+
+		p->offer = OFFER_ALL;
+		kit_host(p->addr, 10 + i);
+		kit_open(p);
+		kit_app_send(p, 3 * 1448);
+		assert_int_equal(largest(p), 1448);
+		kit_too_big(p, mtus[i], 1, kit_mtu(1500));
+		if (mtus[i] < 1280)
+			kit_quiet(k);
+		else
+			assert_int_equal(largest(p), 1280 - 72);
+		kit_app_send(p, 1448);
+		assert_true(largest(p) == (mtus[i] < 1280 ? 1448 : 1280 - 72));
+		send_seg(p, .flags = RST, .seq = 1);
+	}
+	assert_int_equal(kit_ctr(k, CTR_PMTU_LOWERED), 1);
 }
 
 static void PMT_04_plateaus(void **s)
@@ -120,13 +146,13 @@ static void PMT_05_never_raised(void **s)
 	struct kit *k = *s;
 	struct kit_peer *p = bulk(k, 3);
 
-	kit_too_big(p, 9000, 1, 1500);
-	kit_too_big(p, 1500, 1, 1500);
+	kit_too_big(p, kit_mtu(9000), 1, kit_mtu(1500));
+	kit_too_big(p, kit_mtu(1500), 1, kit_mtu(1500));
 	kit_quiet(k);
-	kit_too_big(p, 1400, 1, 1500);
+	kit_too_big(p, kit_mtu(1400), 1, kit_mtu(1500));
 	assert_int_equal(largest(p), 1348);
-	kit_too_big(p, 1450, 1, 1500);
-	kit_too_big(p, 9000, 1, 1500);
+	kit_too_big(p, kit_mtu(1450), 1, kit_mtu(1500));
+	kit_too_big(p, kit_mtu(9000), 1, kit_mtu(1500));
 	kit_quiet(k);
 	assert_int_equal(kit_ctr(k, CTR_RX_ICMP_MTU), 4);
 	send_seg(p, .flags = ACK, .seq = 1, .ack = 3 * 1448 + 1);
@@ -145,7 +171,7 @@ static void PMT_06_data_that_goes_through_proves_it_wrong(void **s)
 	for (int i = 0; i < 5; i++) {
 		kit_app_send(p, 2 * 1448);
 		assert_int_equal(largest(p), 1448);
-		kit_too_big(p, 600, at, 1500);
+		kit_too_big(p, kit_mtu(1300), at, kit_mtu(1500));
 		kit_quiet(k);
 		at += 2 * 1448;
 		send_seg(p, .flags = ACK, .seq = 1, .ack = at);
@@ -172,7 +198,7 @@ static void PMT_06_more_is_in_flight(void **s)
 	send_seg(p, .flags = ACK, .seq = 1, .ack = at);
 	kit_app_send(p, 4 * 1448);
 	assert_int_equal(largest(p), 1448);
-	kit_too_big(p, 600, at, 1500);
+	kit_too_big(p, kit_mtu(1300), at, kit_mtu(1500));
 	send_seg(p, .flags = ACK, .seq = 1, .ack = at + 1448);
 	while (!kit_ctr(k, CTR_RTO_FIRED)) {
 		kit_drain(k);
@@ -191,16 +217,16 @@ static void PMT_06_a_timeout_proves_it_right(void **s)
 	send_seg(p, .flags = ACK, .seq = 1, .ack = at);
 	kit_app_send(p, 10 * 1448);
 	assert_int_equal(largest(p), 1448);
-	kit_too_big(p, 600, at, 1500);
+	kit_too_big(p, kit_mtu(1300), at, kit_mtu(1500));
 	kit_quiet(k);
 	while (!kit_ctr(k, CTR_RTO_FIRED)) {
 		kit_drain(k); /* a tail loss probe */
 		kit_advance(k, MS);
 	}
-	assert_int_equal(kit_take(p).len, 548);
+	assert_int_equal(kit_take(p).len, 1300 - 52);
 	kit_drain(k);
 	assert_int_equal(kit_ctr(k, CTR_PMTU_LOWERED), 1);
-	assert_int_equal(next_connection(k), 548);
+	assert_int_equal(next_connection(k), 1300 - 52);
 }
 
 /* At rest in between: what went through is not forgotten. */
@@ -213,7 +239,7 @@ static void PMT_06_after_a_rest(void **s)
 	kit_advance(k, 60 * SEC);
 	kit_app_send(p, 1448);
 	assert_int_equal(largest(p), 1448);
-	kit_too_big(p, 600, 2 * 1448 + 1, 1500);
+	kit_too_big(p, kit_mtu(1300), 2 * 1448 + 1, kit_mtu(1500));
 	kit_quiet(k);
 	assert_int_equal(kit_ctr(k, CTR_PMTU_DEFERRED), 1);
 }
@@ -225,7 +251,7 @@ static void PMT_07_tried_larger_after_ten_minutes(void **s)
 	uint64_t t = k->now;
 	uint32_t at = 3 * 1448 + 1;
 
-	kit_too_big(p, 1400, 1, 1500);
+	kit_too_big(p, kit_mtu(1400), 1, kit_mtu(1500));
 	assert_int_equal(largest(p), 1348);
 	send_seg(p, .flags = ACK, .seq = 1, .ack = at);
 	for (uint32_t i = 0; i < 11; i++) {
@@ -243,7 +269,7 @@ static void PMT_07_tried_larger_after_ten_minutes(void **s)
 	assert_int_equal(kit_ctr(k, CTR_PMTU_RAISED), 1);
 	assert_int_equal(next_connection(k), 1448);
 	/* Still too big: once more, and no more than once. */
-	kit_too_big(p, 1400, at, 1500);
+	kit_too_big(p, kit_mtu(1400), at, kit_mtu(1500));
 	assert_int_equal(largest(p), 1348);
 }
 
@@ -260,7 +286,7 @@ static void a_path_that_got_smaller_long_ago(void **s)
 		if (i % 2)
 			k->tcp.pmtu_age = 43200 * SEC;
 		p = bulk(k, 3);
-		kit_too_big(p, 1400, 1, 1500);
+		kit_too_big(p, kit_mtu(1400), 1, kit_mtu(1500));
 		assert_int_equal(largest(p), 1348);
 		send_seg(p, .flags = ACK, .seq = 1, .ack = at);
 		for (unsigned int h = 0; h < hours[i / 2]; h++)
@@ -303,7 +329,7 @@ static void acknowledge(struct receiver *r, struct kit_peer *p, uint32_t had)
 			 .opts.sack_n = p->sack_agreed && r->left, .sack = {{r->left, r->right}});
 }
 
-/* A path of 1,200 bytes that says nothing; the time from the first segment to its ACK. */
+/* A path of 1,200 bytes, or 1,300 of IPv6, that says nothing; the time from the first segment to its ACK. */
 static void black_hole(struct kit *k, unsigned int offer, uint64_t rtt, uint32_t bytes)
 {
 	struct kit_peer *p = kit_peer(k);
@@ -312,7 +338,7 @@ static void black_hole(struct kit *k, unsigned int offer, uint64_t rtt, uint32_t
 	uint64_t holes = kit_ctr(k, CTR_PMTU_BLACK_HOLES);
 
 	p->offer = offer;
-	p->addr = V4(198, 18, 0, 10 + (uint8_t)k->n_peers);
+	kit_host(p->addr, 10 + k->n_peers);
 	kit_syn(p);
 	kit_synack(p);
 	kit_advance(k, rtt);
@@ -326,7 +352,7 @@ static void black_hole(struct kit *k, unsigned int offer, uint64_t rtt, uint32_t
 		while (kit_has(k)) {
 			struct seg g = kit_take(p);
 
-			if (g.len + (p->ts ? 52 : 40) <= 1200)
+			if (g.len + (p->ts ? 12 : 0) <= kit_mss(kit_v6() ? 1300 : 1200))
 				receive(&r, &g);
 		}
 		if (r.next != had || r.early) {
@@ -388,7 +414,8 @@ static void a_probe_is_no_timeout(void **s)
 
 static void PMT_08_down_to_the_floor(void **s)
 {
-	static const uint32_t lens[] = {1448, 972, 500, 500, 500};
+	static const uint32_t four[] = {1448, 972, 500, 500, 500}, six[] = {1448, 1208, 1208, 1208, 1208};
+	const uint32_t *lens = kit_v6() ? six : four;
 	struct kit *k = *s;
 	struct kit_peer *p = kit_peer(k);
 
@@ -396,7 +423,7 @@ static void PMT_08_down_to_the_floor(void **s)
 	kit_open(p);
 	kit_app_send(p, 3 * 1448);
 	kit_drain(k);
-	for (unsigned int i = 0; i < ARRAY_SIZE(lens); i++) {
+	for (unsigned int i = 0; i < ARRAY_SIZE(four); i++) {
 		while (!kit_has(k))
 			kit_advance(k, MS);
 		assert_int_equal(kit_take(p).len, lens[i]);
@@ -404,7 +431,13 @@ static void PMT_08_down_to_the_floor(void **s)
 	}
 }
 
-/* A bulk sender whose size was guessed to be 972, and small windows, so that it has always more. */
+/* What is guessed: RFC 4821 section 7.2. */
+static uint32_t guess(void)
+{
+	return kit_mss(kit_v6() ? 1280 : 1024) - 12;
+}
+
+/* A bulk sender whose size was guessed, and small windows, so that it has always more. */
 static struct receiver guessed(struct kit *k, struct kit_peer *p)
 {
 	struct receiver r = {.next = 10 * 1448 + 1};
@@ -436,7 +469,7 @@ static unsigned int carry(struct kit *k, struct kit_peer *p, struct receiver *r,
 		while (kit_has(k)) {
 			struct seg g = kit_take(p);
 
-			larger += g.len > 972;
+			larger += g.len > guess();
 			if (g.len <= largest)
 				receive(r, &g);
 		}
@@ -469,7 +502,7 @@ static void a_right_guess_is_kept(void **s)
 	struct receiver r = guessed(k, p);
 	uint64_t rtos = kit_ctr(k, CTR_RTO_FIRED);
 
-	assert_int_equal(carry(k, p, &r, 972, 17), 4);
+	assert_int_equal(carry(k, p, &r, guess(), 17), 4);
 	assert_int_equal(kit_ctr(k, CTR_PMTU_RAISED), 0);
 	assert_int_equal(kit_ctr(k, CTR_PMTU_BLACK_HOLES), 1);
 	assert_int_equal(kit_ctr(k, CTR_RTO_FIRED), rtos);
@@ -481,18 +514,19 @@ static void PMT_10_an_initial_window_stays_ten_segments(void **s)
 {
 	struct kit *k = *s;
 	struct kit_peer *p = kit_plain(k);
+	const uint16_t mtu = kit_v6() ? 1280 : 576;
 	uint32_t at = 1, n;
 
 	kit_app_send(p, 50000);
 	for (n = 0; kit_has(k); n++)
 		assert_int_equal(kit_take(p).len, 1460);
 	assert_int_equal(n, 10);
-	kit_too_big(p, 576, 1, 1500);
+	kit_too_big(p, mtu, 1, kit_mtu(1500));
 	for (n = 0; kit_has(k); n++) {
 		struct seg g = kit_take(p);
 
 		assert_int_equal(g.seq, at);
-		assert_true(g.len <= 536);
+		assert_true(g.len <= kit_mss(mtu));
 		at += g.len;
 	}
 	assert_in_range(n, 1, 10);
@@ -504,7 +538,7 @@ static void PMT_10_an_initial_window_stays_ten_segments(void **s)
 			struct seg g = kit_take(p);
 
 			assert_int_equal(g.seq, at);
-			assert_true(g.len <= 536);
+			assert_true(g.len <= kit_mss(mtu));
 			at += g.len;
 		}
 		assert_true(n > 0);
@@ -517,7 +551,7 @@ static void forged_reports_concern_one_connection(void **s)
 	struct kit_peer *p = bulk(k, 1), *other = kit_peer(k);
 
 	other->offer = OFFER_ALL;
-	other->addr = V4(198, 18, 0, 9);
+	kit_host(other->addr, 9);
 	kit_open(other);
 	for (uint32_t i = 0; i < 20000; i++)
 		kit_too_big(p, (uint16_t)(70 + i % 1400), 1 + i % 1448, 1500);
@@ -540,7 +574,7 @@ static void T_05_tiny_segments_make_progress(void **s)
 	for (uint32_t i = 0; i < 3; i++)
 		send_seg(p, .flags = ACK, .seq = 101 + i * 200, .ack = 1, .len = 100);
 	kit_drain(k);
-	kit_too_big(p, 40, 1, 1500);
+	kit_too_big(p, kit_mtu(40), 1, kit_mtu(1500));
 	while (una < 5 * 1448 + 1) {
 		uint32_t max = una;
 
@@ -597,7 +631,7 @@ static void RTX_07_a_new_id_without_df(void **s)
 	}
 	assert_true(kit_ctr(k, CTR_TX_RETRANSMITS) > 0);
 	p->may_fragment = true;
-	kit_too_big(p, 300, 1, 1500);
+	kit_too_big(p, kit_mtu(300), 1, kit_mtu(1500));
 	kit_drain(k);
 	for (unsigned int i = 0; i < ARRAY_SIZE(seen); i++) {
 		struct seg g;
@@ -620,7 +654,7 @@ static void IP_05_ids_tell_nothing(void **s)
 	struct kit_peer *a = kit_plain(k), *b = kit_peer(k);
 	uint32_t at[2] = {1, 1};
 
-	b->addr = V4(198, 18, 0, 9);
+	kit_host(b->addr, 9);
 	kit_open(b);
 	for (unsigned int n = 0; n < 10000; n++) {
 		struct kit_peer *p = n % 3 ? a : b;
@@ -639,8 +673,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		KIT_TEST(PMT_02_resent_once_without_a_reduction),
-		KIT_TEST(PMT_03_never_below_the_floor),
-		KIT_TEST(PMT_04_plateaus),
+		KIT_TEST4(PMT_03_never_below_the_floor),
+		KIT_TEST6(PMT_03_icmpv6_below_1280),
+		KIT_TEST4(PMT_04_plateaus),
 		KIT_TEST(PMT_05_never_raised),
 		KIT_TEST(PMT_06_data_that_goes_through_proves_it_wrong),
 		KIT_TEST(PMT_06_more_is_in_flight),
@@ -656,11 +691,11 @@ int main(void)
 		KIT_TEST(a_right_guess_is_kept),
 		KIT_TEST(PMT_10_an_initial_window_stays_ten_segments),
 		KIT_TEST(forged_reports_concern_one_connection),
-		KIT_TEST(T_05_tiny_segments_make_progress),
+		KIT_TEST4(T_05_tiny_segments_make_progress),
 		KIT_TEST(T_05_window_below_the_flight),
-		KIT_TEST(RTX_07_a_new_id_without_df),
-		KIT_TEST(IP_05_ids_tell_nothing),
+		KIT_TEST4(RTX_07_a_new_id_without_df),
+		KIT_TEST4(IP_05_ids_tell_nothing),
 	};
 
-	return cmocka_run_group_tests_name("pmtu", tests, kit_group_setup, NULL);
+	return KIT_RUN("pmtu", tests);
 }

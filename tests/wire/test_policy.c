@@ -32,7 +32,7 @@ static struct kit_peer *serve(struct kit *k)
 	kit_syn(p);
 	while (kit_has(k) && !p->iss_known) {
 		const struct kit_frame *f = kit_frame_next(k);
-		struct tcp_hdr *th = (struct tcp_hdr *)(f->bytes + ETH_HDR_LEN + IP4_HDR_LEN);
+		const struct tcp_hdr *th = kit_tcp(f->bytes);
 
 		if (be16(th->dport) == p->port)
 			kit_parse(p, f);
@@ -406,5 +406,5 @@ int main(void)
 		KIT_TEST(DOS_09_who_is_an_orphan),
 	};
 
-	return cmocka_run_group_tests_name("policy", tests, kit_group_setup, NULL);
+	return KIT_RUN("policy", tests);
 }

@@ -14,9 +14,9 @@ static uint16_t got[N];
 static void note(void *arg, struct kit_frame *f)
 {
 	unsigned int *n = arg;
-	const struct tcp_hdr *th = (const struct tcp_hdr *)(f->bytes + ETH_HDR_LEN + IP4_HDR_LEN);
+	const struct tcp_hdr *th = kit_tcp(f->bytes);
 
-	if (load_be16(f->bytes + 12) != ETH_TYPE_IP4 || th->flags != SYN || *n >= N)
+	if (!th || th->flags != SYN || *n >= N)
 		return;
 	got[(*n)++] = be16(th->sport);
 }
@@ -30,8 +30,7 @@ static int open_one(struct kit *k, struct kit_peer *p, uint64_t *id)
 	unsigned int n;
 	int err;
 
-	req.remote[10] = req.remote[11] = 0xff;
-	memcpy(req.remote + 12, &p->addr, 4);
+	memcpy(req.remote, p->addr, 16);
 	err = engine_connect(k->e, &req, k->now, id);
 	n = engine_output(k->e, 0, out, 4, k->now);
 	for (unsigned int i = 0; i < n; i++) {
@@ -130,5 +129,5 @@ int main(void)
 		KIT_TEST(OPN_24_a_range_of_eight),
 	};
 
-	return cmocka_run_group_tests_name("ports", tests, kit_group_setup, NULL);
+	return KIT_RUN("ports", tests);
 }

@@ -108,5 +108,5 @@ int main(void)
 		KIT_TEST(API_05_flush),
 	};
 
-	return cmocka_run_group_tests_name("push", tests, kit_group_setup, NULL);
+	return KIT_RUN("push", tests);
 }

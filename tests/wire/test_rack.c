@@ -579,5 +579,5 @@ int main(void)
 		KIT_TEST(RK_11_only_the_ack_was_late),
 	};
 
-	return cmocka_run_group_tests_name("rack", tests, kit_group_setup, NULL);
+	return KIT_RUN("rack", tests);
 }

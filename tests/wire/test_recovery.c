@@ -174,7 +174,7 @@ static void CC_05_three_timeouts(void **s)
 		struct flow f;
 
 		use_cc(k, i % 2 ? "cubic" : "newreno");
-		k->tcp.pmtu_floor = 1500; /* the size stays as it is */
+		k->tcp.pmtu_floor = kit_mtu(1500); /* the size stays as it is */
 		f = flow_of_20(k, i < 2 ? OFFER_TS | OFFER_WS : OFFER_ALL, RTT, 100);
 		for (uint64_t n = 1; n <= 3; n++) {
 			while (kit_ctr(k, CTR_RTO_FIRED) < n) {
@@ -679,5 +679,5 @@ int main(void)
 		cmocka_unit_test(DOS_16_for_a_hundred_round_trips),
 	};
 
-	return cmocka_run_group_tests_name("recovery", tests, kit_group_setup, NULL);
+	return KIT_RUN("recovery", tests);
 }

@@ -87,7 +87,7 @@ static void RTO_07_backoff(void **s)
 	struct kit_peer *p;
 	uint64_t last, wait = 300 * MS;
 
-	k->tcp.pmtu_floor = 1500; /* the size stays as it is */
+	k->tcp.pmtu_floor = kit_mtu(1500); /* the size stays as it is */
 	p = open_rtt(k, 0, 100 * MS);
 	last = k->now;
 
@@ -403,5 +403,5 @@ int main(void)
 		KIT_TEST(counts_are_the_handlers_to_read),
 	};
 
-	return cmocka_run_group_tests_name("retransmit", tests, kit_group_setup, NULL);
+	return KIT_RUN("retransmit", tests);
 }

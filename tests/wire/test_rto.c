@@ -188,7 +188,7 @@ static void RTO_06_never_before_its_time(void **s)
 	struct kit *k = *s;
 	unsigned int checked = 0;
 
-	k->tcp.pmtu_floor = 1500;
+	k->tcp.pmtu_floor = kit_mtu(1500);
 	for (unsigned int i = 0; i < ARRAY_SIZE(rtts); i++) {
 		checked += trace(k, OFFER_ALL, rtts[i]);
 		checked += trace(k, OFFER_SACK, rtts[i]);
@@ -203,7 +203,7 @@ static void RTO_07_backoff_with_sack(void **s)
 	struct flow f;
 	uint64_t last, wait = 240 * MS;
 
-	k->tcp.pmtu_floor = 1500; /* the size stays as it is */
+	k->tcp.pmtu_floor = kit_mtu(1500); /* the size stays as it is */
 	f = flow_open(k, OFFER_ALL, 40 * MS);
 	kit_app_send(f.p, 5 * f.mss);
 	last = k->now;
@@ -261,11 +261,6 @@ static void RTO_09_a_timestamp_ends_it(void **s)
 	about(rto_of(f.p, 11), 300 * MS);
 }
 
-static bool is_arp(const struct kit_frame *f)
-{
-	return load_be16(f->bytes + 12) == ETH_TYPE_ARP;
-}
-
 /* R1: the next hop is asked for. R2, 100 s: the connection is given up and forgotten. */
 static void RTX_03_both_thresholds(void **s)
 {
@@ -287,7 +282,7 @@ static void RTX_03_both_thresholds(void **s)
 	open = kit_usage(k).connections;
 	while (!p->app.closes && k->now - t < 200 * SEC) {
 		while ((fr = kit_frame_next(k))) {
-			if (!is_arp(fr)) {
+			if (!kit_asks(fr)) {
 				third = ++segments == 4 ? fr->at : third;
 			} else if (!asked_at) {
 				asked_at = fr->at;
@@ -321,5 +316,5 @@ int main(void)
 		KIT_TEST(RTX_03_both_thresholds),
 	};
 
-	return cmocka_run_group_tests_name("rto", tests, kit_group_setup, NULL);
+	return KIT_RUN("rto", tests);
 }

@@ -193,30 +193,14 @@ static void TS_06_duplicates_measure_nothing(void **s)
 	about(wait_for(p, 1).at - at, 600 * MS);
 }
 
-static void send_arp_reply(struct kit *k)
+static bool is_asked_for(const struct kit_peer *p, const struct kit_frame *f)
 {
-	uint8_t buf[60] = {0};
-	struct arp_pkt *a = (struct arp_pkt *)(buf + ETH_HDR_LEN);
+	uint8_t who[16];
 
-	eth_copy(buf, kit_mac);
-	eth_copy(buf + 6, kit_peer_mac);
-	store_be16(buf + 12, ETH_TYPE_ARP);
-	*a = (struct arp_pkt){.htype = BE16(ARP_HTYPE_ETHERNET), .ptype = BE16(ETH_TYPE_IP4),
-			      .hlen = 6, .plen = 4, .op = BE16(ARP_OP_REPLY), .spa = KIT_CLIENT,
-			      .tpa = KIT_SERVER};
-	eth_copy(a->sha, kit_peer_mac);
-	eth_copy(a->tha, kit_mac);
-	kit_inject(k, buf, sizeof(buf));
-}
-
-static bool is_arp_request(const struct kit_frame *f)
-{
-	const struct arp_pkt *a = (const struct arp_pkt *)(f->bytes + ETH_HDR_LEN);
-
-	if (load_be16(f->bytes + 12) != ETH_TYPE_ARP)
+	if (!kit_asks(f))
 		return false;
-	assert_int_equal(a->op, BE16(ARP_OP_REQUEST));
-	assert_int_equal(a->tpa, KIT_CLIENT);
+	kit_asked(f, who);
+	assert_memory_equal(who, p->addr, 16);
 	return true;
 }
 
@@ -231,15 +215,15 @@ static void RTX_03_next_hop_is_asked_for(void **s)
 	p = kit_peer(k);
 	p->app.on_open = 10;
 	kit_syn(p);
-	assert_true(is_arp_request(kit_frame_next(k)));
-	send_arp_reply(k);
+	assert_true(is_asked_for(p, kit_frame_next(k)));
+	kit_answer(k, p->addr, p->server);
 	kit_synack(p);
 	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
 	while (!asked && sent < 10) {
 		struct kit_frame *f;
 
 		while ((f = kit_frame_next(k))) {
-			if (is_arp_request(f)) {
+			if (is_asked_for(p, f)) {
 				asked++;
 				third = f->at;
 			} else {
@@ -368,5 +352,5 @@ int main(void)
 		cmocka_unit_test(a_round_trip_of_nothing),
 	};
 
-	return cmocka_run_group_tests_name("rtt", tests, kit_group_setup, NULL);
+	return KIT_RUN("rtt", tests);
 }

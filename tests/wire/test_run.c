@@ -129,5 +129,5 @@ int main(void)
 		KIT_TEST(all_tell_of_a_gap),	  KIT_TEST(all_tell_of_urgent_data),
 	};
 
-	return cmocka_run_group_tests_name("run", tests, kit_group_setup, NULL);
+	return KIT_RUN("run", tests);
 }

@@ -576,5 +576,5 @@ int main(void)
 		KIT_TEST(T_22_bulk_both_ways_without_loss),
 	};
 
-	return cmocka_run_group_tests_name("sack", tests, kit_group_setup, NULL);
+	return KIT_RUN("sack", tests);
 }

@@ -264,5 +264,5 @@ int main(void)
 		KIT_TEST(DOS_04_memory_of_tiny_segments),
 	};
 
-	return cmocka_run_group_tests_name("scoreboard", tests, kit_group_setup, NULL);
+	return KIT_RUN("scoreboard", tests);
 }

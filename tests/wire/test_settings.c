@@ -201,7 +201,7 @@ static void inject_with_ttl(struct kit_peer *p, const struct seg *s, uint8_t ttl
 	uint8_t buf[10000];
 	uint32_t len = kit_build(p, s, buf);
 
-	((struct ip4_hdr *)(buf + ETH_HDR_LEN))->ttl = ttl;
+	kit_set_ttl(buf, ttl);
 	kit_sums(buf);
 	kit_inject(p->k, buf, len);
 }
@@ -369,15 +369,12 @@ static void KA_03_the_ninth_answer(void **s)
 static uint32_t probe_length(struct kit_peer *p, uint32_t seq)
 {
 	const struct kit_frame *f = kit_frame_next(p->k);
-	const struct ip4_hdr *ip = (const struct ip4_hdr *)(f->bytes + ETH_HDR_LEN);
-	const struct tcp_hdr *th = (const struct tcp_hdr *)(ip + 1);
-	uint16_t l4 = (uint16_t)(be16(ip->total_len) - IP4_HDR_LEN);
+	const struct tcp_hdr *th = kit_tcp(f->bytes);
 
-	assert_int_equal(sum_fold(sum_partial(th, l4, sum_pseudo4(ip->saddr, ip->daddr,
-								  IP_PROTO_TCP, l4))), 0xffff);
+	assert_true(kit_sum_ok(f->bytes));
 	assert_int_equal(be32(th->seq) - p->iss, seq);
 	assert_int_equal(th->flags, ACK);
-	return l4 - tcp_hdr_len(th);
+	return kit_payload(f->bytes);
 }
 
 static void KA_04_garbage_octet(void **s)
@@ -719,5 +716,5 @@ int main(void)
 		KIT_TEST(mss_of_one_connection),
 	};
 
-	return cmocka_run_group_tests_name("settings", tests, kit_group_setup, NULL);
+	return KIT_RUN("settings", tests);
 }

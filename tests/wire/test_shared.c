@@ -38,21 +38,16 @@ static void expect_bytes(struct kit_peer *p, uint8_t what, unsigned int more, ui
 {
 	const uint8_t *at = NULL;
 	const struct tcp_hdr *th;
-	const struct ip4_hdr *ip;
-	uint16_t len;
+	const struct kit_frame *f;
 
 	do {
-		const struct kit_frame *f = kit_frame_next(p->k);
-
+		f = kit_frame_next(p->k);
 		assert_non_null(f);
-		ip = (const void *)(f->bytes + ETH_HDR_LEN);
-		th = (const struct tcp_hdr *)(ip + 1);
+		th = kit_tcp(f->bytes);
 	} while (be16(th->dport) != p->port);
-	len = be16(ip->total_len) - IP4_HDR_LEN;
-	assert_int_equal(sum_fold(sum_partial(th, len, sum_pseudo4(ip->saddr, ip->daddr, IP_PROTO_TCP, len))),
-			 0xffff);
+	assert_true(kit_sum_ok(f->bytes));
 	at = (const uint8_t *)th + tcp_hdr_len(th);
-	assert_int_equal(len - tcp_hdr_len(th), LEN + more);
+	assert_int_equal(kit_payload(f->bytes), LEN + more);
 	for (unsigned int i = 0; i < LEN; i++)
 		assert_int_equal(at[i], (uint8_t)(what + i));
 	for (unsigned int i = 0; i < more; i++)
@@ -234,5 +229,5 @@ int main(void)
 		KIT_TEST(none_of_them),
 	};
 
-	return cmocka_run_group_tests_name("shared", tests, kit_group_setup, NULL);
+	return KIT_RUN("shared", tests);
 }

@@ -287,5 +287,5 @@ int main(void)
 		KIT_TEST(a_full_wheel),
 	};
 
-	return cmocka_run_group_tests_name("stale", tests, kit_group_setup, NULL);
+	return KIT_RUN("stale", tests);
 }

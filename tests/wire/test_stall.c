@@ -143,5 +143,5 @@ int main(void)
 		cmocka_unit_test(T_30_the_senders_peers_ack_is_lost),
 	};
 
-	return cmocka_run_group_tests_name("stall", tests, kit_group_setup, NULL);
+	return KIT_RUN("stall", tests);
 }

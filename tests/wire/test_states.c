@@ -583,5 +583,5 @@ int main(void)
 		cmocka_unit_test(each_segment_in_each_state),
 	};
 
-	return cmocka_run_group_tests_name("states", tests, kit_group_setup, NULL);
+	return KIT_RUN("states", tests);
 }

@@ -359,7 +359,7 @@ static uint64_t mark(const struct kit_peer *p, uint32_t port)
 	struct flow_tuple tuple = {.remote_port = be16((uint16_t)port), .local_port = be16(p->dport)};
 	uint64_t hash;
 
-	flow_addr_v4(tuple.remote, p->addr);
+	memcpy(tuple.remote, p->addr, 16);
 	hash = flow_hash(&t->flow_key, &tuple);
 	return (uint64_t)flow_table_bucket(&t->table, hash) << 48 | (uint64_t)flow_table_more(&t->table, hash) << 8 |
 	       (uint64_t)flow_table_tag(hash) << 16 | port;
@@ -418,5 +418,5 @@ int main(void)
 		KIT_TEST(each_replaces_its_own),
 	};
 
-	return cmocka_run_group_tests_name("time_wait", tests, kit_group_setup, NULL);
+	return KIT_RUN("time_wait", tests);
 }

@@ -635,5 +635,5 @@ int main(void)
 		KIT_TEST(TS_05_whatever_the_state),
 	};
 
-	return cmocka_run_group_tests_name("timestamps", tests, kit_group_setup, NULL);
+	return KIT_RUN("timestamps", tests);
 }

@@ -382,7 +382,7 @@ static void DOS_15_scan_beside_a_transfer(void **s)
 	uint32_t una = 1, rsts = 0;
 
 	k->unchecked = true;
-	scan->server = KIT_SECOND;
+	kit_host(scan->server, KIT_SECOND_HOST);
 	kit_app_send(p, 100000);
 	for (uint32_t round = 0; round < 50; round++) {
 		for (uint32_t i = 0; i < 200; i++) {
@@ -393,7 +393,7 @@ static void DOS_15_scan_beside_a_transfer(void **s)
 			while (kit_has(k)) {
 				struct kit_frame *f = kit_frame_next(k);
 
-				if (load_be16(f->bytes + 36) != scan->port) {
+				if (be16(kit_tcp(f->bytes)->dport) != scan->port) {
 					struct seg g = kit_parse(p, f);
 
 					if (g.seq == una)
@@ -401,8 +401,8 @@ static void DOS_15_scan_beside_a_transfer(void **s)
 					continue;
 				}
 				rsts++;
-				assert_true(f->bytes[47] & RST);
-				assert_true(f->len <= 60 + 80);
+				assert_true(kit_tcp(f->bytes)->flags & RST);
+				assert_true(f->len <= kit_l4() + 26 + 80);
 			}
 			assert_true(rsts - before <= 1);
 		}
@@ -428,5 +428,5 @@ int main(void)
 		KIT_TEST(DOS_15_scan_beside_a_transfer),
 	};
 
-	return cmocka_run_group_tests_name("traps", tests, kit_group_setup, NULL);
+	return KIT_RUN("traps", tests);
 }

@@ -170,5 +170,5 @@ int main(void)
 		cmocka_unit_test(HDR_11_none_with_ecn),
 	};
 
-	return cmocka_run_group_tests_name("tso", tests, kit_group_setup, NULL);
+	return KIT_RUN("tso", tests);
 }

@@ -235,5 +235,5 @@ int main(void)
 		KIT_TEST(URG_05_T_26_any_pointer_heard),
 	};
 
-	return cmocka_run_group_tests_name("urgent", tests, kit_group_setup, NULL);
+	return KIT_RUN("urgent", tests);
 }

@@ -272,5 +272,5 @@ int main(void)
 		KIT_TEST(both_kinds_to_the_last_record),
 	};
 
-	return cmocka_run_group_tests_name("wheel", tests, kit_group_setup, NULL);
+	return KIT_RUN("wheel", tests);
 }

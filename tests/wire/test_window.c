@@ -221,7 +221,7 @@ static void WND_01_edge_of_a_slow_reader(void **s)
 			struct seg g;
 			uint32_t e;
 
-			if (load_be16(f->bytes + 36) != p->port)
+			if (be16(kit_tcp(f->bytes)->dport) != p->port)
 				continue;
 			g = kit_parse(p, f);
 			e = g.ack + ((uint32_t)g.win << 7);
@@ -574,5 +574,5 @@ int main(void)
 		KIT_TEST(PSH_06_close_and_nodelay_flush),
 	};
 
-	return cmocka_run_group_tests_name("window", tests, kit_group_setup, NULL);
+	return KIT_RUN("window", tests);
 }
