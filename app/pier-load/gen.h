@@ -7,7 +7,7 @@
  * that is the schedule's, whether a connection was free then or not; without one it is the time it was
  * sent. In mode short a request is due when its connection is.
  *
- * Phases: next hops are asked for, connections are opened, the rate grows and warms up, then for so long everything counts; then
+ * Phases: our addresses come into use, next hops are asked for, connections are opened, the rate grows and warms up, then for so long everything counts; then
  * nothing new begins, and what is under way may end. Nothing here allocates after gen_create, and what
  * a turn does is bounded.
  *
@@ -65,7 +65,7 @@ struct slot {
 };
 
 enum gen_phase {
-	GEN_WAITING,
+	GEN_WAITING, /* for the order, and for our addresses */
 	GEN_PRIMING,   /* one connection for each address, so that no other waits for ARP */
 	GEN_OPENING,   /* until all connections are there, but in mode short */
 	GEN_SETTLING,  /* ramp of a rate, and warm-up */
@@ -105,6 +105,8 @@ struct gen {
 	uint64_t *due; /* plan->o->depth for each slot */
 	uint32_t *free;
 	uint32_t n_free, n_connecting, n_open, in_flight;
+	uint64_t ordered;        /* when the run was to begin; ticks, 0: not yet */
+	uint32_t awaited[2];     /* sources of each family that are in use; those behind may not be yet */
 	uint32_t primes, primed[2]; /* connections opened in GEN_PRIMING, and of each family */
 	struct slot_ring ready; /* those that may be asked */
 	struct slot_ring rests; /* could not be opened: since is when to try again */

@@ -8,6 +8,7 @@
 #include "base/compiler.h"
 #include "base/units.h"
 
+#define CLAIM_MS   8000 /* for our addresses to come into use: of IPv6 a second, by announce = probe six */
 #define PRIME_MS   1000
 #define PRIMES_MAX 64
 #define GRACE_MS   1000 /* for what is under way at the end */
@@ -25,6 +26,22 @@ static double share_of(const struct gen *g, uint64_t rate)
 static double phase_of(const struct gen *g)
 {
 	return (double)g->worker / g->plan->workers;
+}
+
+/* An address that another host has never comes into use: then its connections fail, and say so. */
+static bool addresses_ready(struct gen *g)
+{
+	const struct gen_plan *p = g->plan;
+
+	if (!g->ordered)
+		g->ordered = g->stamp;
+	for (unsigned int family = 0; family < 2; family++)
+		while (g->awaited[family] < p->n_sources[family]) {
+			if (!engine_local_ok(g->e, p->sources[family][g->awaited[family]]))
+				return g->stamp - g->ordered > gen_ticks(g, CLAIM_MS * US_PER_MS);
+			g->awaited[family]++;
+		}
+	return true;
 }
 
 /*
@@ -212,7 +229,7 @@ void gen_advance(struct gen *g, uint64_t now)
 	const enum gen_phase order = __atomic_load_n(&g->order, __ATOMIC_ACQUIRE);
 
 	if (unlikely(g->phase == GEN_WAITING)) {
-		if (order == GEN_OPENING)
+		if (order == GEN_OPENING && addresses_ready(g))
 			prime_first(g, now);
 		else if (order >= GEN_FINISHING)
 			enter(g, GEN_DONE);

@@ -160,6 +160,11 @@ int engine_connect(struct engine *e, const struct engine_connect *req, uint64_t 
 	return connect_by(e, v, req, id);
 }
 
+bool engine_local_ok(const struct engine *e, uint32_t local)
+{
+	return net_local_ok(&e->net, local);
+}
+
 /* The index of a local address as a handler names it; -1: it is none of ours. */
 static int64_t local_index(const struct net *n, const uint8_t addr[16])
 {

@@ -107,6 +107,63 @@ static void a_slot_is_ready_once(void **state)
 	gen_destroy(g);
 }
 
+/* With what is open, whose handler g is. */
+static void end(void **state, struct gen *g)
+{
+	kit_drain(*state);
+	kit_close(*state);
+	gen_destroy(g);
+	*state = kit_new();
+}
+
+static struct gen *start_probing(struct kit *k)
+{
+	k->conf.n_addresses = 1;
+	k->ports[0].announce = ENGINE_ANNOUNCE_PROBE;
+	plan.hz = 1ull << 50; /* nothing is due by the clock */
+	return start(k);
+}
+
+static void probe(struct kit *k, struct gen *g)
+{
+	for (int i = 0; i < 5; i++) {
+		gen_turn(g, k->e, k->now, 0);
+		kit_turn(k);
+		kit_drain(k);
+		assert_int_equal(g->phase, GEN_WAITING);
+		kit_advance(k, 1000000);
+	}
+}
+
+/* Nothing is opened before the engine may use its addresses. */
+static void an_address_is_awaited(void **state)
+{
+	struct kit *k = *state;
+	struct gen *g = start_probing(k);
+
+	probe(k, g);
+	kit_advance(k, 4000000);
+	gen_turn(g, k->e, k->now, 0);
+	plan.hz = HZ;
+	assert_int_equal(g->phase, GEN_PRIMING);
+	assert_int_equal(load_counts_errors(&g->c), 0);
+	end(state, g);
+}
+
+/* One that never comes into use holds up nothing for ever. */
+static void not_for_ever(void **state)
+{
+	struct kit *k = *state;
+	struct gen *g = start_probing(k);
+
+	probe(k, g);
+	plan.hz = HZ;
+	while (g->phase == GEN_WAITING)
+		gen_turn(g, k->e, k->now, 0);
+	assert_true(g->c.error[LOAD_ERR_no_port] > 0);
+	end(state, g);
+}
+
 /* One request each: the client closes, and its port rests. */
 static void ask_and_close(struct kit *k, struct gen *g, struct kit_peer *p)
 {
@@ -263,6 +320,7 @@ static void what_fails_at_the_end_has_failed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {KIT_TEST(a_slot_is_ready_once),
+					   KIT_TEST(an_address_is_awaited), KIT_TEST(not_for_ever),
 					   KIT_TEST(ports_that_rest_are_waited_for),
 					   KIT_TEST(what_times_out_is_as_old_as_it_is),
 					   KIT_TEST(a_syn_without_answer_is_as_old_as_it_is),

@@ -211,6 +211,9 @@ struct engine_connect {
  */
 int engine_connect(struct engine *e, const struct engine_connect *req, uint64_t now, uint64_t *id);
 
+/* Whether local, an address's index, may be connected from: not one still asked for, or that another host has. */
+bool engine_local_ok(const struct engine *e, uint32_t local);
+
 struct pier_conn;
 
 /*
