@@ -158,6 +158,8 @@ static bool open_port(struct server *s, const struct pier_port *p)
 		.announce = p->options.announce,
 	};
 	memcpy(s->engine_ports[s->n_ports++].gateway6, p->gateway6, sizeof(p->gateway6));
+	if (pier_port_has_v6(p))
+		port_take_groups(port);
 	if (port->id >= ENGINE_PORTS_MAX)
 		return fail("EAL has too many ports: give it only those that pier is to use (-a)");
 	return has_room_for_v6(p, port);

@@ -5,12 +5,6 @@
 
 static const uint8_t none6[16];
 
-/* Link-local: on every link, and on no other (RFC 4291 section 2.5.6). */
-static bool is_link_local(const uint8_t a[16])
-{
-	return a[0] == 0xfe && (a[1] & 0xc0) == 0x80;
-}
-
 static bool has_gateway(const struct net_port_conf *port, bool v6)
 {
 	return v6 ? memcmp(port->gateway6, none6, sizeof(none6)) != 0 : port->gateway != 0;
@@ -26,7 +20,7 @@ static bool next_hop_for(const struct net *n, const struct net_port_conf *port, 
 	const struct net_addr *own = &n->addrs[local];
 
 	memcpy(hop, remote, 16);
-	if (own->v6 && is_link_local(remote))
+	if (own->v6 && ip6_is_link_local(remote))
 		return true;
 	if (addr_same_prefix(remote, own->ip, own->bits) || addr_on_link(n, port->id, remote))
 		return true;
@@ -49,17 +43,19 @@ bool net_local_ok(const struct net *n, uint32_t local)
 
 int32_t net_source_for(const struct net *n, const uint8_t remote[16])
 {
-	const bool v6 = !net_v4_mapped(remote);
+	const bool v6 = !net_v4_mapped(remote), near = v6 && ip6_is_link_local(remote);
 	int32_t by_gateway = -1;
 
 	for (uint32_t i = 0; i < n->n_addrs; i++) {
 		const struct net_addr *a = &n->addrs[i];
+		bool local;
 
 		if (!net_local_ok(n, i) || a->v6 != v6)
 			continue;
-		if (addr_same_prefix(remote, a->ip, a->bits))
+		local = v6 && ip6_is_link_local(a->ip);
+		if (addr_same_prefix(remote, a->ip, a->bits) || (near && local))
 			return (int32_t)i;
-		if (by_gateway < 0 && has_gateway(net_port(n, a->port), v6) && !(v6 && is_link_local(a->ip)))
+		if (by_gateway < 0 && !near && !local && has_gateway(net_port(n, a->port), v6))
 			by_gateway = (int32_t)i;
 	}
 	return by_gateway;

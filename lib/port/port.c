@@ -235,6 +235,12 @@ bool port_open(const struct port_config *cfg, unsigned int workers, bool want_in
 	return port_open_pools(cfg, workers, want_intr, &pools, 1, out, err, errlen);
 }
 
+void port_take_groups(const struct port *p)
+{
+	if (rte_eth_allmulticast_enable(p->id))
+		rte_eth_promiscuous_enable(p->id);
+}
+
 void port_close(struct port *p)
 {
 	device_put(p);

@@ -5,7 +5,7 @@
  * sequence number is in flight: who cannot see our segments has to guess it (RFC 5927 section 4.1).
  * Even then a connection that is established is never ended by it, because errors are forged, and
  * true ones pass; hard and soft errors are told to the handler alike. Only an active open is refused
- * by a hard error (RFC 5927 section 5.2), and never by a soft one, which may be the first address's
+ * by a hard error (RFC 5927 section 5.2; which those are, of either family, net says), and never by a soft one, which may be the first address's
  * trouble or a moment's (RFC 5461 section 4.2).
  *
  * A half-open connection is not known to any handler, and one in TIME-WAIT to none any more: errors
@@ -13,7 +13,6 @@
  */
 #include "pmtu.h"
 #include "tcp/tcp.h"
-#include "wire/icmp.h"
 
 void tcp_trouble(struct tcp *t, struct tcp_conn *c, struct tcp_work *w, enum pier_trouble what)
 {
@@ -44,29 +43,27 @@ void tcp_retransmitting(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 
 static enum pier_trouble trouble_of(const struct net_icmp_error *err)
 {
-	static const uint8_t unreachable[] = {
-		[ICMP_UNREACH_NET] = PIER_TROUBLE_NET_UNREACHABLE,
-		[ICMP_UNREACH_HOST] = PIER_TROUBLE_HOST_UNREACHABLE,
-		[ICMP_UNREACH_PROTO] = PIER_TROUBLE_PROTOCOL_UNREACHABLE,
-		[ICMP_UNREACH_PORT] = PIER_TROUBLE_PORT_UNREACHABLE,
-		[ICMP_UNREACH_FRAG_NEEDED] = PIER_TROUBLE_UNREACHABLE,
-		[ICMP_UNREACH_SRC_ROUTE] = PIER_TROUBLE_SOURCE_ROUTE,
+	static const uint8_t troubles[] = {
+		[NET_ERROR_UNREACHABLE] = PIER_TROUBLE_UNREACHABLE,
+		[NET_ERROR_NET] = PIER_TROUBLE_NET_UNREACHABLE,
+		[NET_ERROR_HOST] = PIER_TROUBLE_HOST_UNREACHABLE,
+		[NET_ERROR_PROTOCOL] = PIER_TROUBLE_PROTOCOL_UNREACHABLE,
+		[NET_ERROR_PORT] = PIER_TROUBLE_PORT_UNREACHABLE,
+		[NET_ERROR_SOURCE_ROUTE] = PIER_TROUBLE_SOURCE_ROUTE,
+		[NET_ERROR_PROHIBITED] = PIER_TROUBLE_UNREACHABLE,
+		[NET_ERROR_TOO_BIG] = PIER_TROUBLE_UNREACHABLE,
+		[NET_ERROR_TIME_EXCEEDED] = PIER_TROUBLE_TIME_EXCEEDED,
+		[NET_ERROR_PARAMETER] = PIER_TROUBLE_PARAMETER,
 	};
 
-	if (err->type == ICMP_TIME_EXCEEDED)
-		return PIER_TROUBLE_TIME_EXCEEDED;
-	if (err->type == ICMP_PARAM_PROBLEM)
-		return PIER_TROUBLE_PARAMETER;
-	return err->code < ARRAY_SIZE(unreachable) ? unreachable[err->code] :
-						     PIER_TROUBLE_UNREACHABLE;
+	return troubles[err->kind];
 }
 
 /* Hard, and connecting from this side: RFC 9293 section 3.9.2.2. */
 static bool refused(const struct tcp_conn *c, const struct net_icmp_error *err)
 {
-	return c->state < TCP_ESTABLISHED &&
-	       err->type == ICMP_UNREACHABLE &&
-	       (err->code == ICMP_UNREACH_PROTO || err->code == ICMP_UNREACH_PORT);
+	return c->state < TCP_ESTABLISHED && (err->kind == NET_ERROR_PROTOCOL || err->kind == NET_ERROR_PORT ||
+					      err->kind == NET_ERROR_PROHIBITED);
 }
 
 static void conn_error(struct tcp *t, struct tcp_conn *c, const struct net_icmp_error *err)
@@ -78,7 +75,7 @@ static void conn_error(struct tcp *t, struct tcp_conn *c, const struct net_icmp_
 		count(t->ctr, CTR_RX_ICMP_SEQ);
 		return;
 	}
-	if (err->type == ICMP_UNREACHABLE && err->code == ICMP_UNREACH_FRAG_NEEDED) {
+	if (err->kind == NET_ERROR_TOO_BIG) {
 		tcp_pmtu_report(t, c, w, err);
 	} else if (refused(c, err)) {
 		count(t->ctr, CTR_CONN_REFUSED);

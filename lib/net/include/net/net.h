@@ -422,7 +422,8 @@ bool net_destination_ok(const struct net *n, const uint8_t remote[16]);
 
 /*
  * The local address, as an index, that a connection to remote is opened from (RFC 1122 section
- * 3.3.4.3): one in remote's subnet, else the first of a port with a gateway; -1: no route.
+ * 3.3.4.3): one in remote's subnet, else the first of a port with a gateway to its family; -1: no route. Between link-local
+ * addresses of IPv6 and others there is none (RFC 6724 section 5).
  * In proportion to the number of addresses.
  */
 int32_t net_source_for(const struct net *n, const uint8_t remote[16]);

@@ -208,6 +208,12 @@ bool port_open_pools(const struct port_config *cfg, unsigned int workers, bool w
  */
 bool port_reta_set(struct port *p, const uint16_t *queue, char *err, size_t errlen);
 
+/*
+ * Take frames to all multicast groups, as IPv6 asks for its neighbours by them: by all addresses if the device cannot tell
+ * groups apart; one that does neither filters nothing. Control thread.
+ */
+void port_take_groups(const struct port *p);
+
 /* Stop and close; what port_open created is removed. No worker may use the port any more, nor the caller poll. */
 void port_close(struct port *p);
 
