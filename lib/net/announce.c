@@ -89,15 +89,13 @@ static bool round6(struct net *n, uint32_t i, uint8_t announce, uint32_t round)
 {
 	if (announce != NET_ANNOUNCE && announce != NET_ANNOUNCE_PROBE)
 		return true;
-	if (round < 2) {
-		if (round == 1)
-			addr_use(n, i);
-		mld_join(n, i);
-	}
+	if (round == 0 || round == 2)
+		mld_join(n, i); /* again when there is a link-local address to do it from */
 	if (round == 0) {
 		nd_probe(n, i);
 		return true;
 	}
+	addr_use(n, i);
 	nd_announce(n, i, false);
 	if (round == 1 && !ip6_is_link_local(n->addrs[i].ip))
 		nd_announce(n, i, true);

@@ -2,7 +2,7 @@
  * Multicast Listener Discovery, version 2 (RFC 3810): routers, and switches that listen to them, learn which groups are
  * wanted where. Ours are the solicited-node groups of our addresses; all nodes' needs no report.
  *
- * A group is reported when its address begins to be used, and again a second later (section 6.1). A query is answered
+ * A group is reported when it is asked whether its address has an owner, and again when it is in use (section 6.1). A query is answered
  * after a random time within what it allows: one for a single group by its record, unless more is pending already; then,
  * and to one for all, all groups go in as few packets as they fit into, one in each call of the clock. So whatever is
  * asked, one answer is pending for each port. Reports come from the port's link-local address, or from none while that is
