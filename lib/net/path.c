@@ -126,8 +126,7 @@ void net_advise(struct net *n, uint32_t path, uint64_t now)
 	if (n->paths[path].state == NET_PATH_INCOMPLETE) {
 		if (link_empty(n->neighbors->timer, path))
 			neighbor_ask(n, path, now);
-	} else if (n->paths[path].state == NET_PATH_RESOLVED && !e->polling) {
-		e->delayed = false;
+	} else if (n->paths[path].state == NET_PATH_RESOLVED && !e->polling && !e->delayed) {
 		neighbor_poll(n, path, now);
 	}
 }
