@@ -3,7 +3,7 @@
  *
  * Ten connections stand by: one in each state of RFC 9293 but CLOSED, LISTEN and SYN-SENT among
  * them. An input is a list of acts: a segment near what its connection expects, with any flags,
- * options and payload; any IPv4 packet or frame at all; time; something the application does. Sums
+ * options and payload; any IPv4 packet or frame at all; one of IPv6, with any extension headers; time; something the application does. Sums
  * are put right where the input does not say otherwise, for else nothing would get through.
  *
  * Oracle: the invariants of every connection after each act (the kit looks), frames sent that are
@@ -77,6 +77,18 @@ static const struct pier_handler handler = {
 
 /* ---- the stage ---- */
 
+static void check_frame6(const struct kit_frame *f)
+{
+	const struct ipv6_hdr *ip = (const struct ipv6_hdr *)(f->bytes + L3);
+	const uint32_t len = be16(ip->payload_len);
+
+	assert_int_equal(ip6_version(ip), IP6_VERSION);
+	assert_true(len <= 1500 - IP6_HDR_LEN && L3 + IP6_HDR_LEN + len <= f->len);
+	if (ip->next == IP_PROTO_TCP || ip->next == IP_PROTO_ICMPV6)
+		assert_int_equal(sum_fold(sum_partial(ip + 1, len, sum_pseudo6(ip->saddr, ip->daddr, ip->next, len))),
+				 0xffff);
+}
+
 static void check_frame(void *arg, struct kit_frame *f)
 {
 	const struct ip4_hdr *ip = (const struct ip4_hdr *)(f->bytes + L3);
@@ -85,6 +97,10 @@ static void check_frame(void *arg, struct kit_frame *f)
 	assert_true(f->len >= ETH_MIN_FRAME);
 	if (load_be16(f->bytes + 12) == ETH_TYPE_ARP)
 		return;
+	if (load_be16(f->bytes + 12) == ETH_TYPE_IP6) {
+		check_frame6(f);
+		return;
+	}
 	len = be16(ip->total_len);
 	assert_int_equal(ip->ver_ihl, IP4_VER_IHL);
 	assert_true(len <= 1500 && L3 + len <= f->len);
@@ -107,10 +123,15 @@ static void open_to_all(struct kit *k)
 	k->versions[k->n_listeners++] = engine_listen(k->e, l);
 }
 
+static const uint8_t server6[16] = {0xfd, 0, 0, 0x18, [15] = 2}, client6[16] = {0xfd, 0, 0, 0x18, [15] = 1};
+
 static struct kit *set_stage(struct kit_peer **peers)
 {
 	struct kit *k = kit_new();
 
+	k->conf.n_addresses = 3;
+	k->addrs[2] = (struct engine_address){.prefix = 64};
+	memcpy(k->addrs[2].addr, server6, 16);
 	k->conf.block_bytes = 512 * KIB;
 	k->tcp.sndbuf = k->tcp.rcvbuf = 16384;
 	for (unsigned int i = 0; i < KIT_STATES; i++) {
@@ -256,6 +277,89 @@ static void act_fragment(struct kit *k, struct kit_peer *p, struct input *in)
 	kit_inject(k, buf, L4 + take);
 }
 
+/* What is under construction: where its headers end, and where the last says which comes next. */
+struct six {
+	uint8_t b[2048];
+	uint32_t len, next_at;
+};
+
+static uint8_t *six_add(struct six *x, uint8_t number, uint32_t len)
+{
+	uint8_t *p = x->b + x->len;
+
+	x->b[x->next_at] = number;
+	x->next_at = x->len;
+	x->len += len;
+	return p;
+}
+
+static void six_begin(struct six *x, uint8_t how)
+{
+	memset(x, 0, sizeof(*x));
+	eth_copy(x->b, kit_mac);
+	eth_copy(x->b + 6, kit_peer_mac);
+	store_be16(x->b + 12, ETH_TYPE_IP6);
+	x->b[L3] = 0x60;
+	x->b[L3 + 7] = how & 8 ? 255 : 64;
+	memcpy(x->b + L3 + 8, client6, 16);
+	memcpy(x->b + L3 + 24, server6, 16);
+	if (how & 1) { /* to all nodes */
+		memcpy(x->b, "\x33\x33\0\0\0\1", 6);
+		memcpy(x->b + L3 + 24, (uint8_t[]){0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}, 16);
+	}
+	x->len = L3 + IP6_HDR_LEN;
+	x->next_at = L3 + 6;
+}
+
+/* Extension headers of up to 32 octets; fragments are of few identifications, so that they meet. */
+static void six_headers(struct six *x, struct input *in, unsigned int n)
+{
+	static const uint8_t number[] = {IP6_NEXT_DEST_OPTS, IP6_NEXT_FRAGMENT, IP6_NEXT_ROUTING, IP6_NEXT_HOP_BY_HOP};
+
+	while (n--) {
+		uint8_t what = take8(in), next = number[what & 3];
+		uint32_t len = next == IP6_NEXT_FRAGMENT ? 8 : 8 + 8 * (what >> 6);
+		uint8_t *p = six_add(x, next, len);
+
+		if (next == IP6_NEXT_FRAGMENT) {
+			store_be16(p + 2, what & 4 ? 0 : (uint16_t)(8 * (what >> 6) + (what >> 3 & 1)));
+			p[7] = what >> 4 & 3;
+			continue;
+		}
+		p[1] = what & 4 ? take8(in) : (uint8_t)(len / 8 - 1);
+		p[2] = what & 8 ? 0 : 1;
+		p[3] = what & 8 ? 0 : (uint8_t)(len - 4);
+		if (what & 16)
+			take_bytes(in, p + 2, len - 2);
+	}
+}
+
+static void act_frame6(struct kit *k, struct input *in)
+{
+	static struct six x;
+	uint8_t how = take8(in), n = take8(in), proto = n & 64 ? IP_PROTO_ICMPV6 : IP_PROTO_TCP;
+	uint32_t l4, len = 20 + 8 * (n >> 4 & 3);
+	uint8_t *p;
+
+	six_begin(&x, how);
+	six_headers(&x, in, n & 15);
+	l4 = x.len;
+	p = six_add(&x, n & 128 ? take8(in) : proto, len);
+	if (!(n & 64)) {
+		store_be16(p, 0x2000 | (how & 3));
+		store_be16(p + 2, KIT_PORT);
+		p[12] = 5 << 4;
+	}
+	take_bytes(in, p + (n & 64 ? 0 : 4), len - 4);
+	store_be16(x.b + L3 + 4, (uint16_t)(x.len - L3 - IP6_HDR_LEN));
+	memset(p + (n & 64 ? 2 : 16), 0, 2);
+	store_be16(p + (n & 64 ? 2 : 16),
+		   be16(sum_finish(sum_partial(p, len, sum_pseudo6(x.b + L3 + 8, x.b + L3 + 24, proto, len)))));
+	if (how & 2)
+		x.b[L3 + take8(in) % (x.len - L3)] = take8(in);
+	kit_inject(k, x.b, how & 4 ? max_of(x.len - take8(in) % (x.len - l4), (uint32_t)ETH_MIN_FRAME) : x.len);
+}
+
 static void act_app(struct kit_peer *p, struct input *in)
 {
 	uint8_t what = take8(in);
@@ -316,6 +420,9 @@ static void act(struct kit *k, struct kit_peer **peers, struct input *in)
 			kit_burst_end(k);
 		else
 			kit_burst_begin(k);
+		break;
+	case 7:
+		act_frame6(k, in);
 		break;
 	default:
 		act_segment(k, p, in);

@@ -47,9 +47,13 @@ static void parse_frame(const uint8_t *data, size_t size, bool vouched)
 		if (vouched)
 			m[i]->ol_flags |= RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
 		pkt_parse_one(m[i], &f[i], 0, &pp);
-		assert_true(f[i].kind <= PKT_OTHER);
-		if (f[i].kind == PKT_DROP)
+		assert_true(f[i].kind <= PKT_PROBLEM);
+		if (f[i].kind == PKT_DROP || f[i].kind == PKT_PROBLEM)
 			assert_true(f[i].reason < CTR_RX_DROPS_END);
+		else if (f[i].kind != PKT_ARP)
+			assert_true((uint32_t)f[i].l4_off + f[i].l4_len <= len);
+		if (f[i].kind == PKT_PROBLEM)
+			assert_true(f[i].problem_ptr < len - ETH_HDR_LEN && f[i].flags & PKT_F_V6);
 		if (f[i].kind == PKT_TCP)
 			assert_true((uint32_t)f[i].payload_off + f[i].payload_len <= len);
 		if (f[i].flags & PKT_F_SACK)

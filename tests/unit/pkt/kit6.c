@@ -31,7 +31,8 @@ void kit6_add(struct kit6_frame *k, uint8_t number, const void *p, uint32_t len)
 {
 	assert_true(k->len + len <= sizeof(k->buf));
 	k->buf[k->next_at] = number;
-	memcpy(k->buf + k->len, p, len);
+	if (len)
+		memcpy(k->buf + k->len, p, len);
 	k->next_at = k->len;
 	k->len += len;
 	kit6_end(k);
