@@ -708,6 +708,45 @@ static void problems_in_fragments(void **s)
 	kit_quiet(k);
 }
 
+/* "Who has our address?", in n fragments of which one is atomic: RFC 6980 section 5. */
+static void ask(struct kit *k, unsigned int n)
+{
+	struct nd_msg ns = {.type = ICMP6_NEIGHBOR_SOLICIT};
+	static const uint8_t opt[8] = {ND_OPT_SOURCE_MAC, 1, 2, 0, 0, 0, 0, 1};
+	uint32_t l4;
+
+	begin();
+	r.b[L3 + 7] = ND_HOP_LIMIT;
+	if (n == 1)
+		fragment(1, 0, false);
+	memcpy(ns.target, server, 16);
+	l4 = r.len;
+	add(IP_PROTO_ICMPV6, &ns, sizeof(ns));
+	memcpy(r.b + r.len, opt, sizeof(opt));
+	r.len += sizeof(opt);
+	store_be16(r.b + L3 + 4, (uint16_t)(r.len - L4));
+	store_be16(r.b + l4 + 2,
+		   be16(sum_finish(sum_partial(r.b + l4, r.len - l4, sum_pseudo6(client, server, IP_PROTO_ICMPV6, 32)))));
+	if (n == 2) {
+		send_part(k, 1, 0, 0, 16, 0);
+		send_part(k, 1, 0, 16, 32, 0);
+	} else {
+		send(k);
+	}
+}
+
+static void L2_08_neighbours_do_not_ask_in_fragments(void **s)
+{
+	struct kit *k = start(s);
+
+	ask(k, 0);
+	assert_int_equal(next(k, IP_PROTO_ICMPV6)[0], ICMP6_NEIGHBOR_ADVERT);
+	ask(k, 1);
+	ask(k, 2);
+	assert_int_equal(kit_ctr(k, CTR_RX_REASSEMBLED), 1);
+	kit_quiet(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -726,6 +765,7 @@ int main(void)
 		KIT_TEST(IP_11_ecn_of_fragments),
 		KIT_TEST(fragments_of_fragments),
 		KIT_TEST(problems_in_fragments),
+		KIT_TEST(L2_08_neighbours_do_not_ask_in_fragments),
 	};
 
 	return cmocka_run_group_tests_name("ip6", tests, kit_group_setup, NULL);

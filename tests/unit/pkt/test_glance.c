@@ -96,6 +96,11 @@ static void of_ipv6_as_the_parser(void **state)
 	for (uint32_t len = 1; len < k.len; len++)
 		assert_int_equal(compare_octets(k.buf, len, 0), len >= 74);
 	assert_false(compare_octets(k.buf, k.len, RTE_MBUF_F_RX_L4_CKSUM_BAD));
+	for (unsigned int v = 0; v < 16; v++) {
+		other = k;
+		other.buf[14] = (uint8_t)(v << 4);
+		assert_int_equal(compare_octets(other.buf, other.len, 0), v == 6);
+	}
 	for (unsigned int at = 22; at <= 38; at += 16) { /* not taken for IPv4 */
 		other = k;
 		memcpy(other.buf + at, (uint8_t[]){0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 198, 51, 100, 7}, 16);

@@ -552,6 +552,11 @@ static void test_fragments(void **state)
 	expect_problem(0, 4, CTR_RX_FRAG_BAD);
 	store_be16(k.buf + 64, 8);
 	assert_int_equal(parse().kind, PKT_FRAGMENT);
+	/* Which is no message that one could be silent about, whatever its first octet is. */
+	kit6_begin(&k);
+	fragment(8 | IP6_MF);
+	kit6_add(&k, IP_PROTO_ICMPV6, "\1\2\3\4\5\6", 7);
+	expect_problem(0, 4, CTR_RX_FRAG_BAD);
 	/* The last octet of the whole is the 65535th: the offset is pointed at. */
 	kit6_begin(&k);
 	dest_opts();
