@@ -1,7 +1,6 @@
 /*
  * What telemetry shows of this process.
  */
-#include <arpa/inet.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -17,6 +16,20 @@ static void stats(void *arg, unsigned int worker, struct counters *out)
 	const struct server *s = arg;
 
 	worker_snapshot(s->workers[worker], out);
+}
+
+/* What the configuration does not say: the link-local address of a port. */
+static void link_local(const struct server *s, uint16_t port, struct rte_tel_data *dict)
+{
+	char name[32], text[ADDRESS_TEXT];
+
+	for (unsigned int i = 0; i < s->n_addresses; i++) {
+		if (s->addresses[i].port != port || address_kind(s->addresses[i].addr) != ADDRESS_LINK_LOCAL)
+			continue;
+		snprintf(name, sizeof(name), "port_%u_link_local", port);
+		ctl_dict_string(dict, name, address_format(s->addresses[i].addr, text));
+		return;
+	}
 }
 
 static void info(void *arg, struct rte_tel_data *dict)
@@ -43,6 +56,7 @@ static void info(void *arg, struct rte_tel_data *dict)
 		ctl_dict_string(dict, name, s->ports[i].name);
 		snprintf(name, sizeof(name), "port_%u_steering", s->ports[i].id);
 		ctl_dict_string(dict, name, port_steering_name(s->ports[i].plan.steering));
+		link_local(s, s->ports[i].id, dict);
 	}
 	for (unsigned int w = 0; w < s->n_workers; w++) {
 		snprintf(name, sizeof(name), "worker_%u_lcore", w);

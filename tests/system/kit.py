@@ -29,6 +29,7 @@ LOAD = os.environ.get('PIER_LOAD', os.path.join(os.path.dirname(os.path.dirname(
 CPUS = sorted(os.sched_getaffinity(0))
 PIER_CPU, CLIENT_CPU = str(CPUS[0]), str(CPUS[-1])
 SERVER, CLIENT = '198.18.0.2', '198.18.0.1'
+SERVER6, CLIENT6 = 'fd00:18::2', 'fd00:18::1'
 RUN_FOLDERS = ['/var/run/dpdk', '/tmp/dpdk']
 LISTENERS = {7: 'echo', 9: 'discard', 13: 'daytime', 19: 'chargen', 80: 'http'}
 
@@ -101,13 +102,19 @@ class Cleanups:
 
 
 class Namespace:
-    def __init__(self, test, what='t'):
+    """six: with IPv6 on what is made in it, and addresses in use at once."""
+
+    def __init__(self, test, what='t', six=False):
         self.name = unique(what)
         command(['ip', 'netns', 'add', self.name])
         test.addCleanup(self.remove)
         self.run(['ip', 'link', 'set', 'lo', 'up'])
         # A client in TIME-WAIT must not use up the ports, nor router solicitations the counters.
-        self.sysctl('net.ipv6.conf.default.disable_ipv6', 1, check=False)
+        if six:
+            for key, value in (('accept_ra', 0), ('router_solicitations', 0), ('accept_dad', 0)):
+                self.sysctl(f'net.ipv6.conf.default.{key}', value)
+        else:
+            self.sysctl('net.ipv6.conf.default.disable_ipv6', 1, check=False)
 
     def words(self, words, cpu=CLIENT_CPU):
         # What is called python3 may be a script that looks for one, and takes its time each time.
@@ -227,11 +234,12 @@ class Pier:
             raise AssertionError(f'pier ended with {self.process.returncode}:\n{self.log()[-4000:]}')
         return True
 
-    def link_up(self, name='pier0', address=CLIENT + '/24'):
-        """Wait for the kernel's end of the TAP and give it an address."""
+    def link_up(self, name='pier0', *addresses):
+        """Wait for the kernel's end of the TAP and give it an address, or these."""
         wait_for(f'{name} exists', lambda: self.alive() and
                  not self.net.run(['ip', 'link', 'show', name], check=False).returncode)
-        self.net.run(['ip', 'addr', 'add', address, 'dev', name])
+        for address in addresses or [CLIENT + '/24']:
+            self.net.run(['ip', 'addr', 'add', address, 'dev', name])
         self.net.run(['ip', 'link', 'set', name, 'up'])
 
     def wait_ready(self, net=None, address=SERVER, port=9):

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from kit import (CLIENT_CPU, CPUS, Cleanups, HERE, LOAD, Namespace, Pier, PIER_CPU, command,
+from kit import (CLIENT6, CLIENT_CPU, CPUS, Cleanups, HERE, LOAD, Namespace, Pier, PIER_CPU, command,
                  huge_files, runtime_folders, unique, wait_for)
 
 KERNEL, OURS = '198.18.0.1', '198.18.0.2'
@@ -76,10 +76,11 @@ class Veth:
 
     device = 'net_af_packet0,iface=load0'
 
-    def __init__(self, owner):
-        self.net = Namespace(owner)
+    def __init__(self, owner, six=False):
+        self.net = Namespace(owner, six=six)
         self.net.run(['ip', 'link', 'add', 'veth0', 'type', 'veth', 'peer', 'name', 'load0'])
-        self.net.run(['ip', 'addr', 'add', KERNEL + '/24', 'dev', 'veth0'])
+        for address in [KERNEL + '/24'] + six * [CLIENT6 + '/64']:
+            self.net.run(['ip', 'addr', 'add', address, 'dev', 'veth0'])
         self.net.run(['ethtool', '-K', 'veth0', 'tx', 'off'])
         for name in ('veth0', 'load0'):
             self.net.run(['ip', 'link', 'set', name, 'up'])
@@ -90,7 +91,9 @@ def listening(net, port):
 
 
 class Nginx:
-    def __init__(self, owner, net, text=NGINX):
+    def __init__(self, owner, net, text=NGINX, six=False):
+        if six:
+            text = text.replace('listen {1}:81;', f'listen {{1}}:81; listen [{CLIENT6}]:80;')
         self.folder = tempfile.mkdtemp(prefix='pier-test-')
         owner.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
         conf = os.path.join(self.folder, 'conf')
@@ -398,6 +401,8 @@ class Misbehaving(unittest.TestCase):
 class Segmentation(unittest.TestCase):
     """A virtio port cuts segments, and vhost hands them on uncut: pier-load gets what is longer than its MTU."""
 
+    address, target, pier_address = KERNEL + '/24', OURS, OURS + '/24'
+
     def test_every_byte(self):
         net, folder = Namespace(self), tempfile.mkdtemp(prefix='pier-test-')
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
@@ -405,10 +410,10 @@ class Segmentation(unittest.TestCase):
 
         def serve(process):
             wait_for('the socket is there', lambda: process.poll() is not None or os.path.exists(socket))
-            self.pier = Pier(self, net, f'net_virtio_user0,path={socket},queue_size=1024')
+            self.pier = Pier(self, net, f'net_virtio_user0,path={socket},queue_size=1024', address=self.pier_address)
 
-        run = Run(self, net, f'net_vhost0,iface={socket},tso=1', ['both', OURS, '--connections', '2', '--verify',
-                  '--duration', '2', '--expect', 'errors=0'], address=KERNEL + '/24', meanwhile=serve)
+        run = Run(self, net, f'net_vhost0,iface={socket},tso=1', ['both', self.target, '--connections', '2', '--verify',
+                  '--duration', '2', '--expect', 'errors=0'], address=self.address, meanwhile=serve)
         self.assertEqual(run.status, 0, run.text)
         self.assertGreater(run.counted['rx_bytes'], 0)
         self.assertIn('segmentation by the port', self.pier.log())
@@ -429,13 +434,16 @@ class AgainstPier(unittest.TestCase):
         cls.net = Namespace(owner)
         cls.folder = tempfile.mkdtemp(prefix='pier-test-')
         cls.addClassCleanup(shutil.rmtree, cls.folder, ignore_errors=True)
-        cls.socket = os.path.join(cls.folder, 'memif')
         cls.pier = Pier(owner, cls.net, cls.memif('server'), **cls.server_options)
         wait_for('pier serves', lambda: cls.pier.alive() and 'serving' in cls.pier.log())
 
+    @staticmethod
+    def memif_at(folder, role):
+        return f'net_memif0,role={role},id=0,socket={folder}/memif,socket-abstract=no'
+
     @classmethod
     def memif(cls, role):
-        return f'net_memif0,role={role},id=0,socket={cls.socket},socket-abstract=no'
+        return cls.memif_at(cls.folder, role)
 
     def good(self, *words, address=KERNEL + '/24'):
         before = self.pier.stats()
