@@ -145,6 +145,9 @@ bool server_check(const struct server *s, FILE *out, FILE *err);
  */
 bool server_start(struct server *s);
 
+/* The port's link-local address, the configuration's or one made of its MAC address; NULL: it has no IPv6. */
+const uint8_t *server_link_local(const struct server *s, uint16_t port);
+
 /* ---- listen.c: the same ---- */
 
 bool server_listen(struct server *s);

@@ -106,12 +106,17 @@ static void add_link_local(struct server *s, const struct pier_port *p, const st
 {
 	const uint8_t *m = port->cap.mac;
 	const uint8_t addr[16] = {0xfe, 0x80, [8] = m[0] ^ 2, m[1], m[2], 0xff, 0xfe, m[3], m[4], m[5]};
-	char text[ADDRESS_TEXT];
 
-	if (!pier_port_has_v6(p) || pier_port_has_link_local(p))
-		return;
-	add_address(s, port->id, addr, 64);
-	printf("port %u: link-local address %s\n", port->id, address_format(addr, text));
+	if (pier_port_has_v6(p) && !pier_port_has_link_local(p))
+		add_address(s, port->id, addr, 64);
+}
+
+const uint8_t *server_link_local(const struct server *s, uint16_t port)
+{
+	for (unsigned int i = 0; i < s->n_addresses; i++)
+		if (s->addresses[i].port == port && address_kind(s->addresses[i].addr) == ADDRESS_LINK_LOCAL)
+			return s->addresses[i].addr;
+	return NULL;
 }
 
 /* In the order of the configuration, where a program finds each at its place; what nobody gave comes last. */
@@ -249,12 +254,25 @@ static bool create_worker(struct server *s, unsigned int w)
 	return s->workers[w] || fail(err);
 }
 
+/* Behind the team, which may have changed the steering. */
+static void print_ports(const struct server *s)
+{
+	char text[ADDRESS_TEXT];
+
+	for (unsigned int i = 0; i < s->n_ports; i++) {
+		const uint8_t *addr = server_link_local(s, s->ports[i].id);
+
+		port_plan_print(&s->ports[i], stdout);
+		if (addr)
+			printf("port %u: link-local address %s\n", s->ports[i].id, address_format(addr, text));
+	}
+}
+
 static bool create_workers(struct server *s)
 {
 	if (s->plan.workers > 1 && !create_team(s))
 		return false;
-	for (unsigned int i = 0; i < s->n_ports; i++)
-		port_plan_print(&s->ports[i], stdout); /* the team may have changed the steering */
+	print_ports(s);
 	for (unsigned int w = 0; w < s->plan.workers; w++)
 		if (!create_worker(s, w))
 			return false;

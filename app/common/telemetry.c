@@ -18,18 +18,15 @@ static void stats(void *arg, unsigned int worker, struct counters *out)
 	worker_snapshot(s->workers[worker], out);
 }
 
-/* What the configuration does not say: the link-local address of a port. */
 static void link_local(const struct server *s, uint16_t port, struct rte_tel_data *dict)
 {
+	const uint8_t *addr = server_link_local(s, port);
 	char name[32], text[ADDRESS_TEXT];
 
-	for (unsigned int i = 0; i < s->n_addresses; i++) {
-		if (s->addresses[i].port != port || address_kind(s->addresses[i].addr) != ADDRESS_LINK_LOCAL)
-			continue;
-		snprintf(name, sizeof(name), "port_%u_link_local", port);
-		ctl_dict_string(dict, name, address_format(s->addresses[i].addr, text));
+	if (!addr)
 		return;
-	}
+	snprintf(name, sizeof(name), "port_%u_link_local", port);
+	ctl_dict_string(dict, name, address_format(addr, text));
 }
 
 static void info(void *arg, struct rte_tel_data *dict)

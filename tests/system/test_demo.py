@@ -10,7 +10,7 @@ import tempfile
 import time
 import unittest
 
-from kit import ROOT, SERVER, command, huge_files, runtime_folders, unique, wait_for
+from kit import ROOT, SERVER, SERVER6, command, huge_files, runtime_folders, unique, wait_for
 from test_life import assert_sleeps
 
 NOBODY = 65534
@@ -101,6 +101,11 @@ class Demo(unittest.TestCase):
         self.assertNotIn('ended with status', run.stderr)
         self.assert_nothing_left()
 
+    def test_curl_over_ipv6(self):
+        run = self.run_demo('--', *CURL[:-1], '-g', f'http://[{SERVER6}]/')
+        self.assertTrue(run.stdout.endswith('\n200'), run.stdout + run.stderr)
+        self.assert_nothing_left()
+
     def test_status_is_the_commands(self):
         run = self.run_demo('--', 'sh', '-c', 'exit 7')
         self.assertEqual(run.returncode, 7, run.stderr)
@@ -127,6 +132,7 @@ class Demo(unittest.TestCase):
     def test_interrupt(self):
         demo, said = self.start_demo()
         self.assertIn(f'ip netns exec {self.name} curl', said)
+        self.assertIn(f"curl 'http://[{SERVER6}]/'", said)
         demo.send_signal(signal.SIGINT)
         rest = demo.communicate(timeout=240)[0]
         self.assertIn(demo.returncode, (0, 130), rest)

@@ -96,7 +96,10 @@ enum pier_trouble {
 	PIER_TROUBLE_RETRANSMISSION, /* sent again r1 times without an acknowledgment */
 };
 
-/* The two ends. Addresses are 16 bytes, IPv4 as ::ffff:a.b.c.d; ports in host order. */
+/*
+ * The two ends, of one family. Addresses are 16 bytes in network order, IPv4 as ::ffff:a.b.c.d, which no IPv6 address
+ * is here; ports in host order.
+ */
 struct pier_info {
 	uint8_t remote_addr[16], local_addr[16];
 	uint16_t remote_port, local_port;
@@ -126,7 +129,7 @@ struct pier_keepalive {
 
 /* What pier_connect is to open. Zero what does not matter. */
 struct pier_connect {
-	uint8_t remote_addr[16], local_addr[16]; /* as in pier_info; local all zero: pier chooses */
+	uint8_t remote_addr[16], local_addr[16]; /* as in pier_info, of either family; local all zero: pier chooses */
 	uint16_t remote_port, local_port;        /* host order; local 0: pier chooses */
 	uint64_t ctx;                            /* first 8 bytes of the new connection's context */
 };
