@@ -10,12 +10,14 @@ static uint32_t flow_label(const struct net *n, const uint8_t saddr[16], const u
 			   struct net_ip ip)
 {
 	uint8_t key[44] = "IPv6 fl";
+	uint32_t label;
 
 	key[7] = ip.proto;
 	ip6_copy(key + 8, saddr);
 	ip6_copy(key + 24, daddr);
 	memcpy(key + 40, &ip.ports, sizeof(ip.ports));
-	return (uint32_t)siphash13(&n->conf.key, key, sizeof(key));
+	label = (uint32_t)siphash13(&n->conf.key, key, sizeof(key)) & IP6_FLOW_MASK;
+	return label ? label : 1; /* 0 means that there is none */
 }
 
 uint64_t net_ip6_write(const struct net *n, uint8_t *p, const uint8_t saddr[16], const uint8_t daddr[16],
