@@ -105,7 +105,7 @@ static void draw_mtu(struct sim *s, uint64_t at)
 	struct wire *w = &s->wire;
 
 	s->wire.link[0].conf.icmp = s->wire.link[1].conf.icmp = wire_chance(w, 0.6);
-	sim_at(s, at, set_mtu, wire_range(w, 576, 1450));
+	sim_at(s, at, set_mtu, max_of(wire_range(w, 576, 1450), s->v6 ? IP6_MTU_MIN : 0ull));
 	if (wire_chance(w, 0.3))
 		sim_at(s, at + wire_range(w, 1, 5 * SEC), set_mtu, 0);
 }
@@ -169,6 +169,8 @@ static void draw_host(struct wire *w, struct host *h)
 	for (o->congestion = 0; cc_names[o->congestion + 1] && wire_chance(w, 0.5);)
 		o->congestion++;
 	h->cap.mtu = PICK(w, mtus);
+	if (h->s->v6)
+		h->cap.mtu = max_of(h->cap.mtu, (uint16_t)IP6_MTU_MIN);
 	h->cap.copy_below = (uint16_t)wire_range(w, 0, 2000);
 	h->cap.flags = (uint8_t)wire_range(w, 0, 7);
 	if ((h->cap.flags & PKT_TX_TCP_CSUM) && (h->cap.flags & PKT_TX_MULTI_SEG) && wire_chance(w, 0.7)) {
@@ -271,6 +273,9 @@ void sim_draw(struct sim *s, uint64_t seed)
 	unsigned int flows;
 
 	sim_init(s, seed);
+	s->v6 = seed % 2;
+	for (unsigned int i = 0; i < 2 && s->v6; i++)
+		host_v6(&s->host[i]);
 	s->check_every = 4;
 	draw_link(&s->wire, &s->wire.link[0].conf);
 	if (wire_chance(&s->wire, 0.7))

@@ -11,6 +11,7 @@
 #include "kit.h"
 #include "wire/eth.h"
 #include "wire/ip4.h"
+#include "wire/ip6.h"
 #include "wire/sum.h"
 #include "wire/tcp.h"
 
@@ -38,7 +39,7 @@ void host_start(void)
 			exit(2);
 		}
 	}
-	cut_pool = rte_pktmbuf_pool_create("cut", KIT_SEGMENTS, 0, 0, RTE_PKTMBUF_HEADROOM + 256, 0);
+	cut_pool = rte_pktmbuf_pool_create("cut", KIT_SEGMENTS, 0, 0, RTE_PKTMBUF_HEADROOM + 2048, 0);
 	cut_indirect = rte_pktmbuf_pool_create("cutref", 4 * KIT_SEGMENTS, 0, 0, 0, 0);
 	if (!cut_pool || !cut_indirect) {
 		fprintf(stderr, "no memory for mbufs\n");
@@ -83,6 +84,11 @@ void host_init(struct host *h, struct sim *s, unsigned int id)
 		h->conf.secret[i] = (uint8_t)wire_rnd(&s->wire);
 }
 
+void host_v6(struct host *h)
+{
+	h->addr = (struct engine_address){.prefix = 64, .addr = {0xfd, 0, 0, 0x18, [15] = (uint8_t)(1 + h->id)}};
+}
+
 void host_open(struct host *h)
 {
 	char err[256] = "";
@@ -110,11 +116,10 @@ void host_open(struct host *h)
 static void fill_sums(struct frame *f, uint64_t flags)
 {
 	struct ip4_hdr *ip = (struct ip4_hdr *)(f->bytes + ETH_HDR_LEN);
-	struct tcp_hdr *th = (struct tcp_hdr *)(ip + 1);
-	uint32_t len = be16(ip->total_len) - IP4_HDR_LEN;
+	struct tcp_hdr *th = (struct tcp_hdr *)(f->bytes + frame_l4(f));
 
 	if ((flags & RTE_MBUF_F_TX_L4_MASK) == RTE_MBUF_F_TX_TCP_CKSUM)
-		th->cksum = sum_finish(sum_partial(th, len, 0)); /* the field holds the pseudo sum */
+		th->cksum = sum_finish(sum_partial(th, frame_l4_len(f), 0)); /* the field holds the pseudo sum */
 	if (flags & RTE_MBUF_F_TX_IP_CKSUM)
 		ip->cksum = sum_finish(sum_header(ip, IP4_HDR_LEN));
 }
@@ -208,12 +213,26 @@ static unsigned int pull(struct host *h)
 }
 
 /* What a port that verifies sums says of them. */
+static uint64_t verdict6(const struct frame *f)
+{
+	const struct ipv6_hdr *ip = (const void *)(f->bytes + ETH_HDR_LEN);
+	const uint32_t len = be16(ip->payload_len);
+
+	if (ip6_version(ip) != IP6_VERSION || ip->next != IP_PROTO_TCP || len < TCP_HDR_LEN ||
+	    len + ETH_HDR_LEN + IP6_HDR_LEN > f->len)
+		return 0;
+	return sum_fold(sum_partial(ip + 1, len, sum_pseudo6(ip->saddr, ip->daddr, IP_PROTO_TCP, len))) == 0xffff ?
+		       RTE_MBUF_F_RX_L4_CKSUM_GOOD : RTE_MBUF_F_RX_L4_CKSUM_BAD;
+}
+
 static uint64_t verdict(const struct frame *f)
 {
 	const struct ip4_hdr *ip = (const void *)(f->bytes + ETH_HDR_LEN);
 	uint32_t len = be16(ip->total_len);
 	uint64_t flags;
 
+	if (load_be16(f->bytes + 12) == ETH_TYPE_IP6)
+		return verdict6(f);
 	if (load_be16(f->bytes + 12) != ETH_TYPE_IP4 || ip->ver_ihl != IP4_VER_IHL ||
 	    ip->proto != IP_PROTO_TCP || len + ETH_HDR_LEN > f->len ||
 	    len < IP4_HDR_LEN + TCP_HDR_LEN)

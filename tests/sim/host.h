@@ -16,6 +16,8 @@ static inline uint32_t host_address(unsigned int id)
 void host_start(void);
 /* As by default; may be changed until host_open. */
 void host_init(struct host *h, struct sim *s, unsigned int id);
+/* Of IPv6: fd00:18::1 and ::2. */
+void host_v6(struct host *h);
 void host_open(struct host *h);
 /* A frame arrives; seen in the next host_turn. */
 void host_receive(struct host *h, const struct frame *f);

@@ -9,13 +9,16 @@
 #include "link.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
+#include "wire/icmp6.h"
 #include "wire/ip4.h"
+#include "wire/ip6.h"
 #include "wire/sum.h"
 #include "wire/tcp.h"
 
 #define NS_PER_US     1000.0
 #define THIN_HOLD     (5 * US_PER_MS) /* a run of ACKs that ends is let through after this */
 #define ICMP_QUOTE    28              /* bytes of the packet in an ICMP error: header and eight */
+#define ICMP6_QUOTE   1232            /* at most: RFC 4443 section 3.2 */
 #define ROUTER        BE32(0xc61200fe)
 
 uint64_t wire_rnd(struct wire *w)
@@ -126,28 +129,53 @@ static struct ip4_hdr *ip_of(const struct frame *f)
 	return (struct ip4_hdr *)(uintptr_t)(f->bytes + ETH_HDR_LEN);
 }
 
+static struct ipv6_hdr *ip6_of(const struct frame *f)
+{
+	return (struct ipv6_hdr *)(uintptr_t)(f->bytes + ETH_HDR_LEN);
+}
+
+static bool is_ip6(const struct frame *f)
+{
+	return load_be16(f->bytes + 12) == ETH_TYPE_IP6;
+}
+
 static bool is_ip(const struct frame *f)
 {
-	return load_be16(f->bytes + 12) == ETH_TYPE_IP4;
+	return load_be16(f->bytes + 12) == ETH_TYPE_IP4 || is_ip6(f);
 }
 
 static uint32_t ip_len(const struct frame *f)
 {
+	if (is_ip6(f))
+		return IP6_HDR_LEN + load_be16(f->bytes + ETH_HDR_LEN + 4);
 	return is_ip(f) ? load_be16(f->bytes + ETH_HDR_LEN + 2) : f->len - ETH_HDR_LEN;
+}
+
+uint32_t frame_l4(const struct frame *f)
+{
+	return ETH_HDR_LEN + (is_ip6(f) ? IP6_HDR_LEN : IP4_HDR_LEN);
+}
+
+uint32_t frame_l4_len(const struct frame *f)
+{
+	return ip_len(f) + ETH_HDR_LEN - frame_l4(f);
+}
+
+static const struct tcp_hdr *tcp_of(const struct frame *f)
+{
+	return (const struct tcp_hdr *)(f->bytes + frame_l4(f));
 }
 
 int frame_payload(const struct frame *f)
 {
-	const struct tcp_hdr *th = (const void *)(f->bytes + ETH_HDR_LEN + IP4_HDR_LEN);
-
-	if (!is_ip(f) || ip_of(f)->proto != IP_PROTO_TCP)
+	if (!is_ip(f) || (is_ip6(f) ? ip6_of(f)->next : ip_of(f)->proto) != IP_PROTO_TCP)
 		return -1;
-	return (int)ip_len(f) - IP4_HDR_LEN - (th->doff >> 4) * 4;
+	return (int)frame_l4_len(f) - (tcp_of(f)->doff >> 4) * 4;
 }
 
 static bool is_plain_ack(const struct frame *f)
 {
-	const struct tcp_hdr *th = (const void *)(f->bytes + ETH_HDR_LEN + IP4_HDR_LEN);
+	const struct tcp_hdr *th = tcp_of(f);
 
 	return frame_payload(f) == 0 && !(th->flags & (TCP_SYN | TCP_FIN | TCP_RST));
 }
@@ -177,7 +205,7 @@ static uint64_t jitter(struct wire *w, const struct link_conf *c)
 
 static bool is_of(const struct frame *f, uint16_t port)
 {
-	const struct tcp_hdr *th = (const void *)(f->bytes + ETH_HDR_LEN + IP4_HDR_LEN);
+	const struct tcp_hdr *th = tcp_of(f);
 
 	return th->sport == be16(port) || th->dport == be16(port);
 }
@@ -256,12 +284,27 @@ static bool lost(struct wire *w, struct link *l, const struct frame *f)
 	return wire_chance(w, c->loss);
 }
 
+static void mark6(struct link *l, struct frame *f)
+{
+	struct ipv6_hdr *ip = ip6_of(f);
+	const uint8_t class = ip6_class(ip), ecn = class & IP_ECN_MASK;
+
+	if (ecn == IP_ECN_NOT_ECT || ecn == IP_ECN_CE)
+		return;
+	ip->ver_class_flow = ip6_first_word(class | IP_ECN_CE, ip6_label(ip));
+	l->stats.marked++;
+}
+
 /* RFC 3168 section 5: instead of dropping. */
 static void mark(struct link *l, struct frame *f)
 {
 	struct ip4_hdr *ip = ip_of(f);
 	uint8_t ecn = ip->tos & IP_ECN_MASK;
 
+	if (is_ip6(f)) {
+		mark6(l, f);
+		return;
+	}
 	if (!is_ip(f) || ecn == IP_ECN_NOT_ECT || ecn == IP_ECN_CE)
 		return;
 	ip->tos |= IP_ECN_CE;
@@ -298,18 +341,30 @@ static void transmit(struct wire *w, struct link *l, struct frame *f)
 	fly(w, l, f, l->free_ns);
 }
 
-/* RFC 1191 section 4, from a router behind the sender; to the host that f does not go to. */
-static void send_too_long(struct wire *w, const struct frame *f, uint32_t mtu)
+/* RFC 4443 section 3.2. */
+static void put_too_long6(struct frame *g, const struct frame *f, uint32_t mtu)
 {
-	struct frame *g = wire_frame(w);
+	const uint32_t quote = min_of(ip_len(f), (uint32_t)ICMP6_QUOTE), len = ICMP6_HDR_LEN + quote;
+	struct ipv6_hdr *ip = ip6_of(g);
+	struct icmp6_hdr *ih = (struct icmp6_hdr *)(ip + 1);
+
+	g->len = ETH_HDR_LEN + IP6_HDR_LEN + len;
+	store_be16(g->bytes + 12, ETH_TYPE_IP6);
+	*ip = (struct ipv6_hdr){.ver_class_flow = ip6_first_word(0, 0), .payload_len = be16((uint16_t)len),
+				.next = IP_PROTO_ICMPV6, .hop_limit = 64, .saddr = {0xfd, 0, 0, 0x18, [15] = 0xfe}};
+	memcpy(ip->daddr, ip6_of(f)->saddr, sizeof(ip->daddr));
+	*ih = (struct icmp6_hdr){.type = ICMP6_TOO_BIG, .mtu = be32(mtu)};
+	memcpy(ih + 1, ip6_of(f), quote);
+	ih->cksum = sum_finish(sum_partial(ih, len, sum_pseudo6(ip->saddr, ip->daddr, IP_PROTO_ICMPV6, len)));
+}
+
+/* RFC 1191 section 4. */
+static void put_too_long4(struct frame *g, const struct frame *f, uint32_t mtu)
+{
 	struct ip4_hdr *ip = ip_of(g);
 	struct icmp_hdr *ih = (struct icmp_hdr *)(ip + 1);
 
-	w->router_errors++;
-	g->to = g->hop = !f->to;
 	g->len = ETH_HDR_LEN + IP4_HDR_LEN + ICMP_HDR_LEN + ICMP_QUOTE;
-	memcpy(g->bytes, f->bytes + 6, 6);
-	memcpy(g->bytes + 6, f->bytes, 6);
 	store_be16(g->bytes + 12, ETH_TYPE_IP4);
 	*ip = (struct ip4_hdr){.ver_ihl = IP4_VER_IHL, .ttl = 64, .proto = IP_PROTO_ICMP,
 			       .total_len = be16((uint16_t)(g->len - ETH_HDR_LEN)),
@@ -319,6 +374,21 @@ static void send_too_long(struct wire *w, const struct frame *f, uint32_t mtu)
 				.mtu = be16((uint16_t)mtu)};
 	memcpy(ih + 1, ip_of(f), ICMP_QUOTE);
 	ih->cksum = sum_finish(sum_partial(ih, ICMP_HDR_LEN + ICMP_QUOTE, 0));
+}
+
+/* From a router behind the sender; to the host that f does not go to. */
+static void send_too_long(struct wire *w, const struct frame *f, uint32_t mtu)
+{
+	struct frame *g = wire_frame(w);
+
+	w->router_errors++;
+	g->to = g->hop = !f->to;
+	memcpy(g->bytes, f->bytes + 6, 6);
+	memcpy(g->bytes + 6, f->bytes, 6);
+	if (is_ip6(f))
+		put_too_long6(g, f, mtu);
+	else
+		put_too_long4(g, f, mtu);
 	transmit(w, &w->link[g->to], g);
 }
 
@@ -334,7 +404,7 @@ static void let_go(struct wire *w, struct link *l)
 
 static bool same_flow(const struct frame *a, const struct frame *b)
 {
-	return memcmp(a->bytes + ETH_HDR_LEN + IP4_HDR_LEN, b->bytes + ETH_HDR_LEN + IP4_HDR_LEN, 4) == 0;
+	return memcmp(tcp_of(a), tcp_of(b), 4) == 0;
 }
 
 /* Of a run of ACKs of one flow the last passes; true: f was taken. */

@@ -111,7 +111,10 @@ void link_change(struct wire *w, unsigned int to, const struct link_conf *conf);
 /* Bytes that wait for the transmitter, or are in it. */
 uint64_t link_backlog(const struct wire *w, const struct link *l);
 
-/* TCP payload bytes of a frame; -1: it is not TCP over IPv4. */
+/* Where what IP carries begins in a frame of it, without extension headers, and how long that is, as IP says. */
+uint32_t frame_l4(const struct frame *f);
+uint32_t frame_l4_len(const struct frame *f);
+/* TCP payload bytes of a frame; -1: it is not TCP over IP. */
 int frame_payload(const struct frame *f);
 
 #endif

@@ -55,7 +55,7 @@ static void check_edge(struct sim *s, struct end *e, const struct tcp_hdr *th, u
 
 void oracle_frame(struct sim *s, const struct host *h, const struct frame *f)
 {
-	const struct tcp_hdr *th = (const void *)(f->bytes + ETH_HDR_LEN + IP4_HDR_LEN);
+	const struct tcp_hdr *th = (const void *)(f->bytes + frame_l4(f));
 	int payload = frame_payload(f);
 	const struct tcp_conn *c;
 	struct end *e, *peer;
@@ -263,7 +263,7 @@ static void describe_end(const struct sim *s, const struct end *e, FILE *out)
 
 void sim_describe(const struct sim *s, FILE *out)
 {
-	fprintf(out, "began at %" PRIu64 " us, took %" PRIu64 ", %" PRIu64 " events\n", s->begin,
+	fprintf(out, "IPv%d, began at %" PRIu64 " us, took %" PRIu64 ", %" PRIu64 " events\n", s->v6 ? 6 : 4, s->begin,
 		sim_elapsed(s), s->events);
 	for (unsigned int i = 0; i < 2; i++)
 		describe_link(&s->wire.link[i], i, out);

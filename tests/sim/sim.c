@@ -4,6 +4,8 @@
  *      sim                            the seeds of the test suite
  *      sim --seeds N --from S         others
  *      sim --seed S [--pcap FILE]     one again, frame by frame the same, with what it was
+ *
+ * Odd seeds are of IPv6, even ones of IPv4.
  */
 #include "kit.h"
 #include "sim.h"

@@ -117,6 +117,7 @@ struct action {
 
 struct sim {
 	uint64_t seed;
+	bool v6;             /* the hosts speak IPv6 */
 	uint64_t begin;      /* us, when it started */
 	struct wire wire;
 	struct host host[2];

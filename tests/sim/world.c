@@ -63,7 +63,7 @@ void sim_wrap_isn(struct sim *s, unsigned int side, uint32_t before)
 				   .remote_port = be16(side == CLIENT ? SIM_PORT : SIM_LOCAL)};
 	struct sip_key key;
 
-	flow_addr_v4(tuple.remote, host_address(!side));
+	memcpy(tuple.remote, s->host[!side].addr.addr, sizeof(tuple.remote));
 	memcpy(&key, s->host[side].conf.secret, sizeof(key));
 	s->wire.now += 4ull * (uint32_t)(-isn_make(&key, &tuple, sizeof(tuple), s->wire.now) - before);
 }
@@ -81,7 +81,7 @@ static void open_flow(struct sim *s, struct flow *f)
 				     .local_port = (uint16_t)(SIM_LOCAL + f->index),
 				     .ctx = (uintptr_t)&f->end[CLIENT]};
 
-	flow_addr_v4(req.remote, host_address(SERVER));
+	memcpy(req.remote, s->host[SERVER].addr.addr, sizeof(req.remote));
 	f->connecting = true;
 	if (engine_connect(h->e, &req, s->wire.now, &f->end[CLIENT].id) < 0)
 		sim_fail(s, "flow %u: engine_connect failed", f->index);

@@ -4,18 +4,27 @@
  */
 #include <stdlib.h>
 
+#include "kit.h"
 #include "twin.h"
-#include "wire/arp.h"
-#include "wire/eth.h"
-#include "wire/icmp.h"
-#include "wire/ip4.h"
-#include "wire/sum.h"
-#include "wire/tcp.h"
-#include "wire/tcp_opt.h"
-
-#define L4 (ETH_HDR_LEN + IP4_HDR_LEN)
 
 static const uint8_t client_mac[6] = {2, 0, 0, 0, 0, 1};
+
+void twin_host(const struct twin *tw, uint8_t to[16], unsigned int host)
+{
+	static const uint8_t net[16] = {0xfd, 0, 0, 0x18};
+
+	if (!tw->v6) {
+		kit_v4(to, be32(198u << 24 | 18 << 16 | host));
+		return;
+	}
+	memcpy(to, net, sizeof(net));
+	to[15] = (uint8_t)host;
+}
+
+static uint32_t l4_of(const struct twin *tw)
+{
+	return ETH_HDR_LEN + (tw->v6 ? IP6_HDR_LEN : IP4_HDR_LEN);
+}
 
 uint32_t client_mss(const struct client *c)
 {
@@ -37,7 +46,7 @@ void client_draw(struct client *c)
 
 	*c = (struct client){.tw = tw, .i = c->i, .port = c->port, .dport = c->dport, .text = c->text,
 			     .text_len = c->text_len, .isn = c->isn, .nxt = c->nxt, .ts_base = c->ts_base};
-	c->addr = be32(TWIN_CLIENT + c->i);
+	twin_host(tw, c->addr, TWIN_CLIENT + c->i);
 	if (!again)
 		c->port = (uint16_t)(c->port ? c->port + 0u + TWIN_CLIENTS : 40002u + c->i); /* 40002 is 0 of 6 */
 	if (again)
@@ -57,17 +66,6 @@ void client_draw(struct client *c)
 	c->nxt = c->una = c->isn;
 }
 
-static void put_sums(struct frame *f)
-{
-	struct ip4_hdr *ip = (struct ip4_hdr *)(f->bytes + ETH_HDR_LEN);
-	const uint16_t len = (uint16_t)(be16(ip->total_len) - IP4_HDR_LEN);
-	uint8_t *th = f->bytes + L4;
-
-	ip->cksum = sum_finish(sum_partial(ip, IP4_HDR_LEN, 0));
-	store_be16(th + 16,
-		   be16(sum_finish(sum_partial(th, len, sum_pseudo4(ip->saddr, ip->daddr, ip->proto, len)))));
-}
-
 static struct frame *new_frame(struct twin *tw, uint32_t len)
 {
 	struct frame *f = &tw->burst[tw->n_burst];
@@ -75,21 +73,22 @@ static struct frame *new_frame(struct twin *tw, uint32_t len)
 	if (tw->n_burst == ENGINE_BURST_MAX)
 		abort();
 	tw->cut[tw->n_burst++] = chance(&tw->r, 15) ? between(&tw->r, 60, 200) : 0;
-	memset(f->bytes, 0, L4 + 60);
+	memset(f->bytes, 0, l4_of(tw) + 60);
 	f->len = len;
 	f->flags = tw->vouched ? RTE_MBUF_F_RX_IP_CKSUM_GOOD | RTE_MBUF_F_RX_L4_CKSUM_GOOD : 0;
 	eth_copy(f->bytes, tw->side[0].cap.mac);
 	eth_copy(f->bytes + 6, client_mac);
-	store_be16(f->bytes + 12, ETH_TYPE_IP4);
+	store_be16(f->bytes + 12, tw->v6 ? ETH_TYPE_IP6 : ETH_TYPE_IP4);
 	return f;
 }
 
-static void put_ip(struct frame *f, uint32_t from, uint8_t tos, uint8_t proto)
+static void put_ip(const struct twin *tw, struct frame *f, const uint8_t from[16], uint8_t tos, uint8_t proto)
 {
-	*(struct ip4_hdr *)(f->bytes + ETH_HDR_LEN) = (struct ip4_hdr){
-		.ver_ihl = IP4_VER_IHL, .tos = tos, .total_len = be16((uint16_t)(f->len - ETH_HDR_LEN)),
-		.frag = BE16(IP4_DF), .ttl = 64, .proto = proto, .saddr = from, .daddr = TWIN_SERVER,
-	};
+	struct kit_ip ip = {.l4_len = f->len - l4_of(tw), .tos = tos, .ttl = 64, .proto = proto, .frag = IP4_DF};
+
+	memcpy(ip.saddr, from, 16);
+	twin_host(tw, ip.daddr, TWIN_SERVER);
+	kit_put_ip(f->bytes + ETH_HDR_LEN, &ip);
 }
 
 static uint8_t byte_at(const struct client *c, uint32_t seq)
@@ -106,20 +105,20 @@ static uint32_t ts_now(const struct client *c)
 
 static void put_segment(struct client *c, const struct segment *s, const uint8_t *opt, unsigned int opt_len)
 {
-	const uint32_t len = s->len, win = s->flags & TCP_SYN ? s->win : s->win >> c->shift;
-	struct frame *f = new_frame(c->tw, L4 + TCP_HDR_LEN + opt_len + len);
-	uint8_t *data = f->bytes + L4 + TCP_HDR_LEN + opt_len;
+	const uint32_t len = s->len, win = s->flags & TCP_SYN ? s->win : s->win >> c->shift, l4 = l4_of(c->tw);
+	struct frame *f = new_frame(c->tw, l4 + TCP_HDR_LEN + opt_len + len);
+	uint8_t *data = f->bytes + l4 + TCP_HDR_LEN + opt_len;
 
-	put_ip(f, c->addr, (uint8_t)(s->dscp << 2 | s->ce), IP_PROTO_TCP);
-	*(struct tcp_hdr *)(f->bytes + L4) = (struct tcp_hdr){
+	put_ip(c->tw, f, c->addr, (uint8_t)(s->dscp << 2 | s->ce), IP_PROTO_TCP);
+	*(struct tcp_hdr *)(f->bytes + l4) = (struct tcp_hdr){
 		.sport = be16(c->port), .dport = be16(c->dport), .seq = be32(s->seq),
 		.ack = s->flags & TCP_ACK ? be32(s->ack) : 0, .doff = tcp_doff(TCP_HDR_LEN + opt_len),
 		.flags = s->flags, .window = be16((uint16_t)(win < 65535 ? win : 65535)), .urg = be16(s->urg),
 	};
-	memcpy(f->bytes + L4 + TCP_HDR_LEN, opt, opt_len);
+	memcpy(f->bytes + l4 + TCP_HDR_LEN, opt, opt_len);
 	for (uint32_t i = 0; i < len; i++)
 		data[i] = byte_at(c, s->seq + i);
-	put_sums(f);
+	kit_sums(f->bytes);
 	if (c->tw->verbose)
 		show_frame("to", f);
 }
@@ -220,9 +219,9 @@ static void take_range(struct client *c, uint32_t left, uint32_t right)
 	c->n_ooo++;
 }
 
-static void take_tcp(struct client *c, const struct ip4_hdr *ip, const struct tcp_hdr *th)
+static void take_tcp(struct client *c, const struct kit_ip *ip, const struct tcp_hdr *th)
 {
-	const uint32_t hdr = tcp_hdr_len(th), len = be16(ip->total_len) - IP4_HDR_LEN - hdr;
+	const uint32_t hdr = tcp_hdr_len(th), len = ip->l4_len - hdr;
 	const uint32_t seq = be32(th->seq), ack = be32(th->ack);
 	struct tcp_opts o;
 
@@ -248,27 +247,54 @@ static void take_tcp(struct client *c, const struct ip4_hdr *ip, const struct tc
 	c->fin_seen |= th->flags & TCP_FIN && seq + len + 1 == c->rcv_nxt;
 }
 
+static bool is_solicitation(const struct frame *f)
+{
+	return load_be16(f->bytes + 12) == ETH_TYPE_IP6 && f->bytes[ETH_HDR_LEN + 6] == IP_PROTO_ICMPV6 &&
+	       f->bytes[ETH_HDR_LEN + IP6_HDR_LEN] == ICMP6_NEIGHBOR_SOLICIT;
+}
+
 void client_take(struct twin *tw, const struct frame *f)
 {
-	const struct ip4_hdr *ip = (const struct ip4_hdr *)(f->bytes + ETH_HDR_LEN);
-	const struct tcp_hdr *th = (const struct tcp_hdr *)(ip + 1);
+	const struct tcp_hdr *th = kit_tcp(f->bytes);
+	struct kit_ip ip;
 
 	if (tw->verbose)
 		show_frame("from", f);
 	tw->packets_out++;
-	if (load_be16(f->bytes + 12) == ETH_TYPE_ARP) {
+	if (load_be16(f->bytes + 12) == ETH_TYPE_ARP || is_solicitation(f)) {
 		if (!chance(&tw->r, 2 * tw->loss))
 			client_arp(tw, f);
 		return;
 	}
-	if (ip->proto != IP_PROTO_TCP || chance(&tw->r, tw->loss))
+	if (!th || chance(&tw->r, tw->loss))
 		return;
+	kit_take_ip(f->bytes, &ip);
 	for (unsigned int i = 0; i < tw->n_clients; i++)
-		if (tw->client[i].addr == ip->daddr && tw->client[i].port == be16(th->dport))
-			take_tcp(&tw->client[i], ip, th);
+		if (kit_same(tw->client[i].addr, ip.daddr) && tw->client[i].port == be16(th->dport))
+			take_tcp(&tw->client[i], &ip, th);
 }
 
 /* ---- beside TCP ---- */
+
+static void advertise(struct twin *tw, const struct frame *f)
+{
+	const struct nd_msg *ask = (const struct nd_msg *)(f->bytes + l4_of(tw));
+	struct frame *to = new_frame(tw, l4_of(tw) + ND_MSG_LEN + 8);
+	struct ipv6_hdr *ip = (struct ipv6_hdr *)(to->bytes + ETH_HDR_LEN);
+	struct nd_msg *nd = (struct nd_msg *)(ip + 1);
+	struct nd_opt_mac *opt = (struct nd_opt_mac *)(nd + 1);
+
+	tw->cut[tw->n_burst - 1] = 0;
+	to->flags = 0;
+	put_ip(tw, to, ask->target, 0, IP_PROTO_ICMPV6);
+	ip->hop_limit = ND_HOP_LIMIT;
+	nd->type = ICMP6_NEIGHBOR_ADVERT;
+	nd->flags = ND_SOLICITED | ND_OVERRIDE;
+	memcpy(nd->target, ask->target, 16);
+	*opt = (struct nd_opt_mac){.type = ND_OPT_TARGET_MAC, .len = 1};
+	eth_copy(opt->mac, client_mac);
+	kit_icmp6_sum(to->bytes);
+}
 
 /* Who asks is answered; the answer waits in the burst. */
 void client_arp(struct twin *tw, const struct frame *f)
@@ -276,7 +302,13 @@ void client_arp(struct twin *tw, const struct frame *f)
 	const struct arp_pkt *ask = (const struct arp_pkt *)(f->bytes + ETH_HDR_LEN);
 	struct frame *to;
 
-	if (ask->op != BE16(ARP_OP_REQUEST) || tw->n_burst > ENGINE_BURST_MAX / 2)
+	if (tw->n_burst > ENGINE_BURST_MAX / 2)
+		return;
+	if (tw->v6) {
+		advertise(tw, f);
+		return;
+	}
+	if (ask->op != BE16(ARP_OP_REQUEST))
 		return;
 	to = new_frame(tw, ETH_MIN_FRAME);
 	tw->cut[tw->n_burst - 1] = 0;
@@ -290,23 +322,50 @@ void client_arp(struct twin *tw, const struct frame *f)
 	eth_copy(to->bytes + ETH_HDR_LEN + 18, tw->side[0].cap.mac);
 }
 
-/* A router says of a packet in flight that it was too big. */
-void client_too_big(struct client *c, uint16_t mtu)
+static void too_big6(struct client *c, uint16_t mtu)
 {
-	struct frame *f = new_frame(c->tw, L4 + ICMP_HDR_LEN + IP4_HDR_LEN + 8);
-	struct icmp_hdr *h = (struct icmp_hdr *)(f->bytes + L4);
-	struct ip4_hdr *ip = (struct ip4_hdr *)(h + 1);
-	uint8_t *th = (uint8_t *)(ip + 1);
+	struct frame *f = new_frame(c->tw, l4_of(c->tw) + ICMP6_HDR_LEN + IP6_HDR_LEN + 8);
+	struct icmp6_hdr *h = (struct icmp6_hdr *)(f->bytes + l4_of(c->tw));
+	struct kit_ip ip = {.l4_len = 1500 - IP4_HDR_LEN, .ttl = 63, .proto = IP_PROTO_TCP};
+	uint8_t *th = (uint8_t *)(h + 1) + IP6_HDR_LEN, from[16];
 
 	c->tw->cut[c->tw->n_burst - 1] = 0;
 	f->flags = 0;
-	put_ip(f, be32(TWIN_CLIENT + 200), 0, IP_PROTO_ICMP);
-	((struct ip4_hdr *)(f->bytes + ETH_HDR_LEN))->cksum = 0;
-	((struct ip4_hdr *)(f->bytes + ETH_HDR_LEN))->cksum =
-		sum_finish(sum_partial(f->bytes + ETH_HDR_LEN, IP4_HDR_LEN, 0));
+	twin_host(c->tw, from, TWIN_ROUTER);
+	put_ip(c->tw, f, from, 0, IP_PROTO_ICMPV6);
+	*h = (struct icmp6_hdr){.type = ICMP6_TOO_BIG, .mtu = be32(mtu)};
+	twin_host(c->tw, ip.saddr, TWIN_SERVER);
+	memcpy(ip.daddr, c->addr, 16);
+	kit_put_ip((uint8_t *)(h + 1), &ip);
+	store_be16(th, c->dport);
+	store_be16(th + 2, c->port);
+	store_be32(th + 4, c->acked);
+	kit_icmp6_sum(f->bytes);
+}
+
+/* A router says of a packet in flight that it was too big. */
+void client_too_big(struct client *c, uint16_t mtu)
+{
+	struct icmp_hdr *h;
+	struct kit_ip ip = {.l4_len = 1500 - IP4_HDR_LEN, .ttl = 63, .proto = IP_PROTO_TCP, .frag = IP4_DF};
+	struct frame *f;
+	uint8_t *th, from[16];
+
+	if (c->tw->v6) {
+		too_big6(c, mtu);
+		return;
+	}
+	f = new_frame(c->tw, l4_of(c->tw) + ICMP_HDR_LEN + IP4_HDR_LEN + 8);
+	h = (struct icmp_hdr *)(f->bytes + l4_of(c->tw));
+	th = (uint8_t *)(h + 1) + IP4_HDR_LEN;
+	c->tw->cut[c->tw->n_burst - 1] = 0;
+	f->flags = 0;
+	twin_host(c->tw, from, TWIN_ROUTER);
+	put_ip(c->tw, f, from, 0, IP_PROTO_ICMP);
 	*h = (struct icmp_hdr){.type = ICMP_UNREACHABLE, .code = ICMP_UNREACH_FRAG_NEEDED, .mtu = be16(mtu)};
-	*ip = (struct ip4_hdr){.ver_ihl = IP4_VER_IHL, .total_len = be16(1500), .frag = BE16(IP4_DF), .ttl = 63,
-			       .proto = IP_PROTO_TCP, .saddr = TWIN_SERVER, .daddr = c->addr};
+	twin_host(c->tw, ip.saddr, TWIN_SERVER);
+	memcpy(ip.daddr, c->addr, 16);
+	kit_put_ip((uint8_t *)(h + 1), &ip);
 	store_be16(th, c->dport);
 	store_be16(th + 2, c->port);
 	store_be32(th + 4, c->acked);

@@ -8,10 +8,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "kit.h"
 #include "twin.h"
-#include "wire/eth.h"
-#include "wire/ip4.h"
-#include "wire/tcp.h"
 
 void differ(struct twin *tw, const char *how, ...)
 {
@@ -27,13 +25,12 @@ void differ(struct twin *tw, const char *how, ...)
 
 void show_frame(const char *who, const struct frame *f)
 {
-	const struct ip4_hdr *ip = (const struct ip4_hdr *)(f->bytes + ETH_HDR_LEN);
-	const struct tcp_hdr *th = (const struct tcp_hdr *)(ip + 1);
-	unsigned int len = be16(ip->total_len) - IP4_HDR_LEN - tcp_hdr_len(th);
+	const struct tcp_hdr *th = kit_tcp(f->bytes);
 	static const char names[] = "FSRPAUEC";
+	struct kit_ip ip;
 
 	printf("%-8s", who);
-	if (load_be16(f->bytes + 12) != ETH_TYPE_IP4 || ip->proto != IP_PROTO_TCP) {
+	if (!th || !kit_take_ip(f->bytes, &ip)) {
 		printf("type %04x, %u bytes\n", load_be16(f->bytes + 12), f->len);
 		return;
 	}
@@ -41,8 +38,8 @@ void show_frame(const char *who, const struct frame *f)
 	for (int i = 0; i < 8; i++)
 		if (th->flags >> i & 1)
 			putchar(names[i]);
-	printf(" seq %u len %u ack %u win %u tos %02x opt", be32(th->seq), len, be32(th->ack), be16(th->window),
-	       ip->tos);
+	printf(" seq %u len %u ack %u win %u tos %02x opt", be32(th->seq), ip.l4_len - tcp_hdr_len(th), be32(th->ack),
+	       be16(th->window), ip.tos);
 	for (unsigned int i = TCP_HDR_LEN; i < tcp_hdr_len(th); i++)
 		printf("%s%02x", i % 4 ? "" : " ", ((const uint8_t *)th)[i]);
 	printf("\n");

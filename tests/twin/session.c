@@ -106,8 +106,9 @@ static void draw_port(struct rng *r, struct side *s)
 	s->port = (struct engine_port){
 		.neighbor = chance(r, 700) ? ENGINE_NEIGHBOR_REFLECT : ENGINE_NEIGHBOR_RESOLVE,
 	};
-	s->addr = (struct engine_address){.prefix = 24, .addr = {[10] = 0xff, [11] = 0xff, [12] = 198, [13] = 18,
-								 [14] = 0, [15] = 2}};
+	s->cap.mtu += s->tw->v6 ? IP6_HDR_LEN - IP4_HDR_LEN : 0; /* segments are as long */
+	s->addr = (struct engine_address){.prefix = s->tw->v6 ? 64 : 24};
+	twin_host(s->tw, s->addr.addr, TWIN_SERVER);
 }
 
 static void draw_side(struct twin *tw, struct side *s)
@@ -490,12 +491,16 @@ static void meddle(struct twin *tw)
 		compare_state(tw);
 		break;
 	case 6:
-		client_too_big(&tw->client[below(r, tw->n_clients)], PICK(r, mtus));
+		index = below(r, tw->n_clients);
+		arg = PICK(r, mtus);
+		if (tw->v6 && chance(r, 700)) /* what is less is not heard */
+			arg = between(r, IP6_MTU_MIN, 1520);
+		client_too_big(&tw->client[index], (uint16_t)arg);
 		break;
 	default:
 		if (!chance(r, 200))
 			break;
-		arg = between(r, 1000, 1500);
+		arg = tw->v6 ? between(r, IP6_MTU_MIN, 1520) : between(r, 1000, 1500);
 		for (int i = 0; i < 2; i++) {
 			side_turn(&tw->side[i]);
 			tw->side[i].cap.mtu = (uint16_t)arg;
@@ -563,6 +568,7 @@ bool twin_run(struct twin *tw, uint64_t seed)
 
 	tw->seed = seed;
 	tw->r = (struct rng){seed * 0x9e3779b97f4a7c15ull};
+	tw->v6 = seed % 2;
 	draw(tw);
 	for (int i = 0; i < 2; i++)
 		side_open(&tw->side[i]);

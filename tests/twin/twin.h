@@ -27,8 +27,9 @@
 #define TWIN_FRAME_MAX 1600
 #define TWIN_EVENTS    512
 #define TWIN_HELD      16
-#define TWIN_SERVER    BE32(0xc6120002)
-#define TWIN_CLIENT    0xc6120010u /* and those that follow, host order */
+#define TWIN_SERVER    2    /* hosts of 198.18.0.0/24, or of fd00:18::/64 */
+#define TWIN_CLIENT    0x10 /* and those that follow */
+#define TWIN_ROUTER    (TWIN_CLIENT + 200)
 
 /* ---- chance (main.c) ---- */
 
@@ -136,7 +137,7 @@ struct range {
 struct client {
 	struct twin *tw;
 	unsigned int i;
-	uint32_t addr; /* network order */
+	uint8_t addr[16];
 	uint16_t port, dport;
 	const char *text; /* what the stream repeats; NULL: a pattern */
 	uint32_t text_len;
@@ -179,6 +180,8 @@ void client_send(struct client *c, const struct segment *seg);
 void client_take(struct twin *tw, const struct frame *f);
 void client_too_big(struct client *c, uint16_t mtu);
 void client_arp(struct twin *tw, const struct frame *f);
+/* A host's address, of the session's family. */
+void twin_host(const struct twin *tw, uint8_t to[16], unsigned int host);
 
 /* ---- a session (session.c) ---- */
 
@@ -194,6 +197,7 @@ struct twin {
 	unsigned int n_burst;
 	uint32_t odd, loss, far; /* of 1000: strange segments, lost ones, long waits */
 	bool narrow, vouched;    /* the port has little room; it checks sums */
+	bool v6;                 /* of odd seeds */
 	unsigned int step;
 	uint64_t packets_in, packets_out; /* of all sessions */
 	jmp_buf failed;
