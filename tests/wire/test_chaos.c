@@ -115,10 +115,12 @@ static void refuses_by_icmp(void **s)
 {
 	static const struct {
 		const char *word;
-		uint8_t code, code6;
-	} ways[] = {{"icmp-net", 0, 0}, {"icmp-host", 1, 3}, {"icmp-proto", 2, 1}, {"icmp-port", 3, 4},
-		    {"icmp-admin", 13, 1}};
-	const uint8_t type = kit_v6() ? 1 : ICMP_UNREACHABLE;
+		uint8_t code, type6, code6;
+	} ways[] = {{"icmp-net", 0, ICMP6_UNREACHABLE, ICMP6_UNREACH_ROUTE},
+		    {"icmp-host", 1, ICMP6_UNREACHABLE, ICMP6_UNREACH_ADDR},
+		    {"icmp-proto", 2, ICMP6_PARAM_PROBLEM, ICMP6_PROBLEM_NEXT},
+		    {"icmp-port", 3, ICMP6_UNREACHABLE, ICMP6_UNREACH_PORT},
+		    {"icmp-admin", 13, ICMP6_UNREACHABLE, ICMP6_UNREACH_ADMIN}};
 	struct kit *k = *s;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(ways); i++) {
@@ -130,8 +132,8 @@ static void refuses_by_icmp(void **s)
 		f = kit_frame_next(k);
 		assert_non_null(f);
 		assert_true(kit_take_ip(f->bytes, &ip));
-		assert_int_equal(ip.proto, kit_v6() ? 58 : IP_PROTO_ICMP);
-		assert_int_equal(ip.l4[0], type);
+		assert_int_equal(ip.proto, kit_v6() ? IP_PROTO_ICMPV6 : IP_PROTO_ICMP);
+		assert_int_equal(ip.l4[0], kit_v6() ? ways[i].type6 : ICMP_UNREACHABLE);
 		assert_int_equal(ip.l4[1], kit_v6() ? ways[i].code6 : ways[i].code);
 		/* It quotes the SYN, by which the client knows what it is about. */
 		assert_int_equal(load_be16(ip.l4 + ICMP_HDR_LEN + kit_l3_len()), p->port);

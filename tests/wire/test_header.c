@@ -295,6 +295,85 @@ static void L2_17_padding_is_zero(void **s)
 	kit_quiet(k);
 }
 
+/* ---- RFC 6437: kit_parse looks at every segment, and fails when a connection's label is not what it was ---- */
+
+static uint32_t label_of(struct kit_peer *p)
+{
+	const uint32_t label = p->label.label;
+
+	assert_true(label > 0 && label <= IP6_FLOW_MASK);
+	return label;
+}
+
+/* SYN-ACK, data, data sent again, FIN, the answer of TIME-WAIT, and the RST of one that is not there any more. */
+static void a_life_of_one_label(struct kit *k, struct kit_peer *p)
+{
+	uint32_t label, una = 1;
+
+	kit_open(p);
+	label = label_of(p);
+	kit_app_send(p, 100000);
+	for (unsigned int i = 0; una < 100001; i++) {
+		assert_true(i < 1000);
+		if (!kit_has(k) || i == 3) /* lost */
+			kit_advance(k, 500 * MS);
+		while (kit_has(k)) {
+			const struct seg g = kit_take(p);
+
+			assert_int_equal(g.label, label);
+			una = g.seq == una ? una + g.len : una;
+		}
+		send_seg(p, .flags = ACK, .seq = 1, .ack = una);
+	}
+	assert_true(kit_ctr(k, CTR_TX_RETRANSMITS) > 0);
+	kit_app_close(p);
+	expect(p, .flags = FIN | ACK, .seq = una, .ack = 1);
+	send_seg(p, .flags = FIN | ACK, .seq = 1, .ack = una + 1);
+	expect(p, .flags = ACK, .seq = una + 1, .ack = 2);
+	send_seg(p, .flags = FIN | ACK, .seq = 1, .ack = una + 1);
+	assert_int_equal(kit_take(p).label, label);
+	kit_advance(k, 61 * SEC);
+	send_seg(p, .flags = ACK, .seq = 2, .ack = una + 1);
+	assert_int_equal(kit_take(p).flags, RST);
+	assert_int_equal(label_of(p), label);
+}
+
+static void IP_16_one_flow_label(void **s)
+{
+	struct kit *k = *s;
+	struct kit_peer *p = kit_peer(k);
+
+	p->offer = OFFER_ALL;
+	a_life_of_one_label(k, p);
+	engine_pressure(k->e, true, 0); /* by cookie */
+	p = kit_peer(k);
+	a_life_of_one_label(k, p);
+	engine_pressure(k->e, false, 0);
+	p = kit_peer(k);
+	kit_active(p); /* SYN and ACK */
+	kit_app_abort(p);
+	assert_int_equal(kit_take(p).flags, RST | ACK);
+}
+
+/* Each connection has its own, and nobody can say which without the key. */
+static void IP_16_labels_differ(void **s)
+{
+	enum { N = 50 };
+	struct kit *k = *s, *other = kit_new();
+	unsigned int same = 0, guessed = 0;
+	uint32_t label[N];
+
+	memset(other->conf.secret, 0x5a, sizeof(other->conf.secret));
+	for (unsigned int i = 0; i < N; i++) {
+		label[i] = label_of(kit_plain(k));
+		for (unsigned int j = 0; j < i; j++)
+			same += label[i] == label[j];
+		guessed += label[i] == label_of(kit_plain(other));
+	}
+	assert_true(same <= 1 && guessed <= 1); /* of a million values */
+	kit_close(other);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +384,8 @@ int main(void)
 		KIT_TEST(HDR_10_split_anywhere),
 		KIT_TEST(HDR_13_unfilled_field_is_not_used),
 		KIT_TEST4(L2_17_padding_is_zero),
+		KIT_TEST6(IP_16_one_flow_label),
+		KIT_TEST6(IP_16_labels_differ),
 	};
 
 	return KIT_RUN("header", tests);
