@@ -47,8 +47,8 @@ static void stale(struct net *n, uint32_t i, uint64_t now)
 	e->delayed = false;
 	e->tries = 0;
 	e->poll_from = ms;
-	if (seq_gt(p->confirmed, ms)) /* never, or 25 days ago */
-		p->confirmed = ms;
+	if (seq_geq(p->confirmed, ms)) /* before that in the same ms; never; 25 days ago */
+		p->confirmed = ms - 1;
 	neighbor_timer_stop(n, i);
 	if (!m)
 		return;

@@ -448,6 +448,8 @@ struct tcp_conn *tcp_conn_of_half(struct tcp *t, const struct tcp_half *h,
 
 void tcp_opened(struct tcp *t, struct tcp_conn *c, struct rte_mbuf *m, struct pkt_facts *f)
 {
+	if (unlikely(f->flags & PKT_F_V6)) /* its next hop may have been used for the first time in long */
+		net_confirm(t->net, c->path, t->now_ms);
 	count(t->ctr, CTR_CONN_OPENED);
 	tcp_ready(t, c, tcp_work_of(t, c), TCP_EV_OPEN);
 	tcp_conn_input(t, m, f, c);

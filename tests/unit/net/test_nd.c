@@ -79,7 +79,8 @@ static void resolution(void **state)
 
 /* ---- L2-08 ---- */
 
-enum { HOPS, SUM, CODE, SHORT, OPTION_ZERO, OPTION_LONG, GROUP_TARGET, GROUP_MAC, FRAGMENT, VIOLATIONS };
+enum { HOPS, SUM, CODE, SHORT, OPTION_ZERO, OPTION_LONG, OTHER_ZERO, OTHER_LONG,
+       GROUP_TARGET, GROUP_MAC, FRAGMENT, VIOLATIONS };
 
 /* An NS or NA from the peer, wrong in one way. */
 static struct rte_mbuf *wrong(uint8_t type, int how)
@@ -99,7 +100,9 @@ static struct rte_mbuf *wrong(uint8_t type, int how)
 		msg[4] = ND_SOLICITED | ND_OVERRIDE;
 	memcpy(msg + 8, &target, 16);
 	option[0] = type == ICMP6_NEIGHBOR_SOLICIT ? ND_OPT_SOURCE_MAC : ND_OPT_TARGET_MAC;
-	option[1] = how == OPTION_ZERO ? 0 : how == OPTION_LONG ? 2 : 1;
+	if (how == OTHER_ZERO || how == OTHER_LONG)
+		option[0] = 99;
+	option[1] = how == OPTION_ZERO || how == OTHER_ZERO ? 0 : how == OPTION_LONG || how == OTHER_LONG ? 2 : 1;
 	memcpy(option + 2, peer_mac, 6);
 	option[2] |= how == GROUP_MAC;
 	sum = sum_finish(sum_partial(msg, len, sum_pseudo6(PEER6.a, dst.a, IP_PROTO_ICMPV6, (uint32_t)len)));
@@ -340,9 +343,19 @@ static void L2_10_a_transfer_asks_nobody(void **state)
 	/* One that was confirmed since is not asked. */
 	kit_run(&k, k.now + 60 * SEC);
 	net_confirm(&k.net, i, (uint32_t)(k.now / US_PER_MS));
+	kit_run(&k, k.now + 10 * SEC);
 	send(&k, i);
 	assert_int_equal(k.n_out, 2);
 	assert_int_equal(state_of(&k, i), REACHABLE);
+	kit_stop(&k);
+	/* But what was confirmed before it became doubtful does not count. */
+	kit6_conf(&k);
+	kit_start(&k);
+	i = bring_to(&k, REACHABLE);
+	kit_in(&k, kit6_na(PEER6, OUR6, PEER6, ND_SOLICITED, other_mac));
+	assert_int_equal(k.net.paths[i].state, NET_PATH_STALE);
+	send(&k, i);
+	assert_int_equal(state_of(&k, i), DELAY);
 	kit_stop(&k);
 }
 
@@ -379,6 +392,11 @@ static void doubt(void **state)
 	kit_in(&k, kit6_na(PEER6, OUR6, PEER6, ND_SOLICITED, peer_mac));
 	kit_run(&k, k.now + 29 * SEC);
 	assert_int_equal(k.n_out, 1);
+	/* What was known before is no answer. */
+	net_advise(&k.net, i, k.now);
+	kit_run(&k, k.now + 3 * SEC);
+	assert_int_equal(k.n_out, 4);
+	assert_int_equal(k.net.paths[i].state, NET_PATH_INCOMPLETE);
 	kit_stop(&k);
 }
 
