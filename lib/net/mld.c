@@ -5,7 +5,7 @@
  * A group is reported when it is asked whether its address has an owner, and again when it is in use (section 6.1). A query is answered
  * after a random time within what it allows: one for a single group by its record, unless more is pending already; then,
  * and to one for all, all groups go in as few packets as they fit into, one in each call of the clock. So whatever is
- * asked, one answer is pending for each port. Reports come from the port's link-local address, or from none while that is
+ * asked, one answer is pending for each port. Who asks by version 1 is answered by that, a packet for each group (section 8). Reports come from the port's link-local address, or from none while that is
  * tentative.
  */
 #include "base/siphash.h"
@@ -14,6 +14,7 @@
 #define ALL	    UINT32_MAX
 #define HEAD_LEN    (ETH_HDR_LEN + IP6_HDR_LEN + sizeof(alert))
 #define RECORDS_MAX ((IP6_MTU_MIN - IP6_HDR_LEN - sizeof(alert) - sizeof(struct mld_report)) / sizeof(struct mld_record))
+#define REPORTS_MAX 16	 /* of version 1 in one call */
 #define SCAN	    1024 /* addresses looked at in one call */
 
 /* Hop-by-Hop Options: Router Alert for MLD (RFC 2711), padded. */
@@ -26,6 +27,7 @@ struct mld_port {
 	uint64_t due;    /* UINT64_MAX: none */
 	uint32_t only;   /* the address whose group was asked for, or ALL */
 	uint32_t cursor; /* the next address to be looked at */
+	bool v1;         /* somebody asked who knows no other version */
 };
 
 struct net_mld {
@@ -63,8 +65,8 @@ static const uint8_t *source(const struct net *n, uint16_t port)
 	return i != NONE && net_local_ok(n, i) ? n->addrs[i].ip : unspecified;
 }
 
-/* A report that records are added to, from mld_begin to mld_send. */
-static struct rte_mbuf *mld_begin(struct net *n)
+/* A message of len bytes, which are 0, behind room for its headers. */
+static struct rte_mbuf *mld_begin(struct net *n, uint16_t len)
 {
 	struct rte_mbuf *m = pkt_alloc_last(n->conf.pool);
 
@@ -72,47 +74,70 @@ static struct rte_mbuf *mld_begin(struct net *n)
 		count(n->counters, CTR_TX_NO_MBUF);
 		return NULL;
 	}
-	m->data_len = HEAD_LEN + sizeof(struct mld_report);
+	m->data_len = HEAD_LEN + len;
+	memset(rte_pktmbuf_mtod_offset(m, uint8_t *, HEAD_LEN), 0, len);
 	return m;
 }
 
-static void mld_add(struct rte_mbuf *m, const uint8_t ip[16], uint8_t type)
+/* Headers and checksum of such a message, which goes to group. */
+static void mld_send(struct net *n, uint16_t port, struct rte_mbuf *m, const uint8_t group[16])
 {
+	const uint16_t len = m->data_len - HEAD_LEN;
+	const uint8_t *saddr = source(n, port);
+	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *), *msg = p + HEAD_LEN, mac[ETH_ADDR_LEN];
+	uint16_t sum = sum_finish(sum_partial(msg, len, sum_pseudo6(saddr, group, IP_PROTO_ICMPV6, len)));
+
+	m->pkt_len = m->data_len;
+	ip6_group_mac(mac, group);
+	net_eth_write(p, mac, net_port(n, port)->port->mac, ETH_TYPE_IP6);
+	net_ip6_plain(p + ETH_HDR_LEN, saddr, group, IP6_NEXT_HOP_BY_HOP, 1, 0, (uint16_t)(sizeof(alert) + len));
+	memcpy(p + ETH_HDR_LEN + IP6_HDR_LEN, alert, sizeof(alert));
+	memcpy(msg + offsetof(struct mld_report, cksum), &sum, sizeof(sum));
+	count(n->counters, CTR_MLD_REPORTS_TX);
+	net_emit(n, port, m);
+}
+
+static struct rte_mbuf *report_begin(struct net *n)
+{
+	return mld_begin(n, sizeof(struct mld_report));
+}
+
+static void report_add(struct rte_mbuf *m, const uint8_t ip[16], uint8_t type)
+{
+	struct mld_report *report = rte_pktmbuf_mtod_offset(m, struct mld_report *, HEAD_LEN);
 	struct mld_record r = { .type = type };
 
 	ip6_solicited_node(r.group, ip);
 	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len), &r, sizeof(r));
 	m->data_len += sizeof(r);
-}
-
-static void mld_send(struct net *n, uint16_t port, struct rte_mbuf *m, uint32_t records)
-{
-	const uint16_t len = m->data_len - HEAD_LEN;
-	const uint8_t *saddr = source(n, port);
-	struct mld_report r = { .type = ICMP6_MLD_REPORT, .records = be16((uint16_t)records) };
-	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *), *report = p + HEAD_LEN, mac[ETH_ADDR_LEN];
-	uint32_t pseudo = sum_pseudo6(saddr, all_routers, IP_PROTO_ICMPV6, len);
-
-	m->pkt_len = m->data_len;
-	ip6_group_mac(mac, all_routers);
-	net_eth_write(p, mac, net_port(n, port)->port->mac, ETH_TYPE_IP6);
-	net_ip6_plain(p + ETH_HDR_LEN, saddr, all_routers, IP6_NEXT_HOP_BY_HOP, 1, 0, (uint16_t)(sizeof(alert) + len));
-	memcpy(p + ETH_HDR_LEN + IP6_HDR_LEN, alert, sizeof(alert));
-	memcpy(report, &r, sizeof(r));
-	r.cksum = sum_finish(sum_partial(report, len, pseudo));
-	memcpy(report, &r, sizeof(r));
-	count(n->counters, CTR_MLD_REPORTS_TX);
-	net_emit(n, port, m);
+	report->type = ICMP6_MLD_REPORT;
+	report->records = be16(be16(report->records) + 1);
 }
 
 void mld_join(struct net *n, uint32_t local)
 {
-	struct rte_mbuf *m = mld_begin(n);
+	struct rte_mbuf *m = report_begin(n);
 
 	if (!m)
 		return;
-	mld_add(m, n->addrs[local].ip, MLD_TO_EXCLUDE);
-	mld_send(n, n->addrs[local].port, m, 1);
+	report_add(m, n->addrs[local].ip, MLD_TO_EXCLUDE);
+	mld_send(n, n->addrs[local].port, m, all_routers);
+}
+
+/* A report of version 1: to the group itself (RFC 2710 section 3). */
+static void report_v1(struct net *n, uint16_t port, const uint8_t ip[16])
+{
+	struct rte_mbuf *m = mld_begin(n, MLD_QUERY_V1_LEN);
+	struct mld_query *msg;
+	uint8_t group[16];
+
+	if (!m)
+		return;
+	ip6_solicited_node(group, ip);
+	msg = rte_pktmbuf_mtod_offset(m, struct mld_query *, HEAD_LEN);
+	msg->type = ICMP6_MLD_REPORT_V1;
+	ip6_copy(msg->group, group);
+	mld_send(n, port, m, group);
 }
 
 /* Of addresses that share a group one reports it. */
@@ -130,20 +155,25 @@ static bool first_of_group(const struct net *n, uint16_t port, uint32_t i)
 static bool answer(struct net *n, uint16_t port, struct mld_port *p)
 {
 	const uint32_t end = p->only == ALL ? min_of(p->cursor + SCAN, n->n_addrs) : p->only + 1;
-	uint32_t i = p->only == ALL ? p->cursor : p->only, records = 0;
-	struct rte_mbuf *m = mld_begin(n);
+	const uint32_t max = p->v1 ? REPORTS_MAX : RECORDS_MAX;
+	uint32_t i = p->only == ALL ? p->cursor : p->only, groups = 0;
+	struct rte_mbuf *m = p->v1 ? NULL : report_begin(n);
 
-	for (; m && i < end && records < RECORDS_MAX; i++)
-		if (first_of_group(n, port, i)) {
-			mld_add(m, n->addrs[i].ip, MLD_IS_EXCLUDE);
-			records++;
-		}
-	if (m && records)
-		mld_send(n, port, m, records);
+	for (; (m || p->v1) && i < end && groups < max; i++) {
+		if (!first_of_group(n, port, i))
+			continue;
+		groups++;
+		if (p->v1)
+			report_v1(n, port, n->addrs[i].ip);
+		else
+			report_add(m, n->addrs[i].ip, MLD_IS_EXCLUDE);
+	}
+	if (m && groups)
+		mld_send(n, port, m, all_routers);
 	else if (m)
 		pkt_recycle(n->conf.pool, m);
 	p->cursor = i;
-	return !m || p->only != ALL || i >= n->n_addrs;
+	return (!m && !p->v1) || p->only != ALL || i >= n->n_addrs;
 }
 
 void mld_tick(struct net *n, uint64_t now)
@@ -186,12 +216,13 @@ static bool query_valid(const struct rte_mbuf *m, const struct pkt_facts *f)
 }
 
 /* What is owed until then stays owed, and no later. */
-static void owe(struct net *n, uint32_t place, uint32_t only, uint32_t within_ms, uint64_t now)
+static void owe(struct net *n, uint32_t place, uint32_t only, bool v1, uint32_t within_ms, uint64_t now)
 {
 	const uint64_t draw = siphash13(&n->conf.key, &(uint64_t[2]){ n->mld->drawn++, place }, 2 * sizeof(uint64_t));
 	const uint64_t due = now + draw % (within_ms * US_PER_MS + 1);
 	struct mld_port *p = &n->mld->port[place];
 
+	p->v1 = v1 || (p->v1 && p->due != UINT64_MAX);
 	p->only = p->due == UINT64_MAX || p->only == only ? only : ALL;
 	p->due = min_of(p->due, due);
 	p->cursor = 0;
@@ -202,6 +233,7 @@ void mld_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uin
 	const struct net_port_conf *port = net_port(n, f->port);
 	struct mld_query copy;
 	const struct mld_query *q = rte_pktmbuf_read(m, f->l4_off, MLD_QUERY_V1_LEN, &copy);
+	const bool v1 = f->l4_len == MLD_QUERY_V1_LEN;
 	int32_t only = (int32_t)ALL;
 
 	if (!q || !port || !query_valid(m, f)) {
@@ -215,7 +247,7 @@ void mld_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uin
 		return;
 	}
 	count(n->counters, CTR_MLD_QUERIES_RX);
-	owe(n, (uint32_t)(port - n->ports), (uint32_t)only,
-	    f->l4_len == MLD_QUERY_V1_LEN ? be16(q->max_delay) : mld_delay(be16(q->max_delay)), now);
+	owe(n, (uint32_t)(port - n->ports), (uint32_t)only, v1, v1 ? be16(q->max_delay) : mld_delay(be16(q->max_delay)),
+	    now);
 	pkt_recycle(n->conf.pool, m);
 }

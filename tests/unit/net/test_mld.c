@@ -119,6 +119,39 @@ static void questions_share_an_answer(void **state)
 	kit_stop(&k);
 }
 
+/* By a packet for each group, to the group. */
+static void version_1_is_answered_by_version_1(void **state)
+{
+	const struct a6 own[] = { OUR6, OUR_LL6 };
+	struct kit k;
+
+	start(&k);
+	for (int all = 0; all < 2; all++) {
+		kit_in(&k, query_with(all ? NONE6 : group_of(OUR6), 1000, true, NOTHING));
+		if (all)
+			kit_in(&k, query(NONE6, 1000)); /* who knows more gets no more */
+		kit_run(&k, k.now + SEC);
+		assert_int_equal(k.n_out, 1 + all);
+		for (int i = 0; i <= all; i++) {
+			struct sent6 s = kit6_sent(&k, i);
+			struct a6 group = group_of(own[i]);
+
+			assert_int_equal(s.type, ICMP6_MLD_REPORT_V1);
+			assert_int_equal(s.hops, 1);
+			assert_int_equal(s.len, 24);
+			assert_memory_equal(&s.src, &OUR_LL6, 16);
+			assert_memory_equal(&s.dst, &group, 16);
+			assert_memory_equal(s.msg + 8, &group, 16);
+		}
+		kit_out_clear(&k);
+	}
+	kit_in(&k, query(NONE6, 1000));
+	kit_run(&k, k.now + SEC);
+	assert_int_equal(k.n_out, 1);
+	report(&k, 0, 2);
+	kit_stop(&k);
+}
+
 static void invalid_ones_are_ignored(void **state)
 {
 	struct kit k;
@@ -185,6 +218,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(all_groups_within_the_delay),
 		cmocka_unit_test(one_group),
 		cmocka_unit_test(questions_share_an_answer),
+		cmocka_unit_test(version_1_is_answered_by_version_1),
 		cmocka_unit_test(invalid_ones_are_ignored),
 		cmocka_unit_test(many_groups),
 	};
