@@ -32,11 +32,12 @@ def check(c, sent, received):
         return {n: sign * c[n] for n in names if c.get(n)}
 
     # A SYN sent again is answered again and opens nothing: answers, not openings, are counted.
-    used = some(["tx_synacks", "arp_requests_rx", "arp_replies_rx", "icmp_echo_rx", "icmp_errors_rx",
-                 "half_open_reset", "conn_opened", "conn_reset_rx"])
+    used = some(["tx_synacks", "arp_requests_rx", "arp_replies_rx", "nd_solicits_rx", "nd_adverts_rx",
+                 "mld_queries_rx", "icmp_echo_rx", "icmp_errors_rx", "half_open_reset", "conn_opened", "conn_reset_rx"])
     used.update(some(["synack_retransmits"], -1))
     used.update(some(rx))
-    built = some(["tx_synacks", "tx_rsts", "tx_acks", "arp_tx", "icmp_errors_tx", "icmp_echo_rx"])
+    built = some(["tx_synacks", "tx_rsts", "tx_acks", "arp_tx", "nd_tx", "mld_reports_tx", "icmp_errors_tx",
+                  "icmp_echo_rx"])
     lost = some(["tx_packets", "tx_refused", "tx_unprepared", "tx_link_down", "tx_queue_full"])
     return [
         dict(what="sent by pktgen = received by pier", left=sent, right=c.get("rx_packets", 0), terms={}),

@@ -7,7 +7,8 @@
  * announced then and in the last.
  *
  * An IPv6 address asks in the first of four rounds, a second apart, and its group is joined; until the second it is
- * tentative: it receives nothing, and says nothing. Then it is in use, and is announced to all nodes three times, to the
+ * tentative: it receives nothing, and says nothing. (RFC 4862 would have a host wait for up to a second before it begins, lest
+ * many that are switched on at once speak at once; servers are not, and are asked for sooner.) Then it is in use, and is announced to all nodes three times, to the
  * routers once.
  *
  * The last round is done again until all workers know what may be used.
