@@ -1,29 +1,30 @@
 /*
- * How our addresses come into use, and are made known: by ARP (RFC 5227), or of IPv6 by neighbour discovery (RFC 4862
- * section 5.4; RFC 4861 section 7.2.6; RFC 9131).
+ * How our addresses come into use, and are made known: by ARP (RFC 5227), or of IPv6 by neighbour
+ * discovery (RFC 4862 section 5.4; RFC 4861 section 7.2.6; RFC 9131).
  *
- * At start all addresses go through rounds. An IPv4 address that is announced says what it is in the first two of five, two
- * seconds apart; one that is probed asks in the first three whether it has an owner, and comes into use with the fourth,
- * announced then and in the last.
+ * At start all addresses go through rounds. An IPv4 address that is announced says what it is in
+ * the first two of five, two seconds apart; one that is probed asks in the first three whether it
+ * has an owner, and comes into use with the fourth, announced then and in the last.
  *
- * An IPv6 address asks in the first of four rounds, a second apart, and its group is joined; until the second it is
- * tentative: it receives nothing, and says nothing. (RFC 4862 would have a host wait for up to a second before it begins, lest
- * many that are switched on at once speak at once; servers are not, and are asked for sooner.) Then it is in use, and is announced to all nodes three times, to the
- * routers once.
+ * An IPv6 address asks in the first of four rounds, a second apart, and its group is joined; until
+ * the second it is tentative: it receives nothing, and says nothing. Then it is in use, and is
+ * announced to all nodes three times, to the routers once. (RFC 4862 would have a host wait for up
+ * to a second before it begins, lest many that are switched on at once speak at once: servers are
+ * few, and each second of theirs counts.)
  *
  * The last round is done again until all workers know what may be used.
  */
 #include "internal.h"
 
 #define ROUND_BATCH 32 /* addresses of a round per tick */
-#define ROUND_USE   3  /* of IPv4, where an address is in use; of IPv6 the second */
+#define ROUND_USE   3  /* of IPv4: from where on a probed address is in use */
 
 enum { FAMILY_4, FAMILY_6, FAMILIES };
 
 struct net_start {
-	uint32_t round;  /* rounds_of: done */
+	uint32_t round;	 /* as many as there are: done */
 	uint32_t cursor; /* next address of this round */
-	bool unheard;    /* another worker does not know yet of one that may be used */
+	bool unheard;	 /* another worker does not know yet of one that may be used */
 	uint64_t due;
 };
 
@@ -36,8 +37,8 @@ static const struct {
 	uint64_t gap;
 	uint32_t rounds;
 } families[FAMILIES] = {
-	[FAMILY_4] = { round4, 2 * US_PER_SEC, 5 },
-	[FAMILY_6] = { round6, US_PER_SEC, 4 },
+	[FAMILY_4] = {round4, 2 * US_PER_SEC, 5},
+	[FAMILY_6] = {round6, US_PER_SEC, 4},
 };
 
 void announce_layout(struct net *n, struct layout *l)
@@ -48,7 +49,7 @@ void announce_layout(struct net *n, struct layout *l)
 void announce_init(struct net *n, uint64_t now)
 {
 	for (int family = 0; family < FAMILIES; family++)
-		n->start[family] = (struct net_start){ .round = families[family].rounds, .due = now };
+		n->start[family] = (struct net_start){.round = families[family].rounds, .due = now};
 	for (uint32_t i = 0; i < n->n_addrs; i++) {
 		const uint8_t announce = net_port(n, n->addrs[i].port)->announce;
 
@@ -68,7 +69,7 @@ bool announce_awaited(const struct net *n, uint32_t i)
 
 static bool in_use(struct net *n, uint32_t i)
 {
-	return net_tell(n, &(struct net_news){ .kind = NET_NEWS_ADDR_USED, .local = i });
+	return net_tell(n, &(struct net_news){.kind = NET_NEWS_ADDR_USED, .local = i});
 }
 
 static bool round4(struct net *n, uint32_t i, uint8_t announce, uint32_t round)

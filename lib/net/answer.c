@@ -1,5 +1,6 @@
 /*
- * The headers of ICMP answers. They go back to the MAC address they were asked from, and from the address that was asked.
+ * The headers of ICMP answers. They go back to the MAC address they were asked from, and from the
+ * address that was asked.
  */
 #include "answer.h"
 
@@ -14,7 +15,10 @@ static void read4(const struct ip4_hdr *ip, struct answer *a)
 	net_v4_map(a->daddr, ip->saddr);
 }
 
-/* A request that was put together has lost its ID: the answer's fragments get one that nobody can guess. */
+/*
+ * A request that was put together has lost its ID: the answer's fragments get one that nobody can
+ * guess.
+ */
 static void read6(struct net *n, const struct ipv6_hdr *ip, struct answer *a)
 {
 	const uint64_t nth = n->answers6++;
@@ -26,14 +30,16 @@ static void read6(struct net *n, const struct ipv6_hdr *ip, struct answer *a)
 	ip6_copy(a->daddr, ip->saddr);
 }
 
-bool answer_read(struct net *n, const struct rte_mbuf *m, uint16_t l3_off, uint16_t port, struct answer *a)
+bool answer_read(struct net *n, const struct rte_mbuf *m, uint16_t l3_off, uint16_t port,
+		 struct answer *a)
 {
 	uint8_t buf[ETH_HDR_LEN + IP6_HDR_LEN];
 	const uint32_t len = min_of(m->pkt_len, (uint32_t)sizeof(buf));
 	const uint8_t *p = rte_pktmbuf_read(m, 0, len, buf);
 	const struct net_port_conf *pc = net_port(n, port);
 
-	if (!pc || !p || l3_off != ETH_HDR_LEN || len < ETH_HDR_LEN + IP4_HDR_LEN || eth_is_group(p + ETH_ADDR_LEN))
+	if (!pc || !p || l3_off != ETH_HDR_LEN || len < ETH_HDR_LEN + IP4_HDR_LEN ||
+	    eth_is_group(p + ETH_ADDR_LEN))
 		return false;
 	if (load_be16(p + 2 * ETH_ADDR_LEN) == ETH_TYPE_IP4)
 		read4((const struct ip4_hdr *)(p + l3_off), a);
@@ -61,13 +67,14 @@ static uint8_t *push(const struct answer *a, struct rte_mbuf *m, bool fragment)
 	return p + ETH_HDR_LEN;
 }
 
-static void push4(const struct answer *a, struct rte_mbuf *m, uint8_t class, bool fragment, uint16_t frag)
+static void push4(const struct answer *a, struct rte_mbuf *m, uint8_t class, bool fragment,
+		  uint16_t frag)
 {
 	uint8_t *p = push(a, m, fragment);
 	struct ip4_hdr *ip = (struct ip4_hdr *)p;
 
-	net_ip4_write(p, net_v4_of(a->saddr), net_v4_of(a->daddr), (uint16_t)(m->pkt_len - ETH_HDR_LEN), IP_PROTO_ICMP,
-		      class, TTL);
+	net_ip4_write(p, net_v4_of(a->saddr), net_v4_of(a->daddr),
+		      (uint16_t)(m->pkt_len - ETH_HDR_LEN), IP_PROTO_ICMP, class, TTL);
 	if (fragment) {
 		ip->frag = be16(frag);
 		ip->id = (uint16_t)a->id;
@@ -75,13 +82,14 @@ static void push4(const struct answer *a, struct rte_mbuf *m, uint8_t class, boo
 	pkt_ip_finish(m, ETH_HDR_LEN);
 }
 
-static void push6(const struct answer *a, struct rte_mbuf *m, uint8_t class, bool fragment, uint16_t frag)
+static void push6(const struct answer *a, struct rte_mbuf *m, uint8_t class, bool fragment,
+		  uint16_t frag)
 {
-	const struct ipv6_fragment h = { .next = IP_PROTO_ICMPV6, .frag = be16(frag), .id = a->id };
+	const struct ipv6_fragment h = {.next = IP_PROTO_ICMPV6, .frag = be16(frag), .id = a->id};
 	uint8_t *p = push(a, m, fragment);
 
-	net_ip6_plain(p, a->saddr, a->daddr, fragment ? IP6_NEXT_FRAGMENT : IP_PROTO_ICMPV6, TTL, class,
-		      (uint16_t)(m->pkt_len - ETH_HDR_LEN - IP6_HDR_LEN));
+	net_ip6_plain(p, a->saddr, a->daddr, fragment ? IP6_NEXT_FRAGMENT : IP_PROTO_ICMPV6, TTL,
+		      class, (uint16_t)(m->pkt_len - ETH_HDR_LEN - IP6_HDR_LEN));
 	if (fragment)
 		memcpy(p + IP6_HDR_LEN, &h, sizeof(h));
 }

@@ -1,6 +1,6 @@
 /*
- * ICMP messages that go back to where a packet came from, by IPv4 and IPv6: the headers before them. Shared by echo.c,
- * icmp.c and icmp6.c.
+ * ICMP messages that go back to where a packet came from, by IPv4 and IPv6: the headers before
+ * them. Shared by echo.c, icmp.c and icmp6.c.
  */
 #ifndef PIER_NET_ANSWER_H
 #define PIER_NET_ANSWER_H
@@ -12,9 +12,9 @@ struct answer {
 	const struct pkt_port *pp;
 	uint8_t mac[ETH_ADDR_LEN];
 	bool v6;
-	uint8_t class;                 /* of the packet: the former TOS octet, or the traffic class */
-	uint32_t id;                   /* network order: of the fragments of the answer */
-	uint8_t saddr[16], daddr[16];  /* of the answer; IPv4 as ::ffff:a.b.c.d */
+	uint8_t class; /* of the packet: the former TOS octet, or the traffic class */
+	uint32_t id;   /* network order: of the fragments of the answer */
+	uint8_t saddr[16], daddr[16]; /* of the answer; IPv4 as ::ffff:a.b.c.d */
 };
 
 /* Bytes of an answer's Ethernet and IP headers, of one that is a fragment too. */
@@ -26,7 +26,8 @@ static inline uint16_t answer_head(const struct answer *a, bool fragment)
 }
 
 /* False: m cannot be answered. */
-bool answer_read(struct net *n, const struct rte_mbuf *m, uint16_t l3_off, uint16_t port, struct answer *a);
+bool answer_read(struct net *n, const struct rte_mbuf *m, uint16_t l3_off, uint16_t port,
+		 struct answer *a);
 
 /* Prepend the headers to m, which begins with ICMP and has answer_head() bytes of headroom. */
 void answer_push(const struct answer *a, struct rte_mbuf *m, uint8_t class);

@@ -1,14 +1,16 @@
 /*
  * Echo, by ICMP (RFC 1122 section 3.2.2.6) and ICMPv6 (RFC 4443 section 4.2).
  *
- * A reply is the request with its headers exchanged, without options and extension headers; a request that came in
- * fragments is answered in fragments, one per received mbuf, where it does not fit into one packet: of IPv4 under the
- * request's own ID, which its sender has made unique. Replies have a token bucket of their own.
+ * A reply is the request with its headers exchanged, without options and extension headers; a
+ * request that came in fragments is answered in fragments, one per received mbuf, where it does not
+ * fit into one packet: of IPv4 under the request's own ID, which its sender has made unique.
+ * Replies have a token bucket of their own.
  */
 #include "answer.h"
 
 static_assert(sizeof(struct icmp_hdr) == sizeof(struct icmp6_hdr) &&
-	      offsetof(struct icmp_hdr, cksum) == offsetof(struct icmp6_hdr, cksum), "the same to an echo");
+		      offsetof(struct icmp_hdr, cksum) == offsetof(struct icmp6_hdr, cksum),
+	      "the same to an echo");
 
 /* Whether the reply can go out in m's own buffers, and in fragments if it has to. */
 static bool fits(const struct rte_mbuf *m, const struct answer *a, bool fragments, uint16_t mtu)
@@ -18,14 +20,15 @@ static bool fits(const struct rte_mbuf *m, const struct answer *a, bool fragment
 	for (const struct rte_mbuf *s = m; s; s = s->next) {
 		if (rte_mbuf_refcnt_read(s) != 1 || RTE_MBUF_CLONED(s))
 			return false;
-		if (fragments && ((s->next && s->data_len % 8) || s->data_len == 0 || s->data_off < head ||
-				  s->data_len + head - ETH_HDR_LEN > mtu))
+		if (fragments && ((s->next && s->data_len % 8) || s->data_len == 0 ||
+				  s->data_off < head || s->data_len + head - ETH_HDR_LEN > mtu))
 			return false;
 	}
 	return m->data_len >= ICMP_HDR_LEN && m->data_off >= head;
 }
 
-static void send(struct net *n, struct rte_mbuf *m, const struct answer *a, uint16_t port, bool fragments)
+static void send(struct net *n, struct rte_mbuf *m, const struct answer *a, uint16_t port,
+		 bool fragments)
 {
 	uint32_t off = 0;
 

@@ -1,9 +1,11 @@
 /*
- * ICMPv6 (RFC 4443): what arrives and to whom it goes, and the errors. Neighbour discovery and multicast listener
- * discovery are messages of it with rules of their own (nd.c, mld.c): they come to groups, and from no address.
+ * ICMPv6 (RFC 4443): what arrives and to whom it goes, and the errors. Neighbour discovery and
+ * multicast listener discovery are messages of it with rules of their own (nd.c, mld.c): they come
+ * to groups, and from no address.
  *
- * Errors quote as much of the packet as the smallest MTU of a path allows, in the packet that asked, and share their token
- * bucket with those of IPv4. What others report about our packets is checked for its length and handed on.
+ * Errors quote as much of the packet as the smallest MTU of a path allows, in the packet that
+ * asked, and share their token bucket with those of IPv4. What others report about our packets is
+ * checked for its length and handed on.
  */
 #include "answer.h"
 
@@ -30,16 +32,18 @@ static enum net_error_kind kind_of(const struct icmp6_hdr *h)
 	case ICMP6_PARAM_PROBLEM:
 		return NET_ERROR_PARAMETER;
 	default:
-		return h->code < ARRAY_SIZE(unreachable) ? unreachable[h->code] : NET_ERROR_UNREACHABLE;
+		return h->code < ARRAY_SIZE(unreachable) ? unreachable[h->code]
+							 : NET_ERROR_UNREACHABLE;
 	}
 }
 
 /*
- * The embedded headers: what we sent had no extension headers, so all else is forged or not ours. A path's MTU below what
- * IPv6 asks of all links is not believed (RFC 8201 section 4). False and why it is dropped.
+ * The embedded headers: what we sent had no extension headers, so all else is forged or not ours. A
+ * path's MTU below what IPv6 asks of all links is not believed (RFC 8201 section 4). False and why
+ * it is dropped.
  */
-static bool error_parse(const struct net *n, const uint8_t *p, uint16_t len, const struct pkt_facts *f,
-			struct net_icmp_error *err, enum counter *why)
+static bool error_parse(const struct net *n, const uint8_t *p, uint16_t len,
+			const struct pkt_facts *f, struct net_icmp_error *err, enum counter *why)
 {
 	const struct icmp6_hdr *h = (const struct icmp6_hdr *)p;
 	const struct ipv6_hdr *ip = (const struct ipv6_hdr *)(h + 1);
@@ -47,17 +51,25 @@ static bool error_parse(const struct net *n, const uint8_t *p, uint16_t len, con
 	int32_t local;
 
 	*why = CTR_RX_ICMP_BAD;
-	if (len < ICMP6_HDR_LEN + QUOTE_MIN || ip6_version(ip) != IP6_VERSION || be16(ip->payload_len) < 8)
+	if (len < ICMP6_HDR_LEN + QUOTE_MIN || ip6_version(ip) != IP6_VERSION ||
+	    be16(ip->payload_len) < 8)
 		return false;
 	*why = CTR_RX_ICMP_IGNORED;
 	local = addr_find(n, f->port, ip->saddr);
-	if (ip->next != IP_PROTO_TCP || local < 0 || (h->type == ICMP6_TOO_BIG && be32(h->mtu) < IP6_MTU_MIN))
+	if (ip->next != IP_PROTO_TCP || local < 0 ||
+	    (h->type == ICMP6_TOO_BIG && be32(h->mtu) < IP6_MTU_MIN))
 		return false;
 	*err = (struct net_icmp_error){
-		.kind = (uint8_t)kind_of(h), .type = h->type, .code = h->code, .port = f->port,
-		.local = (uint32_t)local, .lport = load16(tcp), .rport = load16(tcp + 2),
+		.kind = (uint8_t)kind_of(h),
+		.type = h->type,
+		.code = h->code,
+		.port = f->port,
+		.local = (uint32_t)local,
+		.lport = load16(tcp),
+		.rport = load16(tcp + 2),
 		.seq = load_be32(tcp + 4),
-		.len = (uint16_t)min_of((uint32_t)be16(ip->payload_len) + IP6_HDR_LEN, (uint32_t)UINT16_MAX),
+		.len = (uint16_t)min_of((uint32_t)be16(ip->payload_len) + IP6_HDR_LEN,
+					(uint32_t)UINT16_MAX),
 	};
 	if (h->type == ICMP6_TOO_BIG)
 		err->mtu = (uint16_t)min_of(be32(h->mtu), (uint32_t)UINT16_MAX);
@@ -83,7 +95,8 @@ static void error_input(struct net *n, struct rte_mbuf *m, const struct pkt_fact
 /* ---- What arrives ---- */
 
 /* The messages of a host to a host. */
-static void host_input(struct net *n, struct rte_mbuf *m, struct pkt_facts *f, uint8_t type, uint64_t now)
+static void host_input(struct net *n, struct rte_mbuf *m, struct pkt_facts *f, uint8_t type,
+		       uint64_t now)
 {
 	if (!net_accept(n, f)) {
 		net_drop(n, m, f->reason);
@@ -142,7 +155,8 @@ void icmp6_input(struct net *n, struct rte_mbuf *m, struct pkt_facts *f, uint64_
 
 /* ---- Errors that are sent ---- */
 
-/* From whom, if the packet was not for one of our addresses, but for a group: RFC 4443 section 2.2. */
+/* From whom, if the packet was not for one of our addresses, but for a group: RFC 4443 section 2.2.
+ */
 static bool from_port(const struct net *n, uint16_t port, struct answer *a)
 {
 	const int32_t i = addr_speaker(n, port, NONE, a->daddr);
@@ -152,13 +166,13 @@ static bool from_port(const struct net *n, uint16_t port, struct answer *a)
 	return i >= 0;
 }
 
-void icmp6_refuse(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint8_t type, uint8_t code,
-		  uint32_t param, enum counter reason, uint64_t now)
+void icmp6_refuse(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uint8_t type,
+		  uint8_t code, uint32_t param, enum counter reason, uint64_t now)
 {
 	uint8_t quote[QUOTE_MAX];
 	uint16_t len = (uint16_t)min_of(m->pkt_len - f->l3_off, (uint32_t)QUOTE_MAX);
 	const uint8_t *p = rte_pktmbuf_read(m, f->l3_off, len, quote);
-	struct icmp6_hdr h = { .type = type, .code = code, .rest = be32(param) };
+	struct icmp6_hdr h = {.type = type, .code = code, .rest = be32(param)};
 	struct answer a;
 	uint8_t *to;
 
@@ -172,7 +186,9 @@ void icmp6_refuse(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, 
 		net_drop(n, m, CTR_TX_ICMP_RATE);
 		return;
 	}
-	len = (uint16_t)min_of((uint32_t)len, load_be16(p + offsetof(struct ipv6_hdr, payload_len)) + (uint32_t)IP6_HDR_LEN);
+	len = (uint16_t)min_of((uint32_t)len,
+			       load_be16(p + offsetof(struct ipv6_hdr, payload_len)) +
+				       (uint32_t)IP6_HDR_LEN);
 	if (p != quote)
 		memcpy(quote, p, len);
 	m = net_answer(n, m, ICMP6_HDR_LEN + len);
@@ -181,20 +197,24 @@ void icmp6_refuse(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, 
 	to = rte_pktmbuf_mtod(m, uint8_t *);
 	memcpy(to, &h, sizeof(h));
 	memcpy(to + sizeof(h), quote, len);
-	h.cksum = sum_finish(sum_partial(to, sizeof(h) + len,
-					 sum_pseudo6(a.saddr, a.daddr, IP_PROTO_ICMPV6, sizeof(h) + len)));
+	h.cksum = sum_finish(
+		sum_partial(to, sizeof(h) + len,
+			    sum_pseudo6(a.saddr, a.daddr, IP_PROTO_ICMPV6, sizeof(h) + len)));
 	memcpy(to, &h, sizeof(h));
 	answer_push(&a, m, 0);
 	count(n->counters, CTR_ICMP_ERRORS_TX);
 	net_emit(n, f->port, m);
 }
 
-/* RFC 4443 section 2.4 (e): to one of our addresses; what the parser says so of, to a group of ours too. */
+/*
+ * RFC 4443 section 2.4 (e): to one of our addresses; what the parser says so of, to a group of ours
+ * too.
+ */
 void icmp6_problem(struct net *n, struct rte_mbuf *m, struct pkt_facts *f, uint64_t now)
 {
 	const enum counter reason = f->reason;
-	const bool always = f->flags & PKT_F_PROBLEM_ALWAYS && ip6_is_multicast(f->daddr) && net_source_ok(n, f) &&
-			    addr_in_group(n, f->port, f->daddr);
+	const bool always = f->flags & PKT_F_PROBLEM_ALWAYS && ip6_is_multicast(f->daddr) &&
+			    net_source_ok(n, f) && addr_in_group(n, f->port, f->daddr);
 
 	if (!always && !net_accept(n, f)) {
 		net_drop(n, m, f->reason);

@@ -1,39 +1,45 @@
 /*
- * Multicast Listener Discovery, version 2 (RFC 3810): routers, and switches that listen to them, learn which groups are
- * wanted where. Ours are the solicited-node groups of our addresses; all nodes' needs no report.
+ * Multicast Listener Discovery, version 2 (RFC 3810): routers, and switches that listen to them,
+ * learn which groups are wanted where. Ours are the solicited-node groups of our addresses; all
+ * nodes' needs no report.
  *
- * A group is reported when it is asked whether its address has an owner, and again when it is in use (section 6.1). A query is answered
- * after a random time within what it allows: one for a single group by its record, unless more is pending already; then,
- * and to one for all, all groups go in as few packets as they fit into, one in each call of the clock. So whatever is
- * asked, one answer is pending for each port. Who asks by version 1 is answered by that, a packet for each group (section 8). Reports come from the port's link-local address, or from none while that is
+ * A group is reported when it is asked whether its address has an owner, and again when it is in
+ * use (section 6.1). A query is answered after a random time within what it allows: one for a
+ * single group by its record, unless more is pending already; then, and to one for all, all groups
+ * go in as few packets as they fit into, one in each call of the clock. So whatever is asked, one
+ * answer is pending for each port. Who asks by version 1 is answered by that, a packet for each
+ * group (section 8). Reports come from the port's link-local address, or from none while that is
  * tentative.
  */
 #include "base/siphash.h"
 #include "internal.h"
 
-#define ALL	    UINT32_MAX
-#define HEAD_LEN    (ETH_HDR_LEN + IP6_HDR_LEN + sizeof(alert))
-#define RECORDS_MAX ((IP6_MTU_MIN - IP6_HDR_LEN - sizeof(alert) - sizeof(struct mld_report)) / sizeof(struct mld_record))
+#define ALL	 UINT32_MAX
+#define HEAD_LEN (ETH_HDR_LEN + IP6_HDR_LEN + sizeof(alert))
+#define RECORDS_MAX                                                                                \
+	((IP6_MTU_MIN - IP6_HDR_LEN - sizeof(alert) - sizeof(struct mld_report)) /                 \
+	 sizeof(struct mld_record))
 #define REPORTS_MAX 16	 /* of version 1 in one call */
 #define SCAN	    1024 /* addresses looked at in one call */
 
 /* Hop-by-Hop Options: Router Alert for MLD (RFC 2711), padded. */
-static const uint8_t alert[8] = { IP_PROTO_ICMPV6, 0, IP6_OPT_ROUTER_ALERT, 2, 0, 0, IP6_OPT_PADN, 0 };
-static const uint8_t all_routers[16] = { 0xff, 0x02, [15] = 0x16 };
+static const uint8_t alert[8] = {IP_PROTO_ICMPV6, 0, IP6_OPT_ROUTER_ALERT, 2, 0, 0,
+				 IP6_OPT_PADN,	  0};
+static const uint8_t all_routers[16] = {0xff, 0x02, [15] = 0x16};
 static const uint8_t unspecified[16];
 
 /* The answer that a port owes. */
 struct mld_port {
-	uint64_t due;    /* UINT64_MAX: none */
-	uint32_t only;   /* the address whose group was asked for, or ALL */
+	uint64_t due;	 /* UINT64_MAX: none */
+	uint32_t only;	 /* the address whose group was asked for, or ALL */
 	uint32_t cursor; /* the next address to be looked at */
-	bool v1;         /* somebody asked who knows no other version */
+	bool v1;	 /* somebody asked who knows no other version */
 };
 
 struct net_mld {
 	struct mld_port port[NET_PORTS_MAX];
 	uint32_t link_local[NET_PORTS_MAX]; /* index of an address, or NONE */
-	uint64_t drawn;                     /* random delays */
+	uint64_t drawn;			    /* random delays */
 };
 
 void mld_layout(struct net *n, struct layout *l)
@@ -48,7 +54,7 @@ static uint32_t place_of(const struct net *n, uint16_t port)
 
 void mld_init(struct net *n)
 {
-	*n->mld = (struct net_mld){ 0 };
+	*n->mld = (struct net_mld){0};
 	for (uint32_t p = 0; p < NET_PORTS_MAX; p++) {
 		n->mld->port[p].due = UINT64_MAX;
 		n->mld->link_local[p] = NONE;
@@ -85,12 +91,14 @@ static void mld_send(struct net *n, uint16_t port, struct rte_mbuf *m, const uin
 	const uint16_t len = m->data_len - HEAD_LEN;
 	const uint8_t *saddr = source(n, port);
 	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *), *msg = p + HEAD_LEN, mac[ETH_ADDR_LEN];
-	uint16_t sum = sum_finish(sum_partial(msg, len, sum_pseudo6(saddr, group, IP_PROTO_ICMPV6, len)));
+	uint16_t sum =
+		sum_finish(sum_partial(msg, len, sum_pseudo6(saddr, group, IP_PROTO_ICMPV6, len)));
 
 	m->pkt_len = m->data_len;
 	ip6_group_mac(mac, group);
 	net_eth_write(p, mac, net_port(n, port)->port->mac, ETH_TYPE_IP6);
-	net_ip6_plain(p + ETH_HDR_LEN, saddr, group, IP6_NEXT_HOP_BY_HOP, 1, 0, (uint16_t)(sizeof(alert) + len));
+	net_ip6_plain(p + ETH_HDR_LEN, saddr, group, IP6_NEXT_HOP_BY_HOP, 1, 0,
+		      (uint16_t)(sizeof(alert) + len));
 	memcpy(p + ETH_HDR_LEN + IP6_HDR_LEN, alert, sizeof(alert));
 	memcpy(msg + offsetof(struct mld_report, cksum), &sum, sizeof(sum));
 	count(n->counters, CTR_MLD_REPORTS_TX);
@@ -105,7 +113,7 @@ static struct rte_mbuf *report_begin(struct net *n)
 static void report_add(struct rte_mbuf *m, const uint8_t ip[16], uint8_t type)
 {
 	struct mld_report *report = rte_pktmbuf_mtod_offset(m, struct mld_report *, HEAD_LEN);
-	struct mld_record r = { .type = type };
+	struct mld_record r = {.type = type};
 
 	ip6_solicited_node(r.group, ip);
 	memcpy(rte_pktmbuf_mtod_offset(m, uint8_t *, m->data_len), &r, sizeof(r));
@@ -199,13 +207,15 @@ uint64_t mld_next(const struct net *n)
 static bool query_valid(const struct rte_mbuf *m, const struct pkt_facts *f)
 {
 	uint8_t buf[HEAD_LEN];
-	const uint8_t *p = rte_pktmbuf_read(m, 0, sizeof(buf), buf), *ip = p + f->l3_off, *ext = ip + IP6_HDR_LEN;
+	const uint8_t *p = rte_pktmbuf_read(m, 0, sizeof(buf), buf), *ip = p + f->l3_off,
+		      *ext = ip + IP6_HDR_LEN;
 
 	if (!p || f->l4_off < HEAD_LEN || f->flags & PKT_F_FRAGMENTED)
 		return false;
 	if (f->l4_len != MLD_QUERY_V1_LEN && f->l4_len < MLD_QUERY_LEN)
 		return false;
-	if (ip[offsetof(struct ipv6_hdr, next)] != IP6_NEXT_HOP_BY_HOP || ip[offsetof(struct ipv6_hdr, hop_limit)] != 1)
+	if (ip[offsetof(struct ipv6_hdr, next)] != IP6_NEXT_HOP_BY_HOP ||
+	    ip[offsetof(struct ipv6_hdr, hop_limit)] != 1)
 		return false;
 	for (unsigned int at = 2; at + 4 <= sizeof(alert);) {
 		if (ext[at] == IP6_OPT_ROUTER_ALERT)
@@ -216,9 +226,11 @@ static bool query_valid(const struct rte_mbuf *m, const struct pkt_facts *f)
 }
 
 /* What is owed until then stays owed, and no later. */
-static void owe(struct net *n, uint32_t place, uint32_t only, bool v1, uint32_t within_ms, uint64_t now)
+static void owe(struct net *n, uint32_t place, uint32_t only, bool v1, uint32_t within_ms,
+		uint64_t now)
 {
-	const uint64_t draw = siphash13(&n->conf.key, &(uint64_t[2]){ n->mld->drawn++, place }, 2 * sizeof(uint64_t));
+	const uint64_t draw = siphash13(&n->conf.key, &(uint64_t[2]){n->mld->drawn++, place},
+					2 * sizeof(uint64_t));
 	const uint64_t due = now + draw % (within_ms * US_PER_MS + 1);
 	struct mld_port *p = &n->mld->port[place];
 
@@ -247,7 +259,7 @@ void mld_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uin
 		return;
 	}
 	count(n->counters, CTR_MLD_QUERIES_RX);
-	owe(n, (uint32_t)(port - n->ports), (uint32_t)only, v1, v1 ? be16(q->max_delay) : mld_delay(be16(q->max_delay)),
-	    now);
+	owe(n, (uint32_t)(port - n->ports), (uint32_t)only, v1,
+	    v1 ? be16(q->max_delay) : mld_delay(be16(q->max_delay)), now);
 	pkt_recycle(n->conf.pool, m);
 }

@@ -1,10 +1,10 @@
 /*
- * Neighbor Discovery for IPv6 (RFC 4861): solicitations answered and sent, advertisements taken in. How an address
- * comes into use is in announce.c, what becomes of a neighbour in nud.c.
+ * Neighbor Discovery for IPv6 (RFC 4861): solicitations answered and sent, advertisements taken in.
+ * How an address comes into use is in announce.c, what becomes of a neighbour in nud.c.
  *
- * A message is read once into a struct nd_heard, after all that RFC 4861 sections 7.1.1 and 7.1.2 and RFC 6980 ask of it.
- * The answer goes out in the packet that asked. Our addresses are never given up: a conflict is counted, and answered
- * by one advertisement per 10 s.
+ * A message is read once into a struct nd_heard, after all that RFC 4861 sections 7.1.1 and 7.1.2
+ * and RFC 6980 ask of it. The answer goes out in the packet that asked. Our addresses are never
+ * given up: a conflict is counted, and answered by one advertisement per 10 s.
  */
 #include "internal.h"
 
@@ -12,8 +12,8 @@
 #define ND_LEN	 (ND_MSG_LEN + sizeof(struct nd_opt_mac))
 #define HEAD_LEN (ETH_HDR_LEN + IP6_HDR_LEN)
 
-static const uint8_t all_nodes[16] = { 0xff, 0x02, [15] = 1 };
-static const uint8_t all_routers[16] = { 0xff, 0x02, [15] = 2 };
+static const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 1};
+static const uint8_t all_routers[16] = {0xff, 0x02, [15] = 2};
 static const uint8_t unspecified[16];
 
 /* What a valid message says. */
@@ -27,7 +27,10 @@ struct nd_heard {
 
 /* ---- Sending ---- */
 
-/* Where a message goes to and what it says; dst_mac NULL: the group's. option 0: without a link-layer address. */
+/*
+ * Where a message goes to and what it says; dst_mac NULL: the group's. option 0: without a
+ * link-layer address.
+ */
 struct nd_said {
 	const uint8_t *saddr, *daddr, *dst_mac, *target;
 	uint8_t type, flags, option;
@@ -40,20 +43,22 @@ static uint16_t nd_len(const struct nd_said *s)
 
 static void nd_write(struct rte_mbuf *m, const uint8_t *own_mac, const struct nd_said *s)
 {
-	struct nd_msg h = { .type = s->type, .flags = s->flags };
-	struct nd_opt_mac opt = { .type = s->option, .len = 1 };
+	struct nd_msg h = {.type = s->type, .flags = s->flags};
+	struct nd_opt_mac opt = {.type = s->option, .len = 1};
 	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *), *msg = p + HEAD_LEN, group[ETH_ADDR_LEN];
 
 	if (!s->dst_mac)
 		ip6_group_mac(group, s->daddr);
 	net_eth_write(p, s->dst_mac ? s->dst_mac : group, own_mac, ETH_TYPE_IP6);
-	net_ip6_plain(p + ETH_HDR_LEN, s->saddr, s->daddr, IP_PROTO_ICMPV6, ND_HOP_LIMIT, 0, nd_len(s));
+	net_ip6_plain(p + ETH_HDR_LEN, s->saddr, s->daddr, IP_PROTO_ICMPV6, ND_HOP_LIMIT, 0,
+		      nd_len(s));
 	ip6_copy(h.target, s->target);
 	eth_copy(opt.mac, own_mac);
 	memcpy(msg, &h, sizeof(h));
 	if (s->option)
 		memcpy(msg + sizeof(h), &opt, sizeof(opt));
-	h.cksum = sum_finish(sum_partial(msg, nd_len(s), sum_pseudo6(s->saddr, s->daddr, IP_PROTO_ICMPV6, nd_len(s))));
+	h.cksum = sum_finish(sum_partial(
+		msg, nd_len(s), sum_pseudo6(s->saddr, s->daddr, IP_PROTO_ICMPV6, nd_len(s))));
 	memcpy(msg + offsetof(struct nd_msg, cksum), &h.cksum, sizeof(h.cksum));
 }
 
@@ -77,7 +82,10 @@ void nd_ask(struct net *n, uint32_t local, const uint8_t target[16], const uint8
 	const uint16_t port = n->addrs[local].port;
 	const int32_t from = addr_speaker(n, port, local, target);
 	struct nd_said s = {
-		.dst_mac = dst_mac, .target = target, .type = ICMP6_NEIGHBOR_SOLICIT, .option = ND_OPT_SOURCE_MAC,
+		.dst_mac = dst_mac,
+		.target = target,
+		.type = ICMP6_NEIGHBOR_SOLICIT,
+		.option = ND_OPT_SOURCE_MAC,
 	};
 	uint8_t group[16];
 
@@ -95,23 +103,31 @@ void nd_probe(struct net *n, uint32_t local)
 	uint8_t group[16];
 
 	ip6_solicited_node(group, own->ip);
-	nd_send(n, own->port, &(struct nd_said){ .saddr = unspecified, .daddr = group, .target = own->ip,
-						 .type = ICMP6_NEIGHBOR_SOLICIT });
+	nd_send(n, own->port,
+		&(struct nd_said){.saddr = unspecified,
+				  .daddr = group,
+				  .target = own->ip,
+				  .type = ICMP6_NEIGHBOR_SOLICIT});
 }
 
 void nd_announce(struct net *n, uint32_t local, bool to_routers)
 {
 	const struct net_addr *own = &n->addrs[local];
 
-	nd_send(n, own->port, &(struct nd_said){ .saddr = own->ip, .daddr = to_routers ? all_routers : all_nodes,
-						 .target = own->ip, .type = ICMP6_NEIGHBOR_ADVERT,
-						 .flags = to_routers ? 0 : ND_OVERRIDE, .option = ND_OPT_TARGET_MAC });
+	nd_send(n, own->port,
+		&(struct nd_said){.saddr = own->ip,
+				  .daddr = to_routers ? all_routers : all_nodes,
+				  .target = own->ip,
+				  .type = ICMP6_NEIGHBOR_ADVERT,
+				  .flags = to_routers ? 0 : ND_OVERRIDE,
+				  .option = ND_OPT_TARGET_MAC});
 }
 
 /* ---- Receiving ---- */
 
 /* All options have a length, and lie in the message; the one of this kind is kept. */
-static bool read_options(const struct rte_mbuf *m, uint32_t off, uint32_t end, uint8_t kind, struct nd_heard *h)
+static bool read_options(const struct rte_mbuf *m, uint32_t off, uint32_t end, uint8_t kind,
+			 struct nd_heard *h)
 {
 	struct nd_opt_mac copy;
 
@@ -141,9 +157,10 @@ static bool nd_read(const struct rte_mbuf *m, const struct pkt_facts *f, struct 
 	bool solicits;
 
 	if (!p || !msg || f->l4_len < ND_MSG_LEN || f->flags & PKT_F_FRAGMENTED || msg->code != 0 ||
-	    p[f->l3_off + offsetof(struct ipv6_hdr, hop_limit)] != ND_HOP_LIMIT || ip6_is_multicast(msg->target))
+	    p[f->l3_off + offsetof(struct ipv6_hdr, hop_limit)] != ND_HOP_LIMIT ||
+	    ip6_is_multicast(msg->target))
 		return false;
-	*h = (struct nd_heard){ .type = msg->type, .flags = msg->flags };
+	*h = (struct nd_heard){.type = msg->type, .flags = msg->flags};
 	eth_copy(h->from, p + ETH_ADDR_LEN);
 	ip6_copy(h->target, msg->target);
 	solicits = h->type == ICMP6_NEIGHBOR_SOLICIT;
@@ -166,7 +183,7 @@ static void nd_conflict(struct net *n, uint32_t i, uint64_t now)
 	count(n->counters, CTR_ND_CONFLICTS);
 	if (addr_tentative(n, i)) {
 		addr_give_up(n, i);
-		net_tell(n, &(struct net_news){ .kind = NET_NEWS_ADDR_GONE, .local = i });
+		net_tell(n, &(struct net_news){.kind = NET_NEWS_ADDR_GONE, .local = i});
 		return;
 	}
 	if (own->defended && s - own->defended <= DEFEND_S)
@@ -175,9 +192,12 @@ static void nd_conflict(struct net *n, uint32_t i, uint64_t now)
 	nd_announce(n, i, false);
 }
 
-/* What a solicitation's source says of itself (RFC 4861 section 7.2.3): known again, or new and to us. */
-static void learn_source(struct net *n, const struct net_port_conf *port, const uint8_t addr[16], const uint8_t *mac,
-			 uint32_t target, uint64_t now)
+/*
+ * What a solicitation's source says of itself (RFC 4861 section 7.2.3): known again, or new and to
+ * us.
+ */
+static void learn_source(struct net *n, const struct net_port_conf *port, const uint8_t addr[16],
+			 const uint8_t *mac, uint32_t target, uint64_t now)
 {
 	int32_t i = neighbor_find(n, port->id, addr, NULL);
 
@@ -189,8 +209,8 @@ static void learn_source(struct net *n, const struct net_port_conf *port, const 
 }
 
 /* An advertisement. False: it concerns nobody here. */
-static bool learn_target(struct net *n, const struct net_port_conf *port, const uint8_t addr[16], uint8_t flags,
-			 const uint8_t *mac, uint64_t now)
+static bool learn_target(struct net *n, const struct net_port_conf *port, const uint8_t addr[16],
+			 uint8_t flags, const uint8_t *mac, uint64_t now)
 {
 	int32_t i = neighbor_find(n, port->id, addr, NULL);
 
@@ -198,12 +218,16 @@ static bool learn_target(struct net *n, const struct net_port_conf *port, const 
 }
 
 /* Any worker may be the one that asked, or have connections there: all are told. */
-static void tell(struct net *n, const struct net_port_conf *port, const uint8_t addr[16], const struct nd_heard *h,
-		 uint32_t local)
+static void tell(struct net *n, const struct net_port_conf *port, const uint8_t addr[16],
+		 const struct nd_heard *h, uint32_t local)
 {
 	struct net_news news = {
-		.kind = NET_NEWS_NEIGHBOR, .port = port->id, .local = local,
-		.nd = h->type, .nd_flags = h->flags, .nd_mac = h->has_mac,
+		.kind = NET_NEWS_NEIGHBOR,
+		.port = port->id,
+		.local = local,
+		.nd = h->type,
+		.nd_flags = h->flags,
+		.nd_mac = h->has_mac,
 	};
 
 	ip6_copy(news.next_hop, addr);
@@ -220,18 +244,25 @@ void nd_hear(struct net *n, const struct net_news *news, uint64_t now)
 	if (news->nd == ICMP6_NEIGHBOR_SOLICIT)
 		learn_source(n, port, news->next_hop, news->mac, news->local, now);
 	else
-		learn_target(n, port, news->next_hop, news->nd_flags, news->nd_mac ? news->mac : NULL, now);
+		learn_target(n, port, news->next_hop, news->nd_flags,
+			     news->nd_mac ? news->mac : NULL, now);
 }
 
 /* RFC 4861 section 7.2.4: to who asked, or, if that is somebody who looks for an owner, to all. */
-static void answer(struct net *n, struct rte_mbuf *m, const struct net_port_conf *port, const struct pkt_facts *f,
-		   const struct nd_heard *h)
+static void answer(struct net *n, struct rte_mbuf *m, const struct net_port_conf *port,
+		   const struct pkt_facts *f, const struct nd_heard *h)
 {
 	const bool to_all = ip6_is_unspecified(f->saddr);
 	const struct nd_said s = {
-		.saddr = h->target, .daddr = to_all ? all_nodes : f->saddr, .target = h->target,
-		.dst_mac = to_all ? NULL : h->has_mac ? h->mac : h->from, .type = ICMP6_NEIGHBOR_ADVERT,
-		.flags = ND_OVERRIDE | (to_all ? 0 : ND_SOLICITED), .option = ND_OPT_TARGET_MAC,
+		.saddr = h->target,
+		.daddr = to_all ? all_nodes : f->saddr,
+		.target = h->target,
+		.dst_mac = to_all	? NULL
+			   : h->has_mac ? h->mac
+					: h->from,
+		.type = ICMP6_NEIGHBOR_ADVERT,
+		.flags = ND_OVERRIDE | (to_all ? 0 : ND_SOLICITED),
+		.option = ND_OPT_TARGET_MAC,
 	};
 
 	count(n->counters, CTR_ND_SOLICITS_RX);
@@ -243,20 +274,23 @@ static void answer(struct net *n, struct rte_mbuf *m, const struct net_port_conf
 	net_emit(n, port->id, m);
 }
 
-/* Whether the message was sent to where one about target is: to us, to our group, or to all nodes. */
+/* Whether the message was sent to where one about target is: to us, to our group, or to all nodes.
+ */
 static bool is_for(const struct net *n, const struct pkt_facts *f, const uint8_t target[16])
 {
 	uint8_t group[16];
 
 	ip6_solicited_node(group, target);
-	return addr_find(n, f->port, f->daddr) >= 0 || ip6_equal(f->daddr, group) || ip6_equal(f->daddr, all_nodes);
+	return addr_find(n, f->port, f->daddr) >= 0 || ip6_equal(f->daddr, group) ||
+	       ip6_equal(f->daddr, all_nodes);
 }
 
 /* True: to be answered. */
 static bool solicited(struct net *n, const struct net_port_conf *port, const struct pkt_facts *f,
 		      const struct nd_heard *h, uint64_t now)
 {
-	const int32_t target = addr_find(n, f->port, h->target), claimed = addr_find(n, f->port, f->saddr);
+	const int32_t target = addr_find(n, f->port, h->target),
+		      claimed = addr_find(n, f->port, f->saddr);
 	const bool probes = ip6_is_unspecified(f->saddr);
 	bool tentative;
 

@@ -1,14 +1,16 @@
 /*
- * Neighbor Unreachability Detection (RFC 4861 section 7.3): what becomes of the IPv6 entries of the neighbour table.
+ * Neighbor Unreachability Detection (RFC 4861 section 7.3): what becomes of the IPv6 entries of the
+ * neighbour table.
  *
- * To the transport an entry is ready, or not, as any: INCOMPLETE, where it has to be asked for; STALE, where the next
- * packet goes through net_hold, which lets it pass and notes that the entry is used; RESOLVED. The latter is three states
- * of the RFC: REACHABLE, for 30 s from the last confirmation; DELAY, 5 s in which the transport may confirm it; and
- * PROBE, in which it is asked three times. Confirmations are a time that the transport writes, and are looked at when a
- * timer is due: nothing of this is on the way of a packet that is sent over an entry that is ready.
+ * To the transport an entry is ready, or not, as any: INCOMPLETE, where it has to be asked for;
+ * STALE, where the next packet goes through net_hold, which lets it pass and notes that the entry
+ * is used; RESOLVED. The latter is three states of the RFC: REACHABLE, for 30 s from the last
+ * confirmation; DELAY, 5 s in which the transport may confirm it; and PROBE, in which it is asked
+ * three times. Confirmations are a time that the transport writes, and are looked at when a timer
+ * is due: nothing of this is on the way of a packet that is sent over an entry that is ready.
  *
- * A timer queue has one duration, so the rest of the 30 s is waited for in pieces of 30, 5 and 1 s: a confirmation holds
- * for up to a second more.
+ * A timer queue has one duration, so the rest of the 30 s is waited for in pieces of 30, 5 and 1 s:
+ * a confirmation holds for up to a second more.
  */
 #include "base/seq.h"
 #include "neighbor.h"
@@ -34,7 +36,10 @@ static void reachable(struct net *n, uint32_t i, uint32_t left_ms, uint64_t now)
 	neighbor_timer(n, i, longest(left_ms), now);
 }
 
-/* Its MAC address is known, and whether it answers is not. What was held is sent, and that is its first use. */
+/*
+ * Its MAC address is known, and whether it answers is not. What was held is sent, and that is its
+ * first use.
+ */
 static void stale(struct net *n, uint32_t i, uint64_t now)
 {
 	struct neighbor *e = &n->neighbors->e[i];
@@ -94,7 +99,8 @@ void nud_expired(struct net *n, uint32_t i, uint64_t now)
 	}
 }
 
-/* RFC 4861 sections 7.2.3 and 7.2.5, table of appendix C: another address is not known to be alive. */
+/* RFC 4861 sections 7.2.3 and 7.2.5, table of appendix C: another address is not known to be alive.
+ */
 void nud_source(struct net *n, uint32_t i, const uint8_t *mac, uint64_t now)
 {
 	struct net_path *p = &n->paths[i];
@@ -114,7 +120,8 @@ bool nud_advert(struct net *n, uint32_t i, uint8_t flags, const uint8_t *mac, ui
 	if (!known && !mac)
 		return false;
 	if (known && other && !(flags & ND_OVERRIDE)) {
-		if (p->state != NET_PATH_RESOLVED || n->neighbors->e[i].delayed || n->neighbors->e[i].polling)
+		if (p->state != NET_PATH_RESOLVED || n->neighbors->e[i].delayed ||
+		    n->neighbors->e[i].polling)
 			return false;
 		stale(n, i, now); /* it was REACHABLE */
 		return true;

@@ -7,7 +7,8 @@
 #include "kit.h"
 #include "wire/icmp6.h"
 
-static const uint8_t none[16], all_nodes[16] = {0xff, 2, [15] = 1}, all_routers[16] = {0xff, 2, [15] = 2};
+static const uint8_t none[16], all_nodes[16] = {0xff, 2, [15] = 1},
+			       all_routers[16] = {0xff, 2, [15] = 2};
 /* Of the run: addresses of the kit's hosts, and the group in which the server is asked for. */
 static uint8_t server[16], second[16], client[16], group[16];
 
@@ -52,15 +53,20 @@ static inline void send_packet(struct kit *k, const struct packet *p)
 }
 
 /* msg is ICMPv6 without its checksum. */
-static inline void send_icmp(struct kit *k, const uint8_t *src, const uint8_t *dst, uint8_t hops, uint8_t *msg, uint16_t len)
+static inline void send_icmp(struct kit *k, const uint8_t *src, const uint8_t *dst, uint8_t hops,
+			     uint8_t *msg, uint16_t len)
 {
 	uint16_t sum;
 
 	msg[2] = msg[3] = 0;
 	sum = sum_finish(sum_partial(msg, len, sum_pseudo6(src, dst, IP_PROTO_ICMPV6, len)));
 	memcpy(msg + 2, &sum, sizeof(sum));
-	send_packet(k, &(struct packet){.src = src, .dst = dst, .proto = IP_PROTO_ICMPV6, .hops = hops,
-					.data = msg, .len = len});
+	send_packet(k, &(struct packet){.src = src,
+					.dst = dst,
+					.proto = IP_PROTO_ICMPV6,
+					.hops = hops,
+					.data = msg,
+					.len = len});
 }
 
 /* What the engine sent: ICMPv6 with a right checksum. */
@@ -78,12 +84,15 @@ static inline struct taken take_icmp(struct kit *k)
 	assert_true(kit_take_ip(t.f->bytes, &t.ip));
 	assert_int_equal(t.ip.proto, IP_PROTO_ICMPV6);
 	t.msg = t.ip.l4;
-	assert_int_equal(sum_fold(sum_partial(t.msg, t.ip.l4_len, sum_pseudo6(t.ip.saddr, t.ip.daddr, IP_PROTO_ICMPV6,
-									      t.ip.l4_len))), 0xffff);
+	assert_int_equal(sum_fold(sum_partial(t.msg, t.ip.l4_len,
+					      sum_pseudo6(t.ip.saddr, t.ip.daddr, IP_PROTO_ICMPV6,
+							  t.ip.l4_len))),
+			 0xffff);
 	return t;
 }
 
-static inline struct taken expect_icmp(struct kit *k, uint8_t type, uint8_t code, const uint8_t *src, const uint8_t *dst)
+static inline struct taken expect_icmp(struct kit *k, uint8_t type, uint8_t code,
+				       const uint8_t *src, const uint8_t *dst)
 {
 	struct taken t = take_icmp(k);
 

@@ -1,6 +1,6 @@
 /*
- * ICMPv6 of the engine: echo, errors about what it does not take, and errors about its own packets that are none.
- * Rows: L2-13 L2-14 L2-15 L2-20 ICM-07.
+ * ICMPv6 of the engine: echo, errors about what it does not take, and errors about its own packets
+ * that are none. Rows: L2-13 L2-14 L2-15 L2-20 ICM-07.
  */
 #include "packet6.h"
 #include "wire/udp.h"
@@ -66,7 +66,8 @@ static void send_probe(struct kit *k, const uint8_t *src, const uint8_t *dst, ui
 	uint8_t udp[8];
 
 	udp_probe(udp, src, dst);
-	send_packet(k, &(struct packet){.src = src, .dst = dst, .proto = proto, .data = udp, .len = 8});
+	send_packet(
+		k, &(struct packet){.src = src, .dst = dst, .proto = proto, .data = udp, .len = 8});
 }
 
 /* UDP and an unknown protocol, each of which is answered where nothing forbids it. */
@@ -107,7 +108,8 @@ static void L2_15_L2_20_what_gets_no_error(void **s)
 	begin(k);
 	kit_start(k);
 	for (unsigned int i = 0; i < ARRAY_SIZE(answered); i++) {
-		struct packet p = {.src = client, .dst = server, .proto = answered[i], .data = udp, .len = 8};
+		struct packet p = {
+			.src = client, .dst = server, .proto = answered[i], .data = udp, .len = 8};
 
 		for (unsigned int j = 0; j < ARRAY_SIZE(to); j++)
 			send_probe(k, client, to[j], answered[i]);
@@ -125,7 +127,10 @@ static void L2_15_L2_20_what_gets_no_error(void **s)
 	for (uint8_t type = 1; type < ICMP6_INFO; type++) {
 		uint8_t err[8 + IP6_HDR_LEN + 8] = {type, 1};
 
-		build(buf, &(struct packet){.src = server, .dst = client, .proto = IP_PROTO_UDP, .data = udp,
+		build(buf, &(struct packet){.src = server,
+					    .dst = client,
+					    .proto = IP_PROTO_UDP,
+					    .data = udp,
 					    .len = 8});
 		memcpy(err + 8, buf + ETH_HDR_LEN, IP6_HDR_LEN + 8);
 		send_icmp(k, client, server, 64, err, sizeof(err));
@@ -171,21 +176,29 @@ static void L2_20_sums_and_types(void **s)
 
 		memset(msg, 0, sizeof(msg));
 		msg[0] = ICMP6_ECHO_REQUEST;
-		sum = sum_finish(sum_partial(msg, 16, sum_pseudo6(client, server, IP_PROTO_ICMPV6, 16)));
+		sum = sum_finish(
+			sum_partial(msg, 16, sum_pseudo6(client, server, IP_PROTO_ICMPV6, 16)));
 		memcpy(msg + 2, &sum, 2);
-		len = build(buf, &(struct packet){.src = client, .dst = server, .proto = IP_PROTO_ICMPV6,
-						  .data = msg, .len = 16});
+		len = build(buf, &(struct packet){.src = client,
+						  .dst = server,
+						  .proto = IP_PROTO_ICMPV6,
+						  .data = msg,
+						  .len = 16});
 		buf[len - 16 + bit / 8] ^= (uint8_t)(1 << bit % 8);
 		kit_inject(k, buf, len);
 		assert_int_equal(kit_ctr(k, CTR_RX_ICMP_BAD), bit + 1);
 	}
-	for (unsigned int bit = 0; bit <= 64; bit++) { /* also none at all, which IPv6 does not allow */
+	for (unsigned int bit = 0; bit <= 64;
+	     bit++) { /* also none at all, which IPv6 does not allow */
 		udp_probe(udp, client, server);
 		if (bit < 64)
 			udp[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		else
 			udp[6] = udp[7] = 0;
-		send_packet(k, &(struct packet){.src = client, .dst = server, .proto = IP_PROTO_UDP, .data = udp,
+		send_packet(k, &(struct packet){.src = client,
+						.dst = server,
+						.proto = IP_PROTO_UDP,
+						.data = udp,
 						.len = 8});
 		assert_int_equal(kit_ctr(k, CTR_RX_UDP_BAD), ++bad);
 	}
@@ -204,8 +217,15 @@ static void ICM_07_cut_and_lying_quotes(void **s)
 {
 	static const struct {
 		uint8_t at, v;
-	} lies[] = {{0, 0x40}, {0, 0x50}, {4, 0}, {6, IP6_NEXT_HOP_BY_HOP}, {6, IP6_NEXT_FRAGMENT},
-		    {6, IP_PROTO_ICMPV6}, {6, IP_PROTO_UDP}, {8, 0xff}, {23, 0x77}};
+	} lies[] = {{0, 0x40},
+		    {0, 0x50},
+		    {4, 0},
+		    {6, IP6_NEXT_HOP_BY_HOP},
+		    {6, IP6_NEXT_FRAGMENT},
+		    {6, IP_PROTO_ICMPV6},
+		    {6, IP_PROTO_UDP},
+		    {8, 0xff},
+		    {23, 0x77}};
 	struct kit *k = *s;
 	struct kit_peer *p;
 
@@ -230,7 +250,8 @@ static void ICM_07_cut_and_lying_quotes(void **s)
 				q[5] = 7;
 		}
 		send_icmp(k, client, p->server, 64, err, (uint16_t)(8 + min_of(i, 48u)));
-		assert_int_equal(kit_ctr(k, CTR_RX_ICMP_BAD) + kit_ctr(k, CTR_RX_ICMP_IGNORED), i + 1);
+		assert_int_equal(kit_ctr(k, CTR_RX_ICMP_BAD) + kit_ctr(k, CTR_RX_ICMP_IGNORED),
+				 i + 1);
 		assert_int_equal(p->app.troubles[PIER_TROUBLE_HOST_UNREACHABLE], 0);
 	}
 	kit_quiet(k);

@@ -1,17 +1,18 @@
 /*
- * The engine as a neighbour of IPv6: neighbour discovery, and TCP to a next hop that has to be asked for first.
- * Rows: L2-07 L2-10 L2-11 L2-12 L2-18.
+ * The engine as a neighbour of IPv6: neighbour discovery, and TCP to a next hop that has to be
+ * asked for first. Rows: L2-07 L2-10 L2-11 L2-12 L2-18.
  */
 #include "packet6.h"
 
 static const uint8_t other_mac[6] = {0x02, 0, 0, 0, 0, 0x77};
 
 /* An NS, or an NA with flags, about target; mac NULL: without an option. */
-static inline void send_nd(struct kit *k, uint8_t type, uint8_t flags, const uint8_t *src, const uint8_t *dst,
-		    const uint8_t *target, const uint8_t *mac)
+static inline void send_nd(struct kit *k, uint8_t type, uint8_t flags, const uint8_t *src,
+			   const uint8_t *dst, const uint8_t *target, const uint8_t *mac)
 {
-	uint8_t msg[32] = {type, [4] = flags, [24] = type == ICMP6_NEIGHBOR_SOLICIT ? ND_OPT_SOURCE_MAC :
-									      ND_OPT_TARGET_MAC, 1};
+	uint8_t msg[32] = {
+		type, [4] = flags,
+		[24] = type == ICMP6_NEIGHBOR_SOLICIT ? ND_OPT_SOURCE_MAC : ND_OPT_TARGET_MAC, 1};
 
 	memcpy(msg + 8, target, 16);
 	if (mac)
@@ -108,7 +109,8 @@ static void L2_10_a_transfer_and_a_silent_peer(void **s)
 	kit_syn(p);
 	expect_ns(k, client, false);
 	kit_quiet(k);
-	send_nd(k, ICMP6_NEIGHBOR_ADVERT, ND_SOLICITED | ND_OVERRIDE, client, server, client, kit_peer_mac);
+	send_nd(k, ICMP6_NEIGHBOR_ADVERT, ND_SOLICITED | ND_OVERRIDE, client, server, client,
+		kit_peer_mac);
 	kit_synack(p);
 	send_seg(p, .flags = ACK, .seq = 1, .ack = 1);
 	for (unsigned int i = 0; i < 600; i++, at += 1000) {
@@ -143,13 +145,15 @@ static void L2_10_a_transfer_and_a_silent_peer(void **s)
 		assert_true(k->now - first < 60 * SEC);
 	}
 	expect_ns(k, client, false);
-	send_nd(k, ICMP6_NEIGHBOR_ADVERT, ND_SOLICITED | ND_OVERRIDE, client, server, client, kit_peer_mac);
+	send_nd(k, ICMP6_NEIGHBOR_ADVERT, ND_SOLICITED | ND_OVERRIDE, client, server, client,
+		kit_peer_mac);
 	expect(p, .flags = ACK, .seq = at, .ack = 1, .len = 1);
 	send_seg(p, .flags = ACK, .seq = 1, .ack = at + 1);
 	kit_quiet(k);
 }
 
-/* Nobody gets an answer from an address that is tentative; and what it says when it no longer is. */
+/* Nobody gets an answer from an address that is tentative; and what it says when it no longer is.
+ */
 static void L2_11_L2_12_an_address_comes_into_use(void **s)
 {
 	static const enum engine_announce modes[] = {ENGINE_ANNOUNCE, ENGINE_ANNOUNCE_PROBE};
@@ -203,7 +207,8 @@ static void L2_11_an_address_with_an_owner_is_not_used(void **s)
 		if (i)
 			send_nd(k, ICMP6_NEIGHBOR_SOLICIT, 0, none, group, server, NULL);
 		else
-			send_nd(k, ICMP6_NEIGHBOR_ADVERT, ND_OVERRIDE, server, all_nodes, server, other_mac);
+			send_nd(k, ICMP6_NEIGHBOR_ADVERT, ND_OVERRIDE, server, all_nodes, server,
+				other_mac);
 		assert_int_equal(kit_ctr(k, CTR_ND_CONFLICTS), 1);
 		kit_silence(k, 60 * SEC);
 		kit_syn(p);

@@ -1,10 +1,10 @@
 #include "kit6.h"
 
-const struct a6 OUR6 = { { 0xfd, 0, 0, 0x18, [15] = 2 } }, OUR_LL6 = { { 0xfe, 0x80, [15] = 1 } };
-const struct a6 PEER6 = { { 0xfd, 0, 0, 0x18, [15] = 0x77 } }, PEER_LL6 = { { 0xfe, 0x80, [15] = 0x77 } };
-const struct a6 OTHER6 = { { 0xfd, 0, 0, 0x18, [15] = 0x78 } }, GATE6 = { { 0xfe, 0x80, [15] = 0xfe } };
-const struct a6 FAR6 = { { 0x20, 1, 0xd, 0xb8, [15] = 9 } }, NONE6;
-const struct a6 ALL_NODES6 = { { 0xff, 2, [15] = 1 } }, ALL_ROUTERS6 = { { 0xff, 2, [15] = 2 } };
+const struct a6 OUR6 = {{0xfd, 0, 0, 0x18, [15] = 2}}, OUR_LL6 = {{0xfe, 0x80, [15] = 1}};
+const struct a6 PEER6 = {{0xfd, 0, 0, 0x18, [15] = 0x77}}, PEER_LL6 = {{0xfe, 0x80, [15] = 0x77}};
+const struct a6 OTHER6 = {{0xfd, 0, 0, 0x18, [15] = 0x78}}, GATE6 = {{0xfe, 0x80, [15] = 0xfe}};
+const struct a6 FAR6 = {{0x20, 1, 0xd, 0xb8, [15] = 9}}, NONE6;
+const struct a6 ALL_NODES6 = {{0xff, 2, [15] = 1}}, ALL_ROUTERS6 = {{0xff, 2, [15] = 2}};
 
 struct a6 a6_of(uint16_t n)
 {
@@ -30,20 +30,23 @@ struct a6 group_of(struct a6 a)
 void kit6_conf(struct kit *k)
 {
 	kit_conf(k);
-	k->addrs[0] = (struct net_addr_conf){ .port = 0, .prefix = 64 };
+	k->addrs[0] = (struct net_addr_conf){.port = 0, .prefix = 64};
 	ip6_copy(k->addrs[0].addr, OUR6.a);
-	k->addrs[1] = (struct net_addr_conf){ .port = 0, .prefix = 64 };
+	k->addrs[1] = (struct net_addr_conf){.port = 0, .prefix = 64};
 	ip6_copy(k->addrs[1].addr, OUR_LL6.a);
 	k->conf.n_addrs = 2;
 	k->ports[0].gateway = 0;
 	ip6_copy(k->ports[0].gateway6, GATE6.a);
 }
 
-struct rte_mbuf *kit6_ip(struct a6 src, struct a6 dst, uint8_t next, uint8_t hops, const void *payload, size_t len)
+struct rte_mbuf *kit6_ip(struct a6 src, struct a6 dst, uint8_t next, uint8_t hops,
+			 const void *payload, size_t len)
 {
 	uint8_t buf[IP6_HDR_LEN + 2000], group[6];
-	struct ipv6_hdr ip = { .ver_class_flow = ip6_first_word(0, 0), .payload_len = be16((uint16_t)len),
-			       .next = next, .hop_limit = hops };
+	struct ipv6_hdr ip = {.ver_class_flow = ip6_first_word(0, 0),
+			      .payload_len = be16((uint16_t)len),
+			      .next = next,
+			      .hop_limit = hops};
 
 	assert_true(len <= 2000);
 	ip6_copy(ip.saddr, src.a);
@@ -51,26 +54,28 @@ struct rte_mbuf *kit6_ip(struct a6 src, struct a6 dst, uint8_t next, uint8_t hop
 	memcpy(buf, &ip, sizeof(ip));
 	memcpy(buf + sizeof(ip), payload, len);
 	ip6_group_mac(group, dst.a);
-	return kit_frame(buf, sizeof(ip) + len, ip6_is_multicast(dst.a) ? group : kit_mac, peer_mac, ETH_TYPE_IP6);
+	return kit_frame(buf, sizeof(ip) + len, ip6_is_multicast(dst.a) ? group : kit_mac, peer_mac,
+			 ETH_TYPE_IP6);
 }
 
-struct rte_mbuf *kit6_icmp(struct a6 src, struct a6 dst, uint8_t hops, uint8_t type, uint8_t code, const void *body,
-			   size_t len)
+struct rte_mbuf *kit6_icmp(struct a6 src, struct a6 dst, uint8_t hops, uint8_t type, uint8_t code,
+			   const void *body, size_t len)
 {
-	uint8_t buf[2000] = { type, code };
+	uint8_t buf[2000] = {type, code};
 	uint16_t sum;
 
 	assert_true(len + 4 <= sizeof(buf));
 	memcpy(buf + 4, body, len);
-	sum = sum_finish(sum_partial(buf, len + 4, sum_pseudo6(src.a, dst.a, IP_PROTO_ICMPV6, (uint32_t)len + 4)));
+	sum = sum_finish(sum_partial(
+		buf, len + 4, sum_pseudo6(src.a, dst.a, IP_PROTO_ICMPV6, (uint32_t)len + 4)));
 	memcpy(buf + 2, &sum, sizeof(sum));
 	return kit6_ip(src, dst, IP_PROTO_ICMPV6, hops, buf, len + 4);
 }
 
-static struct rte_mbuf *nd(struct a6 src, struct a6 dst, uint8_t type, uint8_t flags, struct a6 target, uint8_t option,
-			   const uint8_t *mac)
+static struct rte_mbuf *nd(struct a6 src, struct a6 dst, uint8_t type, uint8_t flags,
+			   struct a6 target, uint8_t option, const uint8_t *mac)
 {
-	uint8_t body[28] = { flags };
+	uint8_t body[28] = {flags};
 
 	memcpy(body + 4, &target, 16);
 	body[20] = option;
@@ -85,7 +90,8 @@ struct rte_mbuf *kit6_ns(struct a6 src, struct a6 dst, struct a6 target, const u
 	return nd(src, dst, ICMP6_NEIGHBOR_SOLICIT, 0, target, ND_OPT_SOURCE_MAC, mac);
 }
 
-struct rte_mbuf *kit6_na(struct a6 src, struct a6 dst, struct a6 target, uint8_t flags, const uint8_t *mac)
+struct rte_mbuf *kit6_na(struct a6 src, struct a6 dst, struct a6 target, uint8_t flags,
+			 const uint8_t *mac)
 {
 	return nd(src, dst, ICMP6_NEIGHBOR_ADVERT, flags, target, ND_OPT_TARGET_MAC, mac);
 }
@@ -105,13 +111,13 @@ struct sent6 kit6_sent(const struct kit *k, uint32_t i)
 	assert_memory_equal(p + 6, kit_mac, 6);
 	assert_int_equal(ip6_version(ip), 6);
 	assert_int_equal(k->out[i]->pkt_len, ETH_HDR_LEN + IP6_HDR_LEN + be16(ip->payload_len));
-	s = (struct sent6){ .eth_dst = p, .hops = ip->hop_limit };
+	s = (struct sent6){.eth_dst = p, .hops = ip->hop_limit};
 	memcpy(&s.src, ip->saddr, 16);
 	memcpy(&s.dst, ip->daddr, 16);
 	l4 = (const uint8_t *)(ip + 1);
 	len = be16(ip->payload_len);
 	if (ip->next == IP6_NEXT_HOP_BY_HOP) { /* of MLD */
-		static const uint8_t alert[8] = { IP_PROTO_ICMPV6, 0, 5, 2, 0, 0, 1, 0 };
+		static const uint8_t alert[8] = {IP_PROTO_ICMPV6, 0, 5, 2, 0, 0, 1, 0};
 
 		assert_memory_equal(l4, alert, sizeof(alert));
 		l4 += sizeof(alert);
@@ -119,8 +125,10 @@ struct sent6 kit6_sent(const struct kit *k, uint32_t i)
 	} else {
 		assert_int_equal(ip->next, IP_PROTO_ICMPV6);
 	}
-	assert_int_equal(sum_fold(sum_partial(l4, len, sum_pseudo6(ip->saddr, ip->daddr, IP_PROTO_ICMPV6,
-								   (uint32_t)len))), 0xffff);
+	assert_int_equal(sum_fold(sum_partial(l4, len,
+					      sum_pseudo6(ip->saddr, ip->daddr, IP_PROTO_ICMPV6,
+							  (uint32_t)len))),
+			 0xffff);
 	ip6_group_mac(group, ip->daddr);
 	if (ip6_is_multicast(ip->daddr))
 		assert_memory_equal(p, group, 6);
@@ -131,7 +139,8 @@ struct sent6 kit6_sent(const struct kit *k, uint32_t i)
 	return s;
 }
 
-static void expect_nd(struct sent6 s, uint8_t type, struct a6 src, struct a6 dst, struct a6 target, uint8_t option)
+static void expect_nd(struct sent6 s, uint8_t type, struct a6 src, struct a6 dst, struct a6 target,
+		      uint8_t option)
 {
 	assert_int_equal(s.type, type);
 	assert_int_equal(s.code, 0);

@@ -1,8 +1,8 @@
 /* IPv6 addresses: ours, those of others, and which speaks to whom. IP-02, OPN-19, OPN-20. */
 #include "kit6.h"
 
-static const struct a6 loopback = { { [15] = 1 } }, second = { { 0xfd, 0, 0, 0x19, [15] = 2 } };
-static const struct a6 second_ll = { { 0xfe, 0x80, [15] = 3 } };
+static const struct a6 loopback = {{[15] = 1}}, second = {{0xfd, 0, 0, 0x19, [15] = 2}};
+static const struct a6 second_ll = {{0xfe, 0x80, [15] = 3}};
 
 /* Port 1 has fd00:19::2/64 and fe80::3/64, and no gateway; port 0 10.0.0.1/24 beside. */
 static void start(struct kit *k)
@@ -11,11 +11,11 @@ static void start(struct kit *k)
 
 	kit6_conf(k);
 	memcpy(addrs, k->addrs, 2 * sizeof(*addrs));
-	addrs[2] = (struct net_addr_conf){ .port = 1, .prefix = 64 };
+	addrs[2] = (struct net_addr_conf){.port = 1, .prefix = 64};
 	ip6_copy(addrs[2].addr, second.a);
-	addrs[3] = (struct net_addr_conf){ .port = 1, .prefix = 64 };
+	addrs[3] = (struct net_addr_conf){.port = 1, .prefix = 64};
 	ip6_copy(addrs[3].addr, second_ll.a);
-	addrs[4] = (struct net_addr_conf){ .port = 0, .prefix = 24 };
+	addrs[4] = (struct net_addr_conf){.port = 0, .prefix = 24};
 	net_v4_map(addrs[4].addr, OUR);
 	k->conf.addrs = addrs;
 	k->conf.n_addrs = 5;
@@ -51,10 +51,11 @@ static void IP_02_strong_host(void **state)
 
 static void OPN_19_OPN_20_sources_and_destinations(void **state)
 {
-	const struct a6 bad[] = { NONE6, loopback, ALL_NODES6, group_of(PEER6), { { 0xff } }, OUR6, OUR_LL6, second,
-				  second_ll };
-	const struct a6 good[] = { PEER6, PEER_LL6, FAR6, GATE6, { { [15] = 2 } }, { { 0xfe, 0xff, [15] = 1 } } };
-	struct pkt_facts f = { .flags = PKT_F_V6 };
+	const struct a6 bad[] = {NONE6, loopback, ALL_NODES6, group_of(PEER6), {{0xff}},
+				 OUR6,	OUR_LL6,  second,     second_ll};
+	const struct a6 good[] = {PEER6, PEER_LL6,     FAR6,
+				  GATE6, {{[15] = 2}}, {{0xfe, 0xff, [15] = 1}}};
+	struct pkt_facts f = {.flags = PKT_F_V6};
 	struct kit k;
 
 	start(&k);
@@ -136,7 +137,8 @@ static void next_hops(void **state)
 	assert_memory_equal(k.net.paths[i].next_hop, PEER_LL6.a, 16);
 	i = kit6_path(&k, FAR6);
 	assert_memory_equal(k.net.paths[i].next_hop, GATE6.a, 16);
-	assert_int_equal(net_path_for(&k.net, 1, 2, FAR6.a, peer_mac, k.now), -1); /* port 1 has no gateway */
+	assert_int_equal(net_path_for(&k.net, 1, 2, FAR6.a, peer_mac, k.now),
+			 -1); /* port 1 has no gateway */
 	kit_stop(&k);
 }
 
@@ -149,13 +151,16 @@ static void the_gateway_is_asked(void **state)
 	kit6_conf(&k);
 	k.ports[0].announce = NET_ANNOUNCE_AWAIT6;
 	kit_start(&k);
-	net_hold(&k.net, kit6_path(&k, FAR6), kit_frame(payload, 46, other_mac, kit_mac, ETH_TYPE_IP6), k.now);
+	net_hold(&k.net, kit6_path(&k, FAR6),
+		 kit_frame(payload, 46, other_mac, kit_mac, ETH_TYPE_IP6), k.now);
 	assert_int_equal(k.n_out, 0); /* none may yet */
-	net_hear(&k.net, &(struct net_news){ .kind = NET_NEWS_ADDR_USED, .local = OUR_LL6_LOCAL }, k.now);
+	net_hear(&k.net, &(struct net_news){.kind = NET_NEWS_ADDR_USED, .local = OUR_LL6_LOCAL},
+		 k.now);
 	kit_run(&k, k.now + SEC);
 	assert_int_equal(k.n_out, 1);
 	kit6_expect_ns(&k, 0, OUR_LL6, group_of(GATE6), GATE6);
-	kit_in(&k, kit6_na(GATE6, OUR_LL6, GATE6, ND_SOLICITED | ND_ROUTER | ND_OVERRIDE, peer_mac));
+	kit_in(&k,
+	       kit6_na(GATE6, OUR_LL6, GATE6, ND_SOLICITED | ND_ROUTER | ND_OVERRIDE, peer_mac));
 	assert_int_equal(k.n_out, 2);
 	assert_memory_equal(rte_pktmbuf_mtod(k.out[1], uint8_t *), peer_mac, 6);
 	kit_stop(&k);
@@ -163,7 +168,7 @@ static void the_gateway_is_asked(void **state)
 
 static void bad_configurations(void **state)
 {
-	const struct a6 bad[] = { NONE6, loopback, ALL_NODES6 };
+	const struct a6 bad[] = {NONE6, loopback, ALL_NODES6};
 	struct kit k;
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {

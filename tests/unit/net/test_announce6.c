@@ -1,7 +1,7 @@
 /* How IPv6 addresses come into use: L2-11, L2-12. */
 #include "kit6.h"
 
-static const int modes[] = { NET_ANNOUNCE, NET_ANNOUNCE_PROBE };
+static const int modes[] = {NET_ANNOUNCE, NET_ANNOUNCE_PROBE};
 
 static struct net_news told[16];
 static unsigned int n_told, deaf;
@@ -25,7 +25,7 @@ static void start(struct kit *k, int mode)
 /* A report of one group joined, from this address. */
 static void expect_join(const struct kit *k, uint32_t i, struct a6 src, struct a6 group)
 {
-	static const struct a6 routers = { { 0xff, 2, [15] = 0x16 } };
+	static const struct a6 routers = {{0xff, 2, [15] = 0x16}};
 	struct sent6 s = kit6_sent(k, i);
 
 	assert_int_equal(s.type, ICMP6_MLD_REPORT);
@@ -162,7 +162,7 @@ static void L2_12_nothing_is_said_unasked(void **state)
 /* Of the addresses of IPv4 one mode speaks, of those of IPv6 both. */
 static void L2_11_another_worker_asks(void **state)
 {
-	static const int waits[] = { NET_ANNOUNCE_AWAIT, NET_ANNOUNCE_AWAIT6 };
+	static const int waits[] = {NET_ANNOUNCE_AWAIT, NET_ANNOUNCE_AWAIT6};
 
 	for (size_t i = 0; i < ARRAY_SIZE(waits); i++) {
 		uint8_t our4[16];
@@ -171,18 +171,25 @@ static void L2_11_another_worker_asks(void **state)
 		kit6_conf(&k);
 		k.ports[0].announce = (uint8_t)waits[i];
 		k.conf.n_addrs = 3;
-		k.addrs[2] = (struct net_addr_conf){ .port = 0, .prefix = 24 };
+		k.addrs[2] = (struct net_addr_conf){.port = 0, .prefix = 24};
 		net_v4_map(our4, OUR);
 		memcpy(k.addrs[2].addr, our4, 16);
 		kit_start(&k);
 		kit_run(&k, T0 + 10 * SEC);
 		assert_int_equal(k.n_out, 0);
-		assert_int_equal(net_local(&k.net, 0, our4), waits[i] == NET_ANNOUNCE_AWAIT ? -1 : 2);
+		assert_int_equal(net_local(&k.net, 0, our4),
+				 waits[i] == NET_ANNOUNCE_AWAIT ? -1 : 2);
 		tentative(&k);
-		net_hear(&k.net, &(struct net_news){ .kind = NET_NEWS_ADDR_USED, .local = OUR6_LOCAL }, k.now);
+		net_hear(&k.net,
+			 &(struct net_news){.kind = NET_NEWS_ADDR_USED, .local = OUR6_LOCAL},
+			 k.now);
 		assert_int_equal(net_local(&k.net, 0, OUR6.a), OUR6_LOCAL);
-		net_hear(&k.net, &(struct net_news){ .kind = NET_NEWS_ADDR_GONE, .local = OUR_LL6_LOCAL }, k.now);
-		net_hear(&k.net, &(struct net_news){ .kind = NET_NEWS_ADDR_USED, .local = OUR_LL6_LOCAL }, k.now);
+		net_hear(&k.net,
+			 &(struct net_news){.kind = NET_NEWS_ADDR_GONE, .local = OUR_LL6_LOCAL},
+			 k.now);
+		net_hear(&k.net,
+			 &(struct net_news){.kind = NET_NEWS_ADDR_USED, .local = OUR_LL6_LOCAL},
+			 k.now);
 		assert_int_equal(net_local(&k.net, 0, OUR_LL6.a), -1);
 		assert_int_equal(net_source_for(&k.net, PEER6.a), OUR6_LOCAL);
 		kit_stop(&k);
@@ -211,8 +218,8 @@ static void a_conflict_is_defended(void **state)
 
 	start(&k, NET_ANNOUNCE_OFF);
 	for (int i = 0; i < 100; i++) {
-		kit_in(&k, i & 1 ? kit6_na(OUR6, ALL_NODES6, OUR6, ND_OVERRIDE, peer_mac) :
-				   kit6_ns(OUR6, group_of(OTHER6), OTHER6, peer_mac));
+		kit_in(&k, i & 1 ? kit6_na(OUR6, ALL_NODES6, OUR6, ND_OVERRIDE, peer_mac)
+				 : kit6_ns(OUR6, group_of(OTHER6), OTHER6, peer_mac));
 		k.now += SEC / 10;
 	}
 	assert_int_equal(kit_ctr(&k, CTR_ND_CONFLICTS), 100);

@@ -42,7 +42,7 @@ static void L2_13_echo_of_every_length(void **state)
 
 static void L2_13_groups_and_floods_are_not_answered(void **state)
 {
-	const struct a6 groups[] = { ALL_NODES6, group_of(OUR6), group_of(OTHER6) };
+	const struct a6 groups[] = {ALL_NODES6, group_of(OUR6), group_of(OTHER6)};
 	struct kit k;
 
 	start(&k);
@@ -59,14 +59,17 @@ static void L2_13_groups_and_floods_are_not_answered(void **state)
 }
 
 /* In pieces of these lengths of payload, the last the rest. */
-static struct rte_mbuf *pieces(struct kit *k, const uint8_t *msg, size_t len, size_t piece, uint32_t id)
+static struct rte_mbuf *pieces(struct kit *k, const uint8_t *msg, size_t len, size_t piece,
+			       uint32_t id)
 {
 	struct rte_mbuf *whole = NULL;
 
 	for (size_t off = 0; off < len; off += piece) {
 		const size_t n = min_of(piece, len - off);
-		struct ipv6_fragment h = { .next = IP_PROTO_ICMPV6, .id = be32(id),
-					   .frag = be16((uint16_t)(off | (off + n < len ? IP6_MF : 0))) };
+		struct ipv6_fragment h = {
+			.next = IP_PROTO_ICMPV6,
+			.id = be32(id),
+			.frag = be16((uint16_t)(off | (off + n < len ? IP6_MF : 0)))};
 		uint8_t buf[8 + 1500];
 
 		memcpy(buf, &h, sizeof(h));
@@ -78,7 +81,7 @@ static struct rte_mbuf *pieces(struct kit *k, const uint8_t *msg, size_t len, si
 
 static void L2_13_a_request_in_fragments(void **state)
 {
-	uint8_t msg[4000] = { ICMP6_ECHO_REQUEST }, back[4000];
+	uint8_t msg[4000] = {ICMP6_ECHO_REQUEST}, back[4000];
 	struct pkt_facts f;
 	struct rte_mbuf *m;
 	size_t got = 0;
@@ -89,7 +92,8 @@ static void L2_13_a_request_in_fragments(void **state)
 	start(&k);
 	for (size_t i = 4; i < sizeof(msg); i++)
 		msg[i] = (uint8_t)(i * 11);
-	sum = sum_finish(sum_partial(msg, sizeof(msg), sum_pseudo6(PEER6.a, OUR6.a, IP_PROTO_ICMPV6, sizeof(msg))));
+	sum = sum_finish(sum_partial(msg, sizeof(msg),
+				     sum_pseudo6(PEER6.a, OUR6.a, IP_PROTO_ICMPV6, sizeof(msg))));
 	memcpy(msg + 2, &sum, 2);
 	m = pieces(&k, msg, sizeof(msg), 1448, 77);
 	assert_non_null(m);
@@ -118,8 +122,10 @@ static void L2_13_a_request_in_fragments(void **state)
 	assert_int_equal(got, sizeof(msg));
 	assert_int_equal(back[0], ICMP6_ECHO_REPLY);
 	assert_memory_equal(back + 4, msg + 4, sizeof(msg) - 4);
-	assert_int_equal(sum_fold(sum_partial(back, got, sum_pseudo6(OUR6.a, PEER6.a, IP_PROTO_ICMPV6,
-								     (uint32_t)got))), 0xffff);
+	assert_int_equal(
+		sum_fold(sum_partial(back, got,
+				     sum_pseudo6(OUR6.a, PEER6.a, IP_PROTO_ICMPV6, (uint32_t)got))),
+		0xffff);
 	kit_stop(&k);
 }
 
@@ -127,7 +133,7 @@ static void L2_13_a_request_in_fragments(void **state)
 
 static struct rte_mbuf *udp(struct a6 src, struct a6 dst, size_t len, bool with_sum, bool good)
 {
-	uint8_t buf[UDP_HDR_LEN + 1400] = { 0 };
+	uint8_t buf[UDP_HDR_LEN + 1400] = {0};
 	struct udp_hdr *h = (struct udp_hdr *)buf;
 
 	h->sport = be16(1000);
@@ -135,15 +141,16 @@ static struct rte_mbuf *udp(struct a6 src, struct a6 dst, size_t len, bool with_
 	h->len = be16((uint16_t)(UDP_HDR_LEN + len));
 	memcpy(buf + UDP_HDR_LEN, pattern, len);
 	if (with_sum)
-		h->cksum = sum_finish(sum_partial(buf, UDP_HDR_LEN + len,
-						  sum_pseudo6(src.a, dst.a, IP_PROTO_UDP, (uint32_t)(UDP_HDR_LEN + len))));
+		h->cksum = sum_finish(sum_partial(
+			buf, UDP_HDR_LEN + len,
+			sum_pseudo6(src.a, dst.a, IP_PROTO_UDP, (uint32_t)(UDP_HDR_LEN + len))));
 	h->cksum ^= !good;
 	return kit6_ip(src, dst, IP_PROTO_UDP, 64, buf, UDP_HDR_LEN + len);
 }
 
 static void L2_14_udp_is_told(void **state)
 {
-	static const size_t lens[] = { 0, 1, 100, 1232 - 48, 1232 - 47, 1400 };
+	static const size_t lens[] = {0, 1, 100, 1232 - 48, 1232 - 47, 1400};
 	struct kit k;
 
 	start(&k);
@@ -172,10 +179,10 @@ static void L2_14_udp_is_told(void **state)
 /* An unknown protocol, an unknown option. */
 static struct rte_mbuf *problem(struct a6 src, struct a6 dst, uint8_t option)
 {
-	const uint8_t ext[] = { IP_PROTO_UDP, 0, option, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0 };
+	const uint8_t ext[] = {IP_PROTO_UDP, 0, option, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0};
 
-	return option ? kit6_ip(src, dst, IP6_NEXT_DEST_OPTS, 64, ext, sizeof(ext)) :
-			kit6_ip(src, dst, 253, 64, ext, sizeof(ext));
+	return option ? kit6_ip(src, dst, IP6_NEXT_DEST_OPTS, 64, ext, sizeof(ext))
+		      : kit6_ip(src, dst, 253, 64, ext, sizeof(ext));
 }
 
 static void expect_problem(struct kit *k, struct a6 src, uint8_t code, uint32_t pointer)
@@ -266,11 +273,14 @@ static void L2_15_errors_share_a_bucket(void **state)
 /* ---- ICM-03, ICM-04, ICM-07, PMT-03 ---- */
 
 /* An error about a segment of ours, whose quotation is len bytes long. */
-static struct rte_mbuf *error(uint8_t type, uint8_t code, uint32_t rest, struct a6 src, uint8_t next, size_t len)
+static struct rte_mbuf *error(uint8_t type, uint8_t code, uint32_t rest, struct a6 src,
+			      uint8_t next, size_t len)
 {
-	uint8_t body[4 + 40 + 20] = { 0 };
-	struct ipv6_hdr ip = { .ver_class_flow = ip6_first_word(0, 7), .payload_len = be16(1000), .next = next,
-			       .hop_limit = 3 };
+	uint8_t body[4 + 40 + 20] = {0};
+	struct ipv6_hdr ip = {.ver_class_flow = ip6_first_word(0, 7),
+			      .payload_len = be16(1000),
+			      .next = next,
+			      .hop_limit = 3};
 
 	rest = be32(rest);
 	memcpy(body, &rest, 4);
@@ -289,12 +299,13 @@ static void ICM_03_ICM_04_errors_are_told_by_kind(void **state)
 		uint8_t type, code;
 		enum net_error_kind kind;
 	} errors[] = {
-		{ 1, 0, NET_ERROR_NET }, { 1, 1, NET_ERROR_PROHIBITED }, { 1, 2, NET_ERROR_UNREACHABLE },
-		{ 1, 3, NET_ERROR_HOST }, { 1, 4, NET_ERROR_PORT }, { 1, 5, NET_ERROR_UNREACHABLE },
-		{ 1, 6, NET_ERROR_UNREACHABLE }, { 1, 255, NET_ERROR_UNREACHABLE },
-		{ 3, 0, NET_ERROR_TIME_EXCEEDED }, { 3, 1, NET_ERROR_TIME_EXCEEDED },
-		{ 4, 0, NET_ERROR_PARAMETER }, { 4, 1, NET_ERROR_PARAMETER }, { 4, 2, NET_ERROR_PARAMETER },
-		{ 2, 0, NET_ERROR_TOO_BIG },
+		{1, 0, NET_ERROR_NET},		 {1, 1, NET_ERROR_PROHIBITED},
+		{1, 2, NET_ERROR_UNREACHABLE},	 {1, 3, NET_ERROR_HOST},
+		{1, 4, NET_ERROR_PORT},		 {1, 5, NET_ERROR_UNREACHABLE},
+		{1, 6, NET_ERROR_UNREACHABLE},	 {1, 255, NET_ERROR_UNREACHABLE},
+		{3, 0, NET_ERROR_TIME_EXCEEDED}, {3, 1, NET_ERROR_TIME_EXCEEDED},
+		{4, 0, NET_ERROR_PARAMETER},	 {4, 1, NET_ERROR_PARAMETER},
+		{4, 2, NET_ERROR_PARAMETER},	 {2, 0, NET_ERROR_TOO_BIG},
 	};
 	struct kit k;
 
@@ -322,7 +333,7 @@ static void ICM_03_ICM_04_errors_are_told_by_kind(void **state)
 
 static void PMT_03_less_than_every_link_takes(void **state)
 {
-	static const uint32_t mtus[] = { 0, 68, 576, 1000, 1279 };
+	static const uint32_t mtus[] = {0, 68, 576, 1000, 1279};
 	struct kit k;
 
 	start(&k);

@@ -1,25 +1,28 @@
 /* Multicast listener reports in answer to queries (RFC 3810). */
 #include "kit6.h"
 
-static const struct a6 routers = { { 0xff, 2, [15] = 0x16 } };
+static const struct a6 routers = {{0xff, 2, [15] = 0x16}};
 
 enum wrong { NOTHING, HOPS, SOURCE, NO_ALERT, LENGTH, SUM };
 
 /* A query for group, or :: for all, from a router. */
 static struct rte_mbuf *query_with(struct a6 group, uint16_t max_delay, bool v1, enum wrong how)
 {
-	static const uint8_t alert[8] = { IP_PROTO_ICMPV6, 0, IP6_OPT_ROUTER_ALERT, 2, 0, 0, IP6_OPT_PADN, 0 };
-	const struct a6 src = how == SOURCE ? PEER6 : GATE6, dst = ip6_is_unspecified(group.a) ? ALL_NODES6 : group;
-	struct mld_query q = { .type = ICMP6_MLD_QUERY, .max_delay = be16(max_delay) };
+	static const uint8_t alert[8] = {IP_PROTO_ICMPV6, 0, IP6_OPT_ROUTER_ALERT, 2, 0, 0,
+					 IP6_OPT_PADN,	  0};
+	const struct a6 src = how == SOURCE ? PEER6 : GATE6,
+			dst = ip6_is_unspecified(group.a) ? ALL_NODES6 : group;
+	struct mld_query q = {.type = ICMP6_MLD_QUERY, .max_delay = be16(max_delay)};
 	size_t len = (v1 ? MLD_QUERY_V1_LEN : MLD_QUERY_LEN) - (how == LENGTH ? 1 : 0);
 	uint8_t buf[8 + sizeof(q)];
 
 	memcpy(q.group, &group, 16);
-	q.cksum = sum_finish(sum_partial(&q, len, sum_pseudo6(src.a, dst.a, IP_PROTO_ICMPV6, (uint32_t)len)));
+	q.cksum = sum_finish(
+		sum_partial(&q, len, sum_pseudo6(src.a, dst.a, IP_PROTO_ICMPV6, (uint32_t)len)));
 	q.cksum ^= how == SUM;
 	memcpy(buf, alert, 8);
 	if (how == NO_ALERT)
-		memcpy(buf + 2, (const uint8_t[]){ IP6_OPT_PADN, 4, 0, 0, 0, 0 }, 6);
+		memcpy(buf + 2, (const uint8_t[]){IP6_OPT_PADN, 4, 0, 0, 0, 0}, 6);
 	memcpy(buf + 8, &q, len);
 	return kit6_ip(src, dst, IP6_NEXT_HOP_BY_HOP, how == HOPS ? 2 : 1, buf, 8 + len);
 }
@@ -122,7 +125,7 @@ static void questions_share_an_answer(void **state)
 /* By a packet for each group, to the group. */
 static void version_1_is_answered_by_version_1(void **state)
 {
-	const struct a6 own[] = { OUR6, OUR_LL6 };
+	const struct a6 own[] = {OUR6, OUR_LL6};
 	struct kit k;
 
 	start(&k);
@@ -161,7 +164,7 @@ static void invalid_ones_are_ignored(void **state)
 		kit_in(&k, query_with(NONE6, 0, false, how));
 		assert_int_equal(kit_ctr(&k, CTR_RX_ICMP_BAD), how);
 	}
-	kit_in(&k, kit6_icmp(GATE6, ALL_NODES6, 1, ICMP6_MLD_QUERY, 0, (const uint8_t[24]){ 0 }, 24));
+	kit_in(&k, kit6_icmp(GATE6, ALL_NODES6, 1, ICMP6_MLD_QUERY, 0, (const uint8_t[24]){0}, 24));
 	assert_int_equal(kit_ctr(&k, CTR_RX_ICMP_BAD), SUM + 1);
 	kit_run(&k, k.now + 60 * SEC);
 	assert_int_equal(k.n_out, 0);
@@ -173,7 +176,7 @@ static void many_groups(void **state)
 {
 	enum { N = 2500 };
 	struct net_addr_conf *addrs = calloc(N + 1, sizeof(*addrs));
-	bool seen[N] = { false };
+	bool seen[N] = {false};
 	unsigned int records = 0;
 	struct kit k;
 
@@ -182,7 +185,7 @@ static void many_groups(void **state)
 	for (uint32_t i = 0; i < N; i++) {
 		struct a6 a = a6_of((uint16_t)(0x1000 + i));
 
-		addrs[i] = (struct net_addr_conf){ .port = 0, .prefix = 64 };
+		addrs[i] = (struct net_addr_conf){.port = 0, .prefix = 64};
 		ip6_copy(addrs[i].addr, a.a);
 	}
 	addrs[N] = k.addrs[1];

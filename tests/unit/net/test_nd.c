@@ -3,7 +3,7 @@
 
 static void L2_07_solicitations_are_answered(void **state)
 {
-	const struct a6 to[] = { group_of(OUR6), OUR6 };
+	const struct a6 to[] = {group_of(OUR6), OUR6};
 	struct kit k;
 
 	kit6_conf(&k);
@@ -35,7 +35,8 @@ static void L2_07_solicitations_are_answered(void **state)
 static struct rte_mbuf *held(void)
 {
 	static const uint8_t payload[46];
-	struct rte_mbuf *m = kit_frame(payload, sizeof(payload), (const uint8_t[6]){ 0 }, kit_mac, ETH_TYPE_IP6);
+	struct rte_mbuf *m =
+		kit_frame(payload, sizeof(payload), (const uint8_t[6]){0}, kit_mac, ETH_TYPE_IP6);
 
 	return m;
 }
@@ -79,13 +80,25 @@ static void resolution(void **state)
 
 /* ---- L2-08 ---- */
 
-enum { HOPS, SUM, CODE, SHORT, OPTION_ZERO, OPTION_LONG, OTHER_ZERO, OTHER_LONG,
-       GROUP_TARGET, GROUP_MAC, FRAGMENT, VIOLATIONS };
+enum {
+	HOPS,
+	SUM,
+	CODE,
+	SHORT,
+	OPTION_ZERO,
+	OPTION_LONG,
+	OTHER_ZERO,
+	OTHER_LONG,
+	GROUP_TARGET,
+	GROUP_MAC,
+	FRAGMENT,
+	VIOLATIONS
+};
 
 /* An NS or NA from the peer, wrong in one way. */
 static struct rte_mbuf *wrong(uint8_t type, int how)
 {
-	uint8_t buf[8 + 32] = { [8] = type };
+	uint8_t buf[8 + 32] = {[8] = type};
 	const struct a6 dst = type == ICMP6_NEIGHBOR_SOLICIT ? group_of(OUR6) : OUR6;
 	struct a6 target = type == ICMP6_NEIGHBOR_SOLICIT ? OUR6 : PEER6;
 	uint8_t *msg = buf + 8, *option = msg + 24;
@@ -102,10 +115,13 @@ static struct rte_mbuf *wrong(uint8_t type, int how)
 	option[0] = type == ICMP6_NEIGHBOR_SOLICIT ? ND_OPT_SOURCE_MAC : ND_OPT_TARGET_MAC;
 	if (how == OTHER_ZERO || how == OTHER_LONG)
 		option[0] = 99;
-	option[1] = how == OPTION_ZERO || how == OTHER_ZERO ? 0 : how == OPTION_LONG || how == OTHER_LONG ? 2 : 1;
+	option[1] = how == OPTION_ZERO || how == OTHER_ZERO   ? 0
+		    : how == OPTION_LONG || how == OTHER_LONG ? 2
+							      : 1;
 	memcpy(option + 2, peer_mac, 6);
 	option[2] |= how == GROUP_MAC;
-	sum = sum_finish(sum_partial(msg, len, sum_pseudo6(PEER6.a, dst.a, IP_PROTO_ICMPV6, (uint32_t)len)));
+	sum = sum_finish(
+		sum_partial(msg, len, sum_pseudo6(PEER6.a, dst.a, IP_PROTO_ICMPV6, (uint32_t)len)));
 	memcpy(msg + 2, &sum, sizeof(sum));
 	if (how == SUM)
 		msg[2] ^= 1;
@@ -126,7 +142,7 @@ static void ignored(struct kit *k, struct rte_mbuf *m, uint32_t nth)
 
 static void L2_08_what_fails_a_check_is_ignored(void **state)
 {
-	static const uint8_t types[] = { ICMP6_NEIGHBOR_SOLICIT, ICMP6_NEIGHBOR_ADVERT };
+	static const uint8_t types[] = {ICMP6_NEIGHBOR_SOLICIT, ICMP6_NEIGHBOR_ADVERT};
 	uint32_t nth = 0;
 	struct kit k;
 
