@@ -21,20 +21,11 @@ static uint32_t ack_seq(const struct tcp_conn *c, const struct tcp_work *w)
 	return seq_min(c->snd_nxt, w->snd_una + w->snd_wnd);
 }
 
-/* Data in order that was not acknowledged yet: what we sent before arrived, and the next hop is alive (RFC 4861 section 7.3.1). */
-static void doubt_less(struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w)
-{
-	if (c->rcv_nxt != w->last_ack_sent)
-		net_confirm(t->net, c->path, t->now_ms);
-}
-
 bool tcp_ack_now(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 {
 	struct rte_mbuf *m = pkt_alloc_last(t->pool);
 	struct tcp_seg seg;
 
-	if (unlikely(!net_path_ready(t->net, c->path)))
-		doubt_less(t, c, w);
 	if (unlikely(!m)) {
 		count(t->ctr, CTR_TX_NO_MBUF);
 		return false;
@@ -490,6 +481,16 @@ void tcp_check_idle(struct tcp *t, struct tcp_conn *c, struct tcp_work *w)
 		return;
 	if (unlikely(idle > tcp_opts_of(t, c)->rto_min) && idle > tcp_rto(t, c))
 		after_idle(t, c, w);
+}
+
+/*
+ * Data in order that is not acknowledged yet: what we sent before arrived, and the next hop is alive (RFC 4861
+ * section 7.3.1).
+ */
+static void doubt_less(struct tcp *t, const struct tcp_conn *c, const struct tcp_work *w)
+{
+	if (c->rcv_nxt != w->last_ack_sent)
+		net_confirm(t->net, c->path, t->now_ms);
 }
 
 unsigned int tcp_output(struct tcp *t, struct tcp_conn *c, struct tcp_work *w,
