@@ -14,7 +14,8 @@
 #define GROUPS	 (PORT_RETA_MAX / RTE_ETH_RETA_GROUP_SIZE)
 #define LOW_BITS 6    /* of the hash, which tell 64 workers apart */
 #define PORTS_AT 64   /* where an IPv4 tuple has its ports: bits */
-#define TRIES	 1000 /* not even one of them will do: the numbers are not random */
+#define PORTS6_AT 256 /* and an IPv6 tuple */
+#define TRIES	 10000 /* not even one of them will do: the numbers are not random */
 
 /* The `low` lowest bits of the hash as bit i of the tuple flips them: Toeplitz is linear. */
 static unsigned int flips(const uint8_t *key, unsigned int i, unsigned int low)
@@ -54,23 +55,28 @@ static bool port_bits_make_all(const uint8_t *key, unsigned int at, unsigned int
 	return true;
 }
 
-bool port_key_spreads(const uint8_t *key)
+/* Of a tuple whose ports are there. */
+static bool ports_spread(const uint8_t *key, unsigned int at)
 {
 	for (unsigned int low = 1; low <= LOW_BITS; low++)
-		if (!port_bits_make_all(key, PORTS_AT, low) ||
-		    !port_bits_make_all(key, PORTS_AT + 16, low))
+		if (!port_bits_make_all(key, at, low) || !port_bits_make_all(key, at + 16, low))
 			return false;
 	return true;
 }
 
-/* One key in fifteen will do. */
+bool port_key_spreads(const uint8_t *key, size_t len)
+{
+	return ports_spread(key, PORTS_AT) && (len < PORT_RSS_KEY_MIN6 || ports_spread(key, PORTS6_AT));
+}
+
+/* One key in fifteen will do, of those for both families one in two hundred. */
 bool port_key_draw(uint8_t *key, size_t len)
 {
 	for (unsigned int tries = 0; tries < TRIES; tries++) {
 		/* Not interrupted and never short: that few octets come at once. */
 		if (getrandom(key, len, 0) != (ssize_t)len)
 			return false;
-		if (len < PORT_RSS_KEY_MIN || port_key_spreads(key))
+		if (len < PORT_RSS_KEY_MIN || port_key_spreads(key, len))
 			return true;
 	}
 	return false;

@@ -9,6 +9,7 @@
 #include "wire/arp.h"
 #include "wire/eth.h"
 #include "wire/icmp.h"
+#include "wire/icmp6.h"
 #include "wire/ip4.h"
 #include "wire/sum.h"
 
@@ -58,6 +59,91 @@ struct rte_mbuf *frames_tcp(struct rte_mempool *mp, const struct frames_flow *f,
 		memcpy(th + 1, payload, len);
 	th->cksum = sum_finish(
 		sum_partial(th, l4, sum_pseudo4(f->addr, SERVER_ADDR, IP_PROTO_TCP, l4)));
+	return m;
+}
+
+void frames_addr6(uint8_t to[16], const struct frames_flow *f)
+{
+	memcpy(to, SERVER_ADDR6, 12);
+	memcpy(to + 12, &f->addr, sizeof(f->addr));
+}
+
+/* An IPv6 packet of len octets, and where they begin. */
+static uint8_t *ip6_frame(struct rte_mempool *mp, const struct frames_flow *f, uint8_t next, uint16_t len,
+			  struct rte_mbuf **m)
+{
+	struct ipv6_hdr *ip;
+
+	*m = frame(mp, f, ETH_TYPE_IP6, ETH_HDR_LEN + IP6_HDR_LEN + len);
+	ip = rte_pktmbuf_mtod_offset(*m, struct ipv6_hdr *, ETH_HDR_LEN);
+	ip->ver_class_flow = ip6_first_word(0, 0);
+	ip->payload_len = be16(len);
+	ip->next = next;
+	ip->hop_limit = ND_HOP_LIMIT;
+	frames_addr6(ip->saddr, f);
+	ip6_copy(ip->daddr, SERVER_ADDR6);
+	return (uint8_t *)(ip + 1);
+}
+
+static uint16_t sum6(const struct frames_flow *f, const void *p, uint16_t len, uint8_t proto)
+{
+	uint8_t from[16];
+
+	frames_addr6(from, f);
+	return sum_finish(sum_partial(p, len, sum_pseudo6(from, SERVER_ADDR6, proto, len)));
+}
+
+struct rte_mbuf *frames_tcp6(struct rte_mempool *mp, const struct frames_flow *f, uint8_t flags, bool ext)
+{
+	const uint8_t options[8] = {IP_PROTO_TCP, 0, IP6_OPT_PADN, 4};
+	struct rte_mbuf *m;
+	struct tcp_hdr *th;
+	uint8_t *p = ip6_frame(mp, f, ext ? IP6_NEXT_DEST_OPTS : IP_PROTO_TCP, TCP_HDR_LEN + (ext ? 8 : 0), &m);
+
+	if (ext)
+		memcpy(p, options, sizeof(options));
+	th = (struct tcp_hdr *)(p + (ext ? sizeof(options) : 0));
+	*th = (struct tcp_hdr){.sport = be16(f->port), .dport = be16(f->to_port), .seq = be32(f->seq),
+			       .ack = flags & TCP_ACK ? be32(f->ack) : 0, .doff = tcp_doff(TCP_HDR_LEN),
+			       .flags = flags, .window = 0xffff};
+	th->cksum = sum6(f, th, TCP_HDR_LEN, IP_PROTO_TCP);
+	return m;
+}
+
+struct rte_mbuf *frames_solicit(struct rte_mempool *mp, const struct frames_flow *f)
+{
+	struct rte_mbuf *m;
+	struct nd_msg *nd = (struct nd_msg *)ip6_frame(mp, f, IP_PROTO_ICMPV6, ND_MSG_LEN + 8, &m);
+	struct nd_opt_mac *opt = (struct nd_opt_mac *)(nd + 1);
+
+	nd->type = ICMP6_NEIGHBOR_SOLICIT;
+	ip6_copy(nd->target, SERVER_ADDR6);
+	*opt = (struct nd_opt_mac){.type = ND_OPT_SOURCE_MAC, .len = 1};
+	eth_copy(opt->mac, f->mac);
+	nd->cksum = sum6(f, nd, ND_MSG_LEN + 8, IP_PROTO_ICMPV6);
+	return m;
+}
+
+struct rte_mbuf *frames_too_big6(struct rte_mempool *mp, const struct frames_flow *f, uint32_t seq, uint16_t len,
+				 uint16_t mtu)
+{
+	const uint16_t size = ICMP6_HDR_LEN + IP6_HDR_LEN + 8;
+	struct rte_mbuf *m;
+	struct icmp6_hdr *h = (struct icmp6_hdr *)ip6_frame(mp, f, IP_PROTO_ICMPV6, size, &m);
+	struct ipv6_hdr *ip = (struct ipv6_hdr *)(h + 1);
+	uint8_t *tcp = (uint8_t *)(ip + 1);
+
+	h->type = ICMP6_TOO_BIG;
+	h->mtu = be32(mtu);
+	ip->ver_class_flow = ip6_first_word(0, 0);
+	ip->payload_len = be16(len - IP6_HDR_LEN);
+	ip->next = IP_PROTO_TCP;
+	ip6_copy(ip->saddr, SERVER_ADDR6);
+	frames_addr6(ip->daddr, f);
+	store_be16(tcp, f->to_port);
+	store_be16(tcp + 2, f->port);
+	store_be32(tcp + 4, seq);
+	h->cksum = sum6(f, h, size, IP_PROTO_ICMPV6);
 	return m;
 }
 

@@ -117,6 +117,10 @@ void team_open(struct team_kit *k, const struct team_kit_config *cfg)
 					      .announce = cfg->announce};
 	k->address = (struct engine_address){.port = k->near.id, .prefix = 24};
 	flow_addr_v4(k->address.addr, SERVER_ADDR);
+	if (cfg->v6) {
+		k->address.prefix = 64;
+		memcpy(k->address.addr, SERVER_ADDR6, 16);
+	}
 	option_defaults(&tcp_option_table, &k->listener.tcp);
 	k->listener.handler = cfg->handler ? cfg->handler : &handler_echo;
 	k->listener.local = LISTENER_ANY;

@@ -42,6 +42,7 @@ struct team_kit_config {
 	const uint16_t *owners; /* workers in the order in which they get queues; NULL: in turn */
 	enum worker_idle idle;
 	const struct pier_handler *handler; /* NULL: echo */
+	bool v6; /* the address is SERVER_ADDR6, instead */
 	/* Change the open port before the team sees it; NULL. */
 	void (*port)(struct port *p);
 };

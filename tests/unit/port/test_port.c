@@ -558,16 +558,17 @@ static void DOS_11_a_new_key_each_time(void **state)
 }
 
 /* Ports, each a step behind the last: each value of the hash's lowest bits is there as often. */
-static void expect_spread(const uint8_t *key, unsigned int shift, unsigned int low, unsigned int step)
+static void expect_spread(const uint8_t *key, unsigned int words, unsigned int shift, unsigned int low,
+			  unsigned int step)
 {
 	const unsigned int spare = 1u << PORT_KEY_SPARE, ports = spare << low;
-	uint32_t tuple[3] = {0xc6120001, 0xc6120002, 0x50000007};
+	uint32_t tuple[9] = {0xfd000018, 0, 0, 0xc6120001, 0xfd000018, 0, 0, 0xc6120002};
 	unsigned int seen[64] = {0};
 
 	for (unsigned int i = 0; i < ports; i++) {
-		tuple[2] &= ~(0xffffu << shift);
-		tuple[2] |= i * step << shift;
-		seen[rte_softrss(tuple, 3, key) & ((1u << low) - 1)]++;
+		tuple[words - 1] = 0x50000007 & ~(0xffffu << shift);
+		tuple[words - 1] |= i * step << shift;
+		seen[rte_softrss(tuple, words, key) & ((1u << low) - 1)]++;
 	}
 	for (unsigned int v = 0; v < 1u << low; v++)
 		assert_int_equal(seen[v], spare);
@@ -577,8 +578,10 @@ static void expect_all_spread(const uint8_t *key)
 {
 	for (unsigned int low = 1; low <= 6; low++)
 		for (unsigned int bit = 0; bit + low + PORT_KEY_SPARE <= 16; bit++) {
-			expect_spread(key, 0, low, 1u << bit);
-			expect_spread(key, 16, low, 1u << bit);
+			for (unsigned int words = 3; words <= 9; words += 6) { /* IPv4, IPv6 */
+				expect_spread(key, words, 0, low, 1u << bit);
+				expect_spread(key, words, 16, low, 1u << bit);
+			}
 		}
 }
 
@@ -590,17 +593,21 @@ static void keys_spread_ports_in_a_row(void **state)
 	for (unsigned int n = 0; n < 50; n++) {
 		assert_true(port_key_draw(key, sizeof(key)));
 		expect_all_spread(key);
-		assert_true(port_key_spreads(key));
-		/* Without the bits that meet a port, or the low ones of it. */
-		memcpy(poor, key, sizeof(poor));
-		memset(poor + 11, 0, 3);
-		assert_false(port_key_spreads(poor));
-		memcpy(poor, key, sizeof(poor));
-		memset(poor + 14, 0, 2);
-		assert_false(port_key_spreads(poor));
+		assert_true(port_key_spreads(key, sizeof(key)));
+		/* Without the bits that meet a port, or the low ones of it; of IPv6 the same, if they are there. */
+		for (unsigned int at = 0; at <= 24; at += 24) {
+			memcpy(poor, key, sizeof(poor));
+			memset(poor + at + 11, 0, 3);
+			assert_false(port_key_spreads(poor, sizeof(poor)));
+			assert_int_equal(port_key_spreads(poor, 16), at != 0);
+			memcpy(poor, key, sizeof(poor));
+			memset(poor + at + 14, 0, 2);
+			assert_false(port_key_spreads(poor, sizeof(poor)));
+			assert_int_equal(port_key_spreads(poor, 39), at != 0);
+		}
 	}
 	memset(poor, 0xff, sizeof(poor));
-	assert_false(port_key_spreads(poor));
+	assert_false(port_key_spreads(poor, sizeof(poor)));
 }
 
 int main(void)
