@@ -202,6 +202,24 @@ static void IP_07_timeout(void **state)
 	kit_stop(&k);
 }
 
+/* RFC 1122 section 3.2.2: no error is answered by one, nor is what may be one. */
+static void no_error_about_errors(void **state)
+{
+	struct kit k;
+
+	start(&k);
+	for (unsigned int type = 0; type < 20; type++) {
+		uint8_t icmp[8] = {(uint8_t)type};
+
+		kit_in(&k, kit_ip(PEER, OUR, IP_PROTO_ICMP, 1, IP4_MF, 0, icmp, 8));
+		kit_run(&k, k.now + 61 * SEC);
+		assert_int_equal(k.n_out, type == ICMP_ECHO_REQUEST || type == ICMP_ECHO_REPLY);
+		kit_out_clear(&k);
+	}
+	assert_int_equal(kit_ctr(&k, CTR_RX_FRAG_TIMEOUT), 20);
+	kit_stop(&k);
+}
+
 static void IP_11_ecn(void **state)
 {
 	struct rte_mbuf *m;
@@ -304,6 +322,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(keys_differ),
 		cmocka_unit_test(malformed),
 		cmocka_unit_test(IP_07_timeout),
+		cmocka_unit_test(no_error_about_errors),
 		cmocka_unit_test(IP_11_ecn),
 		cmocka_unit_test(IP_07_flood),
 		cmocka_unit_test(IP_07_bytes_of_all),
