@@ -346,6 +346,13 @@ class Router(unittest.TestCase):
         self.assertGreater(int(dropped['to_client']), 0, counters)
         self.assertGreater(self.pier.stats()['tx_retransmits'], 0)
 
+    def test_a_narrow_link(self):
+        """The client offers an MSS for 1500 octets, and the router's link to it takes 1280: it says so."""
+        self.router.run(['ip', 'link', 'set', 'c1', 'mtu', '1280'])
+        self.client.run(['curl', '-gsS', '-m', '120', '-o', '/dev/null', f'http://[{SERVER6}]/bytes/3000000'])
+        self.assertGreater(self.pier.stats()['pmtu_lowered'], 0)
+        self.assertEqual(self.pier.stats()['pmtu_black_holes'], 0)
+
 
 class Load(unittest.TestCase):
     """pier-load to nginx of the kernel, over both families at once."""
