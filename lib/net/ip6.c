@@ -15,7 +15,7 @@ static uint32_t flow_label(const struct net *n, const uint8_t saddr[16], const u
 	key[7] = ip.proto;
 	ip6_copy(key + 8, saddr);
 	ip6_copy(key + 24, daddr);
-	memcpy(key + 40, &ip.ports, sizeof(ip.ports));
+	memcpy(key + 40, ip.ports, 2 * sizeof(*ip.ports));
 	label = (uint32_t)siphash13(&n->conf.key, key, sizeof(key)) & IP6_FLOW_MASK;
 	return label ? label : 1; /* 0 means that there is none */
 }

@@ -22,7 +22,7 @@ tcp_seg_write(struct tcp *t, struct net_path *p, uint8_t *payload, uint32_t len,
 				  .dscp_ecn = (uint8_t)(seg->dscp << 2 | seg->ecn),
 				  .ttl = ttl,
 				  .l4_len = (uint16_t)(len + hdr_len),
-				  .ports = (uint32_t)tuple->remote_port << 16 | tuple->local_port};
+				  .ports = &tuple->remote_port};
 	const struct net_written w =
 		net_write(t->net, p, payload - hdr_len, tuple->local, tuple->remote, ip);
 	const struct pkt_tcp h = {.pseudo = w.pseudo,

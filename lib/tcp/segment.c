@@ -110,7 +110,7 @@ bool tcp_seg_answer(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f
 			    .seq = seg->seq, .ack = seg->ack, .window = seg->window, .urg = seg->urg,
 			    .flags = seg->flags};
 	struct net_ip ip = {.proto = IP_PROTO_TCP, .dscp_ecn = (uint8_t)(seg->dscp << 2), .ttl = ttl,
-			    .ports = (uint32_t)f->sport << 16 | f->dport};
+			    .ports = &f->sport};
 	uint32_t opt[PKT_OPT_WORDS];
 	uint8_t peer[6];
 

@@ -23,7 +23,7 @@ static struct rte_mbuf *segment(struct kit *k, uint32_t i, uint32_t remote, uint
 	assert_non_null(m);
 	memset(rte_pktmbuf_append(m, 20), id, 20);
 	kit_map(r, remote);
-	net_push(&k->net, i, m, 0, r, (struct net_ip){ IP_PROTO_TCP, 0x28, 63, 20, 0 });
+	net_push(&k->net, i, m, 0, r, (struct net_ip){ IP_PROTO_TCP, 0x28, 63, 20, NULL });
 	pkt_ip_finish(m, ETH_HDR_LEN);
 	return m;
 }

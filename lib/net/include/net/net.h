@@ -491,13 +491,13 @@ static inline void net_ip4_write(uint8_t *p, uint32_t saddr, uint32_t daddr, uin
 	store32(p + 16, daddr);
 }
 
-/* What an IP header says beside its addresses; ports: both, of a transport that has them, as on the wire. */
+/* What an IP header says beside its addresses. */
 struct net_ip {
 	uint8_t proto;
 	uint8_t dscp_ecn; /* the former TOS octet, or the traffic class */
 	uint8_t ttl;      /* or the hop limit */
 	uint16_t l4_len;  /* of the transport header with its payload */
-	uint32_t ports;   /* of IPv6: its flow label is theirs */
+	const uint16_t *ports; /* the remote and the local one, as on the wire: of IPv6 the flow label is theirs */
 };
 
 /* What net_write wrote. */
