@@ -119,11 +119,11 @@ static void random_segment(struct kit_peer *p, const struct belief *b)
 static void random_icmp(struct kit_peer *p, const struct belief *b)
 {
 	static const uint16_t mtu[] = {0, 68, 296, 552, 576, 1280, 1400, 1499, 1500, 9000, 65535};
-	static const uint8_t type[] = {3, 3, 3, 3, 11, 12, 4, 5, 8};
+	static const uint8_t four[] = {3, 3, 3, 3, 11, 12, 4, 5, 8}, six[] = {2, 2, 2, 1, 3, 4, 1, 2, 128};
 
 	if (!p->iss_known)
 		return;
-	kit_icmp(p, type[rnd(ARRAY_SIZE(type))], rnd(3) ? 4 : rnd(16), mtu[rnd(ARRAY_SIZE(mtu))],
+	kit_icmp(p, (kit_v6() ? six : four)[rnd(ARRAY_SIZE(four))], rnd(3) ? 4 : rnd(16), mtu[rnd(ARRAY_SIZE(mtu))],
 		 near(b->rcv), 40 + rnd(1461));
 }
 
