@@ -303,6 +303,59 @@ static void test_prefix_ranges(void **state)
 	assert_non_null(strstr(err, "a range of one family"));
 }
 
+/* A good text with a few octets others: the same in each run. */
+static void mutated(char *to, const char *from, uint64_t *seed)
+{
+	static const char letters[] = "0123456789abcdefFx:::...[]]-/%, \n";
+	size_t len = strlen(from);
+
+	memcpy(to, from, len + 1);
+	for (unsigned int i = 0; i < 3; i++) {
+		*seed = *seed * 6364136223846793005u + 1442695040888963407u;
+		if (len && *seed >> 61)
+			to[(*seed >> 33) % len] = letters[(*seed >> 16) % (sizeof(letters) - 1)];
+	}
+}
+
+/* Whatever is read is printed so that it is read as the same again; what is refused is told, and changes nothing. */
+static void test_any_text(void **state)
+{
+	static const char *const seeds[] = {"[fd00:18::2]:8000-8999", "198.18.0.2:80", "8000-8999", "[fe80::1%eth0]:80",
+					    "[::ffff:1.2.3.4]:80", "[::]:1"};
+	static const char *const lists[] = {"fd00::2-fd00::9/64, 198.18.0.2/24", "198.18.0.2-198.18.0.9/24,fd00::/127",
+					    "fd00::fffe-fd00::1:1/48"};
+	static const struct listen_spec none;
+	char text[64], again[LISTEN_SPEC_LEN];
+	struct listen_spec a, b;
+	struct ip_prefix p[16];
+	unsigned int good = 0;
+	uint64_t seed = 1;
+
+	for (unsigned int i = 0; i < 100000; i++) {
+		mutated(text, seeds[i % ARRAY_SIZE(seeds)], &seed);
+		a = none;
+		err[0] = '\0';
+		if (!listen_spec_parse(text, &a, err, sizeof(err))) {
+			assert_true(*err && !memcmp(&a, &none, sizeof(a)));
+			continue;
+		}
+		good++;
+		listen_spec_format(&a, again, sizeof(again));
+		assert_true(listen_spec_parse(again, &b, err, sizeof(err)));
+		assert_memory_equal(&a, &b, sizeof(a));
+	}
+	assert_in_range(good, 1000, 99000);
+	for (unsigned int i = 0; i < 100000; i++) {
+		int n;
+
+		mutated(text, lists[i % ARRAY_SIZE(lists)], &seed);
+		n = ip_prefix_list_parse(text, p, ARRAY_SIZE(p), err, sizeof(err));
+		assert_in_range(n + 1, 0, ARRAY_SIZE(p) + 1);
+		for (int k = 0; k < n; k++)
+			assert_true(p[k].len <= (address_is_v4(p[k].addr) ? 32 : 128));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,7 +363,7 @@ int main(void)
 		cmocka_unit_test(test_overlap),     cmocka_unit_test(test_cpu_list),
 		cmocka_unit_test(test_address), cmocka_unit_test(test_holds), cmocka_unit_test(test_addresses),       cmocka_unit_test(test_prefixes),
 		cmocka_unit_test(test_empty_prefixes),
-		cmocka_unit_test(test_prefix_ranges),
+		cmocka_unit_test(test_prefix_ranges), cmocka_unit_test(test_any_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
