@@ -8,9 +8,9 @@
  */
 #include "internal.h"
 
-#define DEFEND_S 10
-#define ND_LEN	 (ND_MSG_LEN + sizeof(struct nd_opt_mac))
-#define HEAD_LEN (ETH_HDR_LEN + IP6_HDR_LEN)
+#define DEFEND_US (10 * US_PER_SEC)
+#define ND_LEN	  (ND_MSG_LEN + sizeof(struct nd_opt_mac))
+#define HEAD_LEN  (ETH_HDR_LEN + IP6_HDR_LEN)
 
 static const uint8_t all_nodes[16] = {0xff, 0x02, [15] = 1};
 static const uint8_t all_routers[16] = {0xff, 0x02, [15] = 2};
@@ -177,7 +177,6 @@ static bool nd_read(const struct rte_mbuf *m, const struct pkt_facts *f, struct 
 /* Somebody else says that he has, or would like to have, address i. */
 static void nd_conflict(struct net *n, uint32_t i, uint64_t now)
 {
-	const uint32_t s = (uint32_t)(now / US_PER_SEC);
 	struct net_addr *own = &n->addrs[i];
 
 	count(n->counters, CTR_ND_CONFLICTS);
@@ -186,9 +185,9 @@ static void nd_conflict(struct net *n, uint32_t i, uint64_t now)
 		net_tell(n, &(struct net_news){.kind = NET_NEWS_ADDR_GONE, .local = i});
 		return;
 	}
-	if (own->defended && s - own->defended <= DEFEND_S)
+	if (own->defended && now - own->defended < DEFEND_US)
 		return;
-	own->defended = max_of(s, 1u);
+	own->defended = max_of(now, (uint64_t)1);
 	nd_announce(n, i, false);
 }
 

@@ -14,6 +14,7 @@
  * 3.10.4): both are then sent until they are acknowledged.
  */
 #include "algo/isn.h"
+#include "mss.h"
 #include "pmtu.h"
 #include "tcp/connect.h"
 #include "tcp/ecn.h"

@@ -6,7 +6,7 @@
 #ifndef TCP_OPEN_H
 #define TCP_OPEN_H
 
-#include "tcp/tcp.h"
+#include "mss.h"
 
 /* What the SYN in f asks for and l grants: h->agreed, ts_recent, both scales. Returns its MSS. */
 uint32_t tcp_half_agree(struct tcp_half *h, const struct pkt_facts *f, const struct listener *l);

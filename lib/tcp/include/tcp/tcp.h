@@ -41,8 +41,6 @@
 #define TCP_BLOCK_ORDER 4  /* 64 << 4: the hot block's slab class */
 #define TCP_BLOCK_BYTES (SLAB_UNIT << TCP_BLOCK_ORDER)
 #define TCP_LIST_END    UINT32_MAX
-#define TCP_MSS_DEFAULT_V4 536 /* RFC 9293 section 3.7.1 */
-#define TCP_MSS_DEFAULT_V6 1220
 #define TCP_RANGES_MAX  256 /* out-of-order ranges of a connection */
 #define TCP_SHOWN_MAX   64  /* slices in one data callback */
 #define TCP_FAT_LISTS   33
@@ -153,20 +151,6 @@ struct tcp {
 static inline struct tcp_work *tcp_work_of(const struct tcp *t, const struct tcp_conn *c)
 {
 	return slab_ptr(&t->slab, c->block);
-}
-
-/* What a segment on path p carries beside its fixed headers: the MSS we send (RFC 9293 section 3.7.1, RFC 6691). */
-static inline uint32_t tcp_path_mss(const struct net_path *p)
-{
-	return (uint32_t)p->mtu - p->l3_len - TCP_HDR_LEN;
-}
-
-/* The peer's, as its SYN or SYN-ACK f says or is to be taken without. */
-static inline uint32_t tcp_peer_mss(const struct pkt_facts *f)
-{
-	if (likely(f->flags & PKT_F_MSS))
-		return f->mss;
-	return f->flags & PKT_F_V6 ? TCP_MSS_DEFAULT_V6 : TCP_MSS_DEFAULT_V4;
 }
 
 static inline uint32_t tcp_index(const struct tcp *t, const struct tcp_conn *c)
