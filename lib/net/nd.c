@@ -147,7 +147,10 @@ static bool read_options(const struct rte_mbuf *m, uint32_t off, uint32_t end, u
 	return true;
 }
 
-/* RFC 4861 sections 7.1.1 and 7.1.2, RFC 6980 section 5. The checksum is known to be right. */
+/*
+ * RFC 4861 sections 7.1.1 and 7.1.2, RFC 6980 section 5. The checksum is known to be right. A target is what entries of
+ * the neighbour table are found by: IPv4's and those of REFLECT, which have no host's address, are not to be.
+ */
 static bool nd_read(const struct rte_mbuf *m, const struct pkt_facts *f, struct nd_heard *h)
 {
 	uint8_t head[HEAD_LEN];
@@ -158,7 +161,7 @@ static bool nd_read(const struct rte_mbuf *m, const struct pkt_facts *f, struct 
 
 	if (!p || !msg || f->l4_len < ND_MSG_LEN || f->flags & PKT_F_FRAGMENTED || msg->code != 0 ||
 	    p[f->l3_off + offsetof(struct ipv6_hdr, hop_limit)] != ND_HOP_LIMIT ||
-	    ip6_is_multicast(msg->target))
+	    !net_v6_unicast(msg->target))
 		return false;
 	*h = (struct nd_heard){.type = msg->type, .flags = msg->flags};
 	eth_copy(h->from, p + ETH_ADDR_LEN);

@@ -463,6 +463,39 @@ static void reflection(void **state)
 	kit_stop(&k);
 }
 
+/*
+ * What is no address of a host names no neighbour. A target of :: or ::ffff:0:0 is what the entries of REFLECT are found
+ * by, of either family: the one that was found last would be another's. IPv4's neighbours are ARP's.
+ */
+static void an_advertisement_names_a_host(void **state)
+{
+	static const struct a6 hop4 = {{[10] = 0xff, [11] = 0xff}};
+	struct a6 peer4;
+	struct kit k;
+	int32_t i;
+
+	for (int how = 0; how < 3; how++) {
+		const struct a6 *target = how == 0 ? &NONE6 : how == 1 ? &hop4 : &peer4;
+
+		kit6_conf(&k);
+		k.addrs[2] = (struct net_addr_conf){.port = 0, .prefix = 24};
+		net_v4_map(k.addrs[2].addr, OUR);
+		net_v4_map(peer4.a, PEER);
+		k.conf.n_addrs = 3;
+		k.ports[0].neighbor = how == 2 ? NET_RESOLVE : NET_REFLECT;
+		kit_start(&k);
+		if (how == 2)
+			kit_in(&k, kit_arp(ARP_OP_REQUEST, peer_mac, PEER, OUR));
+		i = how ? net_path_for(&k.net, 0, 2, peer4.a, peer_mac, k.now) : kit6_path(&k, PEER6);
+		assert_int_equal(k.net.paths[i].state, how == 2 ? NET_PATH_RESOLVED : NET_PATH_REFLECT);
+		kit_in(&k, kit6_na(PEER6, OUR6, *target, ND_SOLICITED | ND_OVERRIDE, other_mac));
+		assert_int_equal(k.net.paths[i].state, how == 2 ? NET_PATH_RESOLVED : NET_PATH_REFLECT);
+		assert_memory_equal(k.net.paths[i].l2, peer_mac, 6);
+		assert_int_equal(kit_ctr(&k, CTR_RX_ND_BAD), 1);
+		kit_stop(&k);
+	}
+}
+
 /* What another worker hears, and tells. */
 static struct net_news told;
 static unsigned int n_told;
@@ -517,6 +550,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(doubt),
 		cmocka_unit_test(L2_18_a_flood_evicts_what_is_unused),
 		cmocka_unit_test(reflection),
+		cmocka_unit_test(an_advertisement_names_a_host),
 		cmocka_unit_test(workers_tell_each_other),
 	};
 
