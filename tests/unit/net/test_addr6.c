@@ -182,6 +182,51 @@ static void bad_configurations(void **state)
 	assert_int_equal(net_bytes(&k.conf), 0);
 }
 
+/* How many slots each address is looked for in, at most: a few, whatever in them is the same. */
+static uint32_t longest_walk(const struct net *n)
+{
+	uint32_t longest = 0;
+
+	for (uint32_t i = 0; i < n->n_addrs; i++) {
+		uint64_t ip[2];
+
+		memcpy(ip, n->addrs[i].ip, sizeof(ip));
+		longest = max_of(longest, (n->addrs[i].slot - net_slot_first(n, ip)) & n->slot_mask);
+	}
+	return longest;
+}
+
+/* By hosts of a network, by networks, and by both; of IPv4 by hosts and by networks of 256. */
+static void thousands_are_found_as_one_is(void **state)
+{
+	static struct net_addr_conf addrs[4096];
+	struct kit k;
+
+	for (int how = 0; how < 5; how++) {
+		kit6_conf(&k);
+		for (uint32_t i = 0; i < ARRAY_SIZE(addrs); i++) {
+			struct net_addr_conf *a = &addrs[i];
+
+			*a = (struct net_addr_conf){.port = 0, .prefix = how < 3 ? 128 : 32};
+			ip6_copy(a->addr, OUR6.a);
+			if (how == 0)
+				store_be16(a->addr + 14, (uint16_t)(i + 1));
+			else if (how == 1)
+				store_be16(a->addr + 6, (uint16_t)i);
+			else if (how == 2)
+				store_be32(a->addr + 8, i >> 6), store_be32(a->addr + 12, (i & 63) + 1);
+			else
+				net_v4_map(a->addr, be32((10u << 24) + 1 + i * (how == 3 ? 1 : 256)));
+		}
+		k.conf.addrs = addrs;
+		k.conf.n_addrs = ARRAY_SIZE(addrs);
+		kit_start(&k);
+		assert_in_range(longest_walk(&k.net), 0, 16);
+		assert_int_equal(net_local(&k.net, 0, addrs[77].addr), 77);
+		kit_stop(&k);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -192,6 +237,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(next_hops),
 		cmocka_unit_test(the_gateway_is_asked),
 		cmocka_unit_test(bad_configurations),
+		cmocka_unit_test(thousands_are_found_as_one_is),
 	};
 
 	if (kit_main(argc, argv))

@@ -292,10 +292,17 @@ static inline uint32_t net_v4_of(const uint8_t a[16])
 	return v4;
 }
 
-/* An address as two words: of such as are set at start nobody outside chooses the hash. */
+/*
+ * An address as two words: of such as are set at start nobody outside chooses the hash. The octets in which those of a
+ * network differ are the highest of a word, and a product hands on only to what is higher: its upper half comes down
+ * before it is multiplied again.
+ */
 static inline uint32_t net_slot_first(const struct net *n, const uint64_t ip[2])
 {
-	return (uint32_t)(((ip[1] ^ ip[0] * 0xbf58476d1ce4e5b9ull) * 0x9e3779b97f4a7c15ull) >> 32) & n->slot_mask;
+	uint64_t x = (ip[1] ^ ip[0] * 0xbf58476d1ce4e5b9ull) * 0x9e3779b97f4a7c15ull;
+
+	x ^= x >> 32;
+	return (uint32_t)((x * 0x9e3779b97f4a7c15ull) >> 32) & n->slot_mask;
 }
 
 /*
