@@ -126,7 +126,9 @@ void net_advise(struct net *n, uint32_t path, uint64_t now)
 	if (n->paths[path].state == NET_PATH_INCOMPLETE) {
 		if (link_empty(n->neighbors->timer, path))
 			neighbor_ask(n, path, now);
-	} else if (n->paths[path].state == NET_PATH_RESOLVED && !e->polling && !e->delayed) {
+	} else if (n->paths[path].state == NET_PATH_RESOLVED && e->delayed) {
+		e->poll_from = ms_of(now); /* it is asked soon, whatever was confirmed before */
+	} else if (n->paths[path].state == NET_PATH_RESOLVED && !e->polling) {
 		neighbor_poll(n, path, now);
 	}
 }

@@ -416,6 +416,30 @@ static void doubt(void **state)
 	kit_stop(&k);
 }
 
+/*
+ * The MAC address is another, and is taken; what was under way to the one before is confirmed, and then nothing is. It is
+ * asked when it was to be, and not 30 s later: the transport doubts but once.
+ */
+static void doubt_in_delay(void **state)
+{
+	struct kit k;
+	int32_t i;
+
+	kit6_conf(&k);
+	kit_start(&k);
+	i = bring_to(&k, DELAY);
+	net_confirm(&k.net, i, (uint32_t)(k.now / US_PER_MS) + 1);
+	kit_run(&k, k.now + SEC);
+	net_advise(&k.net, i, k.now);
+	assert_int_equal(k.n_out, 0);
+	kit_run(&k, k.now + 4 * SEC);
+	assert_int_equal(k.n_out, 1);
+	kit6_expect_ns(&k, 0, OUR6, PEER6, PEER6);
+	kit_run(&k, k.now + 3 * SEC);
+	assert_int_equal(k.net.paths[i].state, NET_PATH_INCOMPLETE);
+	kit_stop(&k);
+}
+
 /* ---- L2-18 ---- */
 
 static void L2_18_a_flood_evicts_what_is_unused(void **state)
@@ -548,6 +572,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(L2_10_a_transfer_asks_nobody),
 		cmocka_unit_test(L2_10_confirmed_while_doubted),
 		cmocka_unit_test(doubt),
+		cmocka_unit_test(doubt_in_delay),
 		cmocka_unit_test(L2_18_a_flood_evicts_what_is_unused),
 		cmocka_unit_test(reflection),
 		cmocka_unit_test(an_advertisement_names_a_host),

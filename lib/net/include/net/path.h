@@ -71,7 +71,8 @@ void net_hold(struct net *n, uint32_t path, struct rte_mbuf *m, uint64_t now);
 
 /*
  * The transport doubts the path (RFC 9293 section 3.8.3, R1): asks the next hop by unicast, then by
- * broadcast, once a second, while the path stays in use as it is. Nothing for REFLECT. O(1).
+ * broadcast, once a second, while the path stays in use as it is; one of IPv6 that is to be asked soon is asked then, and
+ * what was confirmed before the doubt does not count. Nothing for REFLECT. O(1).
  */
 void net_advise(struct net *n, uint32_t path, uint64_t now);
 
