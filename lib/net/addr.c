@@ -192,7 +192,8 @@ void addr_use(struct net *n, uint32_t index)
 bool addr_on_link(const struct net *n, uint16_t port, const uint8_t addr[16])
 {
 	for (const struct net_subnet *s = n->subnets; s < n->subnets + n->n_subnets; s++)
-		if (s->port == port && addr_same_prefix(addr, s->net, s->bits))
+		if (s->port == port && addr_same_prefix(addr, s->net, s->bits) &&
+		    (s->bits >= 96 || !net_v4_mapped(addr))) /* of IPv6, whatever its first bits are */
 			return true;
 	return false;
 }

@@ -182,6 +182,29 @@ static void bad_configurations(void **state)
 	assert_int_equal(net_bytes(&k.conf), 0);
 }
 
+/* A network of IPv6 that is large enough to hold the addresses by which IPv4's are written holds none of IPv4. */
+static void a_network_is_of_one_family(void **state)
+{
+	static const struct a6 large = {{0x20, [15] = 1}};
+	uint8_t far4[16], gate4[16];
+	struct kit k;
+	int32_t i;
+
+	kit6_conf(&k);
+	k.addrs[0].prefix = 2;
+	ip6_copy(k.addrs[0].addr, large.a);
+	k.addrs[2] = (struct net_addr_conf){.port = 0, .prefix = 24};
+	net_v4_map(k.addrs[2].addr, OUR);
+	k.conf.n_addrs = 3;
+	k.ports[0].gateway = GATE;
+	kit_start(&k);
+	net_v4_map(far4, FAR);
+	net_v4_map(gate4, GATE);
+	i = net_path_for(&k.net, 0, 2, far4, peer_mac, k.now);
+	assert_memory_equal(k.net.paths[i].next_hop, gate4, 16);
+	kit_stop(&k);
+}
+
 /* How many slots each address is looked for in, at most: a few, whatever in them is the same. */
 static uint32_t longest_walk(const struct net *n)
 {
@@ -237,6 +260,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(next_hops),
 		cmocka_unit_test(the_gateway_is_asked),
 		cmocka_unit_test(bad_configurations),
+		cmocka_unit_test(a_network_is_of_one_family),
 		cmocka_unit_test(thousands_are_found_as_one_is),
 	};
 
