@@ -510,7 +510,8 @@ static void an_advertisement_names_a_host(void **state)
 		kit_start(&k);
 		if (how == 2)
 			kit_in(&k, kit_arp(ARP_OP_REQUEST, peer_mac, PEER, OUR));
-		i = how ? net_path_for(&k.net, 0, 2, peer4.a, peer_mac, k.now) : kit6_path(&k, PEER6);
+		for (int twice = 0; twice < 2; twice++) /* then it is the one that was found last */
+			i = how ? net_path_for(&k.net, 0, 2, peer4.a, peer_mac, k.now) : kit6_path(&k, PEER6);
 		assert_int_equal(k.net.paths[i].state, how == 2 ? NET_PATH_RESOLVED : NET_PATH_REFLECT);
 		kit_in(&k, kit6_na(PEER6, OUR6, *target, ND_SOLICITED | ND_OVERRIDE, other_mac));
 		assert_int_equal(k.net.paths[i].state, how == 2 ? NET_PATH_RESOLVED : NET_PATH_REFLECT);
