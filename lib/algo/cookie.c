@@ -15,7 +15,7 @@
 static_assert(COOKIE_MSS_N == 1 << (TS_SHIFT - MSS_SHIFT), "the index has three bits");
 static_assert(COOKIE_KEYS == 1 << PERIOD_BITS, "a period that can be named has its key");
 
-const uint16_t cookie_mss[COOKIE_MSS_N] = {48, 536, 1220, 1360, 1400, 1440, 1460, 8960};
+const uint16_t cookie_mss[COOKIE_MSS_N] = {48, 536, 1220, 1360, 1400, 1440, 1460, 8940};
 
 static uint32_t period_of(uint64_t now)
 {

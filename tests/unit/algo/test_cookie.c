@@ -59,6 +59,21 @@ static void test_carries_mss_and_ts(void **state)
 	}
 }
 
+/* What Ethernet has room for, of either family, is carried as it is; of jumbo frames IPv6's is the smaller. */
+static void test_carries_ethernets(void **state)
+{
+	static const uint16_t whole[] = {1220, 1440, 1460, 8940};
+	struct cookie_facts f = facts(), out;
+	struct cookie_jar j;
+
+	cookie_init(&j, &key, T0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(whole); i++) {
+		f.mss = whole[i];
+		assert_int_equal(back(&j, cookie_make(&j, &f, T0), f, T0, &out), COOKIE_GOOD);
+		assert_int_equal(out.mss, whole[i]);
+	}
+}
+
 /* Without timestamps in the SYN, what an ACK's TSecr says is not looked at. */
 static void test_options_need_ts(void **state)
 {
@@ -232,6 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_carries_mss_and_ts),
+		cmocka_unit_test(test_carries_ethernets),
 		cmocka_unit_test(test_options_need_ts),
 		cmocka_unit_test(test_bits_matter),
 		cmocka_unit_test(test_periods),

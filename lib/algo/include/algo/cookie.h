@@ -29,7 +29,7 @@
 #define COOKIE_KEYS      4
 #define COOKIE_MSS_N     8
 
-/* Common MSS of today: the floor, the IPv4 default, IPv6's least, tunnels, PPPoE, Ethernet, jumbo. */
+/* Common MSS of today: the floor, the IPv4 default, IPv6's least, tunnels, PPPoE, Ethernet of both families, jumbo of IPv6. */
 extern const uint16_t cookie_mss[COOKIE_MSS_N];
 
 /* The low bits of TSval: a window scale, 15 for none, and two flags. */
