@@ -7,9 +7,9 @@
  * that is the schedule's, whether a connection was free then or not; without one it is the time it was
  * sent. In mode short a request is due when its connection is.
  *
- * Phases: our addresses come into use, next hops are asked for, connections are opened, the rate grows and warms up, then for so long everything counts; then
- * nothing new begins, and what is under way may end. Nothing here allocates after gen_create, and what
- * a turn does is bounded.
+ * Phases: our addresses come into use, next hops are asked for, connections are opened, the rate grows and
+ * warms up, then for so long everything counts; then nothing new begins, and what is under way may end.
+ * Nothing here allocates after gen_create, and what a turn does is bounded.
  *
  * Thread: the worker's, but for gen_create, gen_destroy, gen_order and gen_phase, the control thread's.
  */

@@ -5,8 +5,8 @@
  * sequence number is in flight: who cannot see our segments has to guess it (RFC 5927 section 4.1).
  * Even then a connection that is established is never ended by it, because errors are forged, and
  * true ones pass; hard and soft errors are told to the handler alike. Only an active open is refused
- * by a hard error (RFC 5927 section 5.2; which those are, of either family, net says), and never by a soft one, which may be the first address's
- * trouble or a moment's (RFC 5461 section 4.2).
+ * by a hard error (RFC 5927 section 5.2; which those are, of either family, net says), and never by a
+ * soft one, which may be the first address's trouble or a moment's (RFC 5461 section 4.2).
  *
  * A half-open connection is not known to any handler, and one in TIME-WAIT to none any more: errors
  * about their segments ask for nothing.

@@ -100,10 +100,11 @@ bool port_plan(const struct rte_eth_dev_info *info, const char *driver,
 #define PORT_RSS_KEY_MIN6 40 /* the same of IPv6 */
 
 /*
- * Whether a key of len octets, PORT_RSS_KEY_MIN or more, spreads clients that count their ports up, of IPv4 and, if it
- * is long enough, of IPv6: n bits in a row of either port, whichever they are, make each value of the hash's n - PORT_KEY_SPARE lowest, for up to
- * six of these, and so 16 ports reach both of two workers, 512 all of 64. Toeplitz is linear: with other keys
- * a client's connections can all have one worker, or an active open have no local port whose answers come home.
+ * Whether a key of len octets, PORT_RSS_KEY_MIN or more, spreads clients that count their ports up, of IPv4 and,
+ * if it is long enough, of IPv6: n bits in a row of either port, whichever they are, make each value of the
+ * hash's n - PORT_KEY_SPARE lowest, for up to six of these, and so 16 ports reach both of two workers, 512 all
+ * of 64. Toeplitz is linear: with other keys a client's connections can all have one worker, or an active open
+ * have no local port whose answers come home.
  */
 #define PORT_KEY_SPARE 3
 bool port_key_spreads(const uint8_t *key, size_t len);
