@@ -184,6 +184,31 @@ static bool routing(const struct chain *c, struct pkt_facts *f)
 }
 
 /*
+ * What a fragment that is not the first may not be. Nobody is told, whatever RFC 8200 section 4.5 would have: as of IPv4
+ * (RFC 1122 section 3.2.2).
+ */
+static bool later_is_bad(const struct chain *c, unsigned len, unsigned frag)
+{
+	return !len || (frag & IP6_MF && len % 8) ||
+	       c->off - ETH_HDR_LEN - IP6_HDR_LEN + (frag & IP6_OFFSET_MASK) + len > UINT16_MAX;
+}
+
+/* The first fragment, its header next, of len octets: whole octets of eight, and all headers (RFC 7112 section 5). */
+static void check_first(const struct chain *c, struct pkt_facts *f, unsigned len)
+{
+	struct chain inner = *c;
+
+	advance(&inner, IP6_FRAGMENT_LEN);
+	if (!len)
+		drop(f, CTR_RX_FRAG_BAD);
+	else if (len % 8)
+		problem(&inner, f, ICMP6_PROBLEM_FIELD, ETH_HDR_LEN + offsetof(struct ipv6_hdr, payload_len),
+			CTR_RX_FRAG_BAD);
+	else if (!skip(&inner) || !upper_is_whole(&inner))
+		problem(&inner, f, ICMP6_PROBLEM_CHAIN, ETH_HDR_LEN, CTR_RX_FRAG_BAD);
+}
+
+/*
  * The Fragment header, which is next (RFC 8200 section 4.5). True: it is of a packet that is whole, and taken for
  * itself (RFC 6946). False, and the facts say what it is.
  */
@@ -191,30 +216,19 @@ static bool fragment(const struct chain *c, struct pkt_facts *f)
 {
 	struct ipv6_fragment copy;
 	const struct ipv6_fragment *fh = peek(c, c->off, IP6_FRAGMENT_LEN, &copy);
-	const unsigned len = left(c) - IP6_FRAGMENT_LEN, frag = be16(fh->frag), off = frag & IP6_OFFSET_MASK;
-	struct chain inner = *c;
+	const unsigned len = left(c) - IP6_FRAGMENT_LEN, frag = be16(fh->frag);
 
 	f->flags |= PKT_F_FRAGMENTED;
-	if (off == 0 && !(frag & IP6_MF))
+	if (!(frag & (IP6_OFFSET_MASK | IP6_MF)))
 		return true;
 	f->kind = PKT_FRAGMENT;
 	f->l4_off = (uint16_t)c->off;
 	f->l4_len = (uint16_t)left(c);
 	f->proto = fh->next;
-	if (off)
-		inner.next = IP6_NEXT_NONE; /* what is behind is no header */
-	else
-		advance(&inner, IP6_FRAGMENT_LEN);
-	if (len == 0)
+	if (!(frag & IP6_OFFSET_MASK))
+		check_first(c, f, len);
+	else if (later_is_bad(c, len, frag))
 		drop(f, CTR_RX_FRAG_BAD);
-	else if (frag & IP6_MF && len % 8)
-		problem(&inner, f, ICMP6_PROBLEM_FIELD, ETH_HDR_LEN + offsetof(struct ipv6_hdr, payload_len),
-			CTR_RX_FRAG_BAD);
-	else if (c->off - ETH_HDR_LEN - IP6_HDR_LEN + off + len > UINT16_MAX)
-		problem(&inner, f, ICMP6_PROBLEM_FIELD, c->off + offsetof(struct ipv6_fragment, frag),
-			CTR_RX_FRAG_BAD);
-	else if (off == 0 && (!skip(&inner) || !upper_is_whole(&inner)))
-		problem(&inner, f, ICMP6_PROBLEM_CHAIN, ETH_HDR_LEN, CTR_RX_FRAG_BAD);
 	return false;
 }
 

@@ -558,17 +558,22 @@ static void IP_07_time_and_length(void **s)
 	send_part(k, 2, 0, 24, 40, 0);
 	kit_quiet(k);
 	assert_int_equal(kit_usage(k).half_open, 0);
-	/* Beyond 65,535 octets, and an odd number of them with more to come: the fields are pointed at. */
+	/* Beyond 65,535 octets, and an odd number of them with more to come: of the first fragment its sender is told. */
 	begin();
 	fragment(3, 65528, false);
 	add(IP_PROTO_UDP, pad, 8);
 	send(k);
-	problem(k, ICMP6_PROBLEM_FIELD, 42);
 	begin();
 	fragment(3, 8, true);
 	add(IP_PROTO_UDP, pad, 7);
 	send(k);
+	kit_quiet(k);
+	begin();
+	fragment(3, 0, true);
+	add(IP_PROTO_UDP, pad, 7);
+	send(k);
 	problem(k, ICMP6_PROBLEM_FIELD, 4);
+	assert_int_equal(kit_ctr(k, CTR_RX_FRAG_BAD), 3);
 }
 
 static void IP_08_overlaps(void **s)
