@@ -1,5 +1,4 @@
-"""TRex, ASTF profile, client side only: GETs to a pier that listens on port 80. Not tried: TRex was not to
-be had here.
+"""TRex, ASTF profile, client side only: GETs to a pier that listens on port 80. Not tried.
 
 trex> start -f bench/peers/trex-pier.py -m 100000 -d 30     # -m times cps
 trex> stats -a ; pier: requests = 1 in [listen 80], so that it closes as the program below expects"""
