@@ -98,7 +98,7 @@ void server_plan_make(struct server_plan *plan, const struct pier_config *c, con
 			.max_orphans = (uint32_t)share(o->max_orphans, workers),
 			.time_wait_us = 2 * c->tcp.msl,
 			.block_bytes = max_of(share(o->memory, workers), (uint64_t)MIB),
-			.max_paths = o->max_next_hops + c->n_ports, /* it takes more than there are ports */
+			.max_paths = o->max_next_hops + 2 * c->n_ports, /* beside the gateways of both families */
 			.max_neighbors = o->max_next_hops,
 			.reassembly_bytes = max_of(share(o->reassembly_memory, workers), 64 * KIB),
 			.rst_rate = (uint32_t)share(o->rst_rate, workers),

@@ -6,13 +6,6 @@
 
 #include "base/address.h"
 
-void address_from_v4(uint8_t addr[16], uint32_t be)
-{
-	memset(addr, 0, 10);
-	memset(addr + 10, 0xff, 2);
-	memcpy(addr + 12, &be, sizeof(be));
-}
-
 static enum address_kind kind_of_v4(uint8_t first)
 {
 	if (!first)
@@ -47,10 +40,9 @@ static uint8_t mask_at(unsigned int i, unsigned int bits)
 
 bool address_same_net(const uint8_t a[16], const uint8_t b[16], unsigned int bits)
 {
-	for (unsigned int i = 0; i < 16; i++)
-		if ((a[i] ^ b[i]) & mask_at(i, bits))
-			return false;
-	return true;
+	const unsigned int whole = bits / 8, rest = bits % 8;
+
+	return !memcmp(a, b, whole) && (!rest || !((a[whole] ^ b[whole]) >> (8 - rest)));
 }
 
 bool address_rest_is(const uint8_t addr[16], unsigned int bits, bool value)

@@ -18,19 +18,9 @@ static uint8_t bits_of(const struct net_addr_conf *a)
 	return net_v4_mapped(a->addr) ? a->prefix + 96 : a->prefix;
 }
 
-bool addr_same_prefix(const uint8_t a[16], const uint8_t b[16], unsigned bits)
-{
-	const unsigned whole = bits / 8, rest = bits % 8;
-
-	return !memcmp(a, b, whole) && (!rest || !((a[whole] ^ b[whole]) >> (8 - rest)));
-}
-
 bool net_v6_unicast(const uint8_t a[16])
 {
-	static const uint8_t loopback[16] = { [15] = 1 }, none[16];
-
-	return a[0] != 0xff && memcmp(a, none, sizeof(none)) && memcmp(a, loopback, sizeof(loopback)) &&
-	       !net_v4_mapped(a);
+	return !ip6_is_multicast(a) && !ip6_is_unspecified(a) && !ip6_is_loopback(a) && !ip6_is_mapped(a);
 }
 
 static bool conf_addr_ok(const struct net_addr_conf *a)
@@ -111,7 +101,7 @@ static void subnet_add(struct net *n, const struct net_addr *a)
 	if (a->bits == 128)
 		return;
 	for (; s < n->subnets + n->n_subnets; s++)
-		if (s->port == a->port && s->bits == a->bits && addr_same_prefix(s->net, a->ip, a->bits))
+		if (s->port == a->port && s->bits == a->bits && address_same_net(s->net, a->ip, a->bits))
 			return;
 	*s = (struct net_subnet){ .port = a->port, .bits = a->bits };
 	memcpy(s->net, a->ip, sizeof(s->net));
@@ -162,7 +152,7 @@ int32_t addr_find4(const struct net *n, uint16_t port, uint32_t addr)
 {
 	uint8_t ip[16];
 
-	net_v4_map(ip, addr);
+	address_from_v4(ip, addr);
 	return addr_find(n, port, ip);
 }
 
@@ -192,7 +182,7 @@ void addr_use(struct net *n, uint32_t index)
 bool addr_on_link(const struct net *n, uint16_t port, const uint8_t addr[16])
 {
 	for (const struct net_subnet *s = n->subnets; s < n->subnets + n->n_subnets; s++)
-		if (s->port == port && addr_same_prefix(addr, s->net, s->bits) &&
+		if (s->port == port && address_same_net(addr, s->net, s->bits) &&
 		    (s->bits >= 96 || !net_v4_mapped(addr))) /* of IPv6, whatever its first bits are */
 			return true;
 	return false;
@@ -236,7 +226,7 @@ bool addr_broadcast(const struct net *n, uint32_t addr)
 	uint64_t ip[2];
 	uint8_t a[16];
 
-	net_v4_map(a, addr);
+	address_from_v4(a, addr);
 	memcpy(ip, a, sizeof(ip));
 	for (uint32_t i = net_slot_first(n, ip);; i = (i + 1) & n->slot_mask) {
 		const struct net_slot *s = net_slot_at(n, ip, &i);

@@ -11,8 +11,8 @@ static void read4(const struct ip4_hdr *ip, struct answer *a)
 	a->v6 = false;
 	a->class = ip->tos;
 	a->id = ip->id;
-	net_v4_map(a->saddr, ip->daddr);
-	net_v4_map(a->daddr, ip->saddr);
+	address_from_v4(a->saddr, ip->daddr);
+	address_from_v4(a->daddr, ip->saddr);
 }
 
 /*

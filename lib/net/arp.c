@@ -97,7 +97,7 @@ static bool arp_merge(struct net *n, const struct net_port_conf *port, const str
 		.local = target < 0 ? NONE : (uint32_t)target,
 	};
 
-	net_v4_map(news.next_hop, a->spa);
+	address_from_v4(news.next_hop, a->spa);
 	eth_copy(news.mac, a->sha);
 	net_tell(n, &news);
 	return merge(n, port, news.next_hop, a->sha, target, now);

@@ -135,8 +135,6 @@ void addr_use(struct net *n, uint32_t index);
 /* Whether addr is in a subnet of port. */
 bool addr_on_link(const struct net *n, uint16_t port, const uint8_t addr[16]);
 bool addr_broadcast(const struct net *n, uint32_t addr); /* IPv4 */
-/* Whether the first bits of both are the same. */
-bool addr_same_prefix(const uint8_t a[16], const uint8_t b[16], unsigned bits);
 /* The first address of port whose solicited-node group this is; -1: none. */
 int32_t addr_of_group(const struct net *n, uint16_t port, const uint8_t group[16]);
 /* Whether port listens to the IPv6 group: one of an address's, or that of all nodes. */

@@ -114,7 +114,7 @@ void neighbor_init(struct net *n)
 
 		if (port->neighbor != NET_RESOLVE)
 			continue;
-		net_v4_map(gateway, port->gateway);
+		address_from_v4(gateway, port->gateway);
 		if (port->gateway)
 			gateway_init(n, port, gateway);
 		if (memcmp(port->gateway6, NO_HOP6, 16))

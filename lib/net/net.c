@@ -3,9 +3,19 @@
  */
 #include "internal.h"
 
+/* Paths that are never evicted. */
+static uint32_t gateways(const struct net_conf *c)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < c->n_ports; i++)
+		n += (c->ports[i].gateway != 0) + !ip6_is_unspecified(c->ports[i].gateway6);
+	return n;
+}
+
 static bool conf_ok(const struct net_conf *c)
 {
-	return c->n_ports >= 1 && c->n_ports <= NET_PORTS_MAX && c->paths > c->n_ports &&
+	return c->n_ports >= 1 && c->n_ports <= NET_PORTS_MAX && c->paths > max_of(c->n_ports, gateways(c)) &&
 	       c->paths < NET_PATH_MAX && c->pool && c->emit && addr_conf_ok(c) && frag_conf_ok(c);
 }
 

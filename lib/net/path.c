@@ -3,11 +3,9 @@
  */
 #include "neighbor.h"
 
-static const uint8_t none6[16];
-
 static bool has_gateway(const struct net_port_conf *port, bool v6)
 {
-	return v6 ? memcmp(port->gateway6, none6, sizeof(none6)) != 0 : port->gateway != 0;
+	return v6 ? !ip6_is_unspecified(port->gateway6) : port->gateway != 0;
 }
 
 /*
@@ -22,12 +20,12 @@ static bool next_hop_for(const struct net *n, const struct net_port_conf *port, 
 	memcpy(hop, remote, 16);
 	if (own->v6 && ip6_is_link_local(remote))
 		return true;
-	if (addr_same_prefix(remote, own->ip, own->bits) || addr_on_link(n, port->id, remote))
+	if (address_same_net(remote, own->ip, own->bits) || addr_on_link(n, port->id, remote))
 		return true;
 	if (own->v6)
 		memcpy(hop, port->gateway6, 16);
 	else
-		net_v4_map(hop, port->gateway);
+		address_from_v4(hop, port->gateway);
 	return has_gateway(port, own->v6);
 }
 
@@ -53,7 +51,7 @@ int32_t net_source_for(const struct net *n, const uint8_t remote[16])
 		if (!net_local_ok(n, i) || a->v6 != v6)
 			continue;
 		local = v6 && ip6_is_link_local(a->ip);
-		if (addr_same_prefix(remote, a->ip, a->bits) || (near && local))
+		if (address_same_net(remote, a->ip, a->bits) || (near && local))
 			return (int32_t)i;
 		if (by_gateway < 0 && !near && !local && has_gateway(net_port(n, a->port), v6))
 			by_gateway = (int32_t)i;

@@ -54,7 +54,7 @@ void kit_conf(struct kit *k)
 	}
 	k->ports[0].gateway = GATE;
 	k->addrs[0] = (struct net_addr_conf){ .port = 0, .prefix = 24, };
-	net_v4_map(k->addrs[0].addr, OUR);
+	address_from_v4(k->addrs[0].addr, OUR);
 	k->conf = (struct net_conf){
 		.ports = k->ports, .n_ports = 1, .addrs = k->addrs, .n_addrs = 1,
 		.paths = 64, .held = 8, .icmp_rate = 100, .icmp_burst = 10,

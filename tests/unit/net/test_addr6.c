@@ -16,7 +16,7 @@ static void start(struct kit *k)
 	addrs[3] = (struct net_addr_conf){.port = 1, .prefix = 64};
 	ip6_copy(addrs[3].addr, second_ll.a);
 	addrs[4] = (struct net_addr_conf){.port = 0, .prefix = 24};
-	net_v4_map(addrs[4].addr, OUR);
+	address_from_v4(addrs[4].addr, OUR);
 	k->conf.addrs = addrs;
 	k->conf.n_addrs = 5;
 	k->conf.n_ports = 2;
@@ -30,7 +30,7 @@ static void IP_02_strong_host(void **state)
 	struct kit k;
 
 	start(&k);
-	net_v4_map(our4, OUR);
+	address_from_v4(our4, OUR);
 	assert_int_equal(net_local(&k.net, 0, OUR6.a), 0);
 	assert_int_equal(net_local(&k.net, 0, OUR_LL6.a), 1);
 	assert_int_equal(net_local(&k.net, 1, second.a), 2);
@@ -97,9 +97,9 @@ static void sources_are_chosen(void **state)
 	assert_int_equal(net_source_for(&k.net, near_second.a), 2);
 	assert_int_equal(net_source_for(&k.net, PEER_LL6.a), 1);
 	assert_int_equal(net_source_for(&k.net, FAR6.a), 0); /* by the gateway, never from fe80:: */
-	net_v4_map(v4, PEER);
+	address_from_v4(v4, PEER);
 	assert_int_equal(net_source_for(&k.net, v4), 4);
-	net_v4_map(v4, FAR);
+	address_from_v4(v4, FAR);
 	assert_int_equal(net_source_for(&k.net, v4), -1); /* a gateway of the other family */
 	kit_stop(&k);
 }
@@ -194,12 +194,12 @@ static void a_network_is_of_one_family(void **state)
 	k.addrs[0].prefix = 2;
 	ip6_copy(k.addrs[0].addr, large.a);
 	k.addrs[2] = (struct net_addr_conf){.port = 0, .prefix = 24};
-	net_v4_map(k.addrs[2].addr, OUR);
+	address_from_v4(k.addrs[2].addr, OUR);
 	k.conf.n_addrs = 3;
 	k.ports[0].gateway = GATE;
 	kit_start(&k);
-	net_v4_map(far4, FAR);
-	net_v4_map(gate4, GATE);
+	address_from_v4(far4, FAR);
+	address_from_v4(gate4, GATE);
 	i = net_path_for(&k.net, 0, 2, far4, peer_mac, k.now);
 	assert_memory_equal(k.net.paths[i].next_hop, gate4, 16);
 	kit_stop(&k);
@@ -239,7 +239,7 @@ static void thousands_are_found_as_one_is(void **state)
 			else if (how == 2)
 				store_be32(a->addr + 8, i >> 6), store_be32(a->addr + 12, (i & 63) + 1);
 			else
-				net_v4_map(a->addr, be32((10u << 24) + 1 + i * (how == 3 ? 1 : 256)));
+				address_from_v4(a->addr, be32((10u << 24) + 1 + i * (how == 3 ? 1 : 256)));
 		}
 		k.conf.addrs = addrs;
 		k.conf.n_addrs = ARRAY_SIZE(addrs);

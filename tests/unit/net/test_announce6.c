@@ -172,7 +172,7 @@ static void L2_11_another_worker_asks(void **state)
 		k.ports[0].announce = (uint8_t)waits[i];
 		k.conf.n_addrs = 3;
 		k.addrs[2] = (struct net_addr_conf){.port = 0, .prefix = 24};
-		net_v4_map(our4, OUR);
+		address_from_v4(our4, OUR);
 		memcpy(k.addrs[2].addr, our4, 16);
 		kit_start(&k);
 		kit_run(&k, T0 + 10 * SEC);

@@ -228,7 +228,7 @@ static void IP_02_strong_host(void **state)
 	k.conf.n_ports = 2;
 	k.conf.n_addrs = 2;
 	k.addrs[1] = (struct net_addr_conf){ .port = 1, .prefix = 24, };
-	net_v4_map(k.addrs[1].addr, V4(10, 0, 1, 1));
+	address_from_v4(k.addrs[1].addr, V4(10, 0, 1, 1));
 	kit_start(&k);
 	kit_map(a, OUR);
 	kit_map(b, V4(10, 0, 1, 1));
@@ -251,7 +251,7 @@ static void thousands_of_addresses(void **state)
 	assert_non_null(addrs);
 	for (uint32_t i = 0; i < N; i++) {
 		addrs[i].prefix = 32;
-		net_v4_map(addrs[i].addr, be32(0x0a010000u + i * 3));
+		address_from_v4(addrs[i].addr, be32(0x0a010000u + i * 3));
 	}
 	kit_conf(&k);
 	k.conf.addrs = addrs;
@@ -305,7 +305,7 @@ static void sources(void **state)
 	k.conf.n_ports = 2;
 	k.conf.n_addrs = 2;
 	k.addrs[1] = (struct net_addr_conf){ .port = 1, .prefix = 24, };
-	net_v4_map(k.addrs[1].addr, V4(10, 0, 1, 1));
+	address_from_v4(k.addrs[1].addr, V4(10, 0, 1, 1));
 	kit_start(&k);
 	kit_map(f.daddr, OUR);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -350,11 +350,19 @@ static void bad_configurations(void **state)
 	k.addrs[0].port = 5;
 	assert_int_equal(net_bytes(&k.conf), 0);
 	kit_conf(&k);
-	net_v4_map(k.addrs[0].addr, V4(224, 0, 0, 1));
+	address_from_v4(k.addrs[0].addr, V4(224, 0, 0, 1));
 	assert_int_equal(net_bytes(&k.conf), 0);
 	kit_conf(&k);
 	k.conf.paths = NET_PATH_MAX;
 	assert_int_equal(net_bytes(&k.conf), 0);
+	/* Gateways are never evicted, and are not all there may be. */
+	kit_conf(&k);
+	k.ports[0].gateway = GATE;
+	k.ports[0].gateway6[0] = 0xfd;
+	k.conf.paths = 2;
+	assert_int_equal(net_bytes(&k.conf), 0);
+	k.conf.paths = 3;
+	assert_true(net_bytes(&k.conf) > 0);
 	kit_conf(&k);
 	k.conf.n_ports = NET_PORTS_MAX + 1;
 	assert_int_equal(net_bytes(&k.conf), 0);

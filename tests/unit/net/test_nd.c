@@ -503,8 +503,8 @@ static void an_advertisement_names_a_host(void **state)
 
 		kit6_conf(&k);
 		k.addrs[2] = (struct net_addr_conf){.port = 0, .prefix = 24};
-		net_v4_map(k.addrs[2].addr, OUR);
-		net_v4_map(peer4.a, PEER);
+		address_from_v4(k.addrs[2].addr, OUR);
+		address_from_v4(peer4.a, PEER);
 		k.conf.n_addrs = 3;
 		k.ports[0].neighbor = how == 2 ? NET_RESOLVE : NET_REFLECT;
 		kit_start(&k);

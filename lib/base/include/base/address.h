@@ -24,7 +24,12 @@ enum address_kind {
 };
 
 /* The IPv4 address be, in network order. */
-void address_from_v4(uint8_t addr[16], uint32_t be);
+static inline void address_from_v4(uint8_t addr[16], uint32_t be)
+{
+	memset(addr, 0, 10);
+	memset(addr + 10, 0xff, 2);
+	memcpy(addr + 12, &be, sizeof(be));
+}
 
 static inline bool address_is_v4(const uint8_t addr[16])
 {

@@ -18,6 +18,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "base/address.h"
 #include "base/compiler.h"
 
 #define STEER_KEY_LEN  40
@@ -82,14 +83,9 @@ static inline uint32_t steer_hash_v6(const struct steer *s, const uint8_t saddr[
 static inline uint32_t steer_hash(const struct steer *s, const uint8_t saddr[16], const uint8_t daddr[16],
 				  uint16_t sport, uint16_t dport)
 {
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-	uint32_t from, to;
-
-	if (unlikely(memcmp(saddr, mapped, sizeof(mapped))))
+	if (unlikely(!address_is_v4(saddr)))
 		return steer_hash_v6(s, saddr, daddr, sport, dport);
-	memcpy(&from, saddr + 12, sizeof(from));
-	memcpy(&to, daddr + 12, sizeof(to));
-	return steer_hash_v4(s, from, to, sport, dport);
+	return steer_hash_v4(s, address_v4(saddr), address_v4(daddr), sport, dport);
 }
 
 /* The worker that owns a hash, computed here or by the NIC. */

@@ -16,6 +16,7 @@
 #include <immintrin.h>
 #endif
 
+#include "base/address.h"
 #include "base/compiler.h"
 #include "base/siphash.h"
 
@@ -38,9 +39,7 @@ struct flow_key {
 /* Write the IPv4 address be (network order) to out as an IPv4-mapped IPv6 address. */
 static inline void flow_addr_v4(uint8_t out[16], uint32_t be)
 {
-	memset(out, 0, 10);
-	memset(out + 10, 0xff, 2);
-	memcpy(out + 12, &be, 4);
+	address_from_v4(out, be);
 }
 
 static inline bool flow_tuple_equal(const struct flow_tuple *a, const struct flow_tuple *b)

@@ -17,6 +17,7 @@
 
 #include <rte_mbuf.h>
 
+#include "base/address.h"
 #include "base/counter.h"
 #include "base/siphash.h"
 #include "base/units.h"
@@ -137,7 +138,7 @@ struct net_conf {
 	uint32_t n_ports;  /* up to NET_PORTS_MAX */
 	const struct net_addr_conf *addrs;
 	uint32_t n_addrs;
-	uint32_t paths;               /* next hops known at a time, below NET_PATH_MAX */
+	uint32_t paths;               /* next hops known at a time: more than ports, and than gateways; below NET_PATH_MAX */
 	uint32_t pmtu_entries;        /* path MTUs remembered at a time */
 	uint16_t worker, workers;     /* which of how many that send from the same addresses */
 	uint32_t held;                /* packets waiting for a next hop, over all paths */
@@ -271,25 +272,12 @@ uint64_t net_next(const struct net *n);
 
 static inline bool net_v4_mapped(const uint8_t a[16])
 {
-	static const uint8_t prefix[12] = { [10] = 0xff, [11] = 0xff };
-
-	return memcmp(a, prefix, sizeof(prefix)) == 0;
-}
-
-/* The IPv4 address, network order, as ::ffff:a.b.c.d. */
-static inline void net_v4_map(uint8_t to[16], uint32_t addr)
-{
-	const uint32_t w[4] = {0, 0, BE32(0xffff), addr};
-
-	memcpy(to, w, sizeof(w));
+	return address_is_v4(a);
 }
 
 static inline uint32_t net_v4_of(const uint8_t a[16])
 {
-	uint32_t v4;
-
-	memcpy(&v4, a + 12, sizeof(v4));
-	return v4;
+	return address_v4(a);
 }
 
 /*

@@ -13,6 +13,7 @@
 
 #include <rte_mbuf.h>
 
+#include "base/address.h"
 #include "wire/eth.h"
 #include "wire/ip4.h"
 #include "wire/ip6.h"
@@ -71,7 +72,7 @@ static inline bool pkt_is_syn(const struct rte_mbuf *m, struct pkt_syn *s)
 		     ip->proto != IP_PROTO_TCP || ip->frag & BE16(IP4_MF | IP4_OFFSET_MASK) ||
 		     m->data_len < ETH_HDR_LEN + hlen + TCP_HDR_LEN))
 		return false;
-	memcpy(s->daddr, (const uint32_t[]){0, 0, BE32(0xffff), ip->daddr}, sizeof(s->daddr));
+	address_from_v4(s->daddr, ip->daddr);
 	s->dport = be16(th->dport);
 	return pkt_opens(th);
 }
