@@ -6,6 +6,7 @@
  * port_plan is pure.
  */
 #include <string.h>
+#include <rte_version.h>
 
 #include "room.h"
 
@@ -16,6 +17,11 @@
 #define TSO_MBUFS	64 /* in a packet, at most: 64 KB copied are 33 */
 #define TSO_MBUFS_LEAST 4  /* below it a packet would have two segments */
 #define RSS_KEY_MIN 40 /* what the addresses and ports of IPv6 take */
+/*
+ * Since 23.03 a chain takes a descriptor each; its mark, that another follows, stays in the ring for the packets that
+ * come there later, and the receiver reads on into old ones. Up to 22.11 a frame fits into one. Seen with 25.07.
+ */
+#define MEMIF_CHAINS_SPOIL (RTE_VERSION >= RTE_VERSION_NUM(23, 3, 0, 0))
 #define RSS_TCP (RTE_ETH_RSS_NONFRAG_IPV4_TCP | RTE_ETH_RSS_NONFRAG_IPV6_TCP)
 
 /* What is known of drivers beyond what they say of themselves. */
@@ -27,10 +33,12 @@ static const struct driver {
 	bool shared_mac;    /* its MAC address is that of the kernel's end */
 	bool mtu_fixed;
 	bool peer_queues; /* only as many as the peer has, and it does not say how many */
+	bool chains_spoil; /* what it says of chained packets does not hold */
 	bool pinned; /* a flow comes on the queue that its packets are sent from */
 } drivers[] = {
 	{"net_tap", PKT_TX_COPIES, .csum_emulated = true, .shared_mac = true, .pinned = true},
-	{"net_memif", PKT_TX_COPIES, .mtu_fixed = true, .peer_queues = true},
+	{"net_memif", PKT_TX_COPIES, .mtu_fixed = true, .peer_queues = true,
+	 .chains_spoil = MEMIF_CHAINS_SPOIL},
 	{"net_af_packet", PKT_TX_COPIES, .csum_unmarked = true},
 	{"net_pcap", PKT_TX_COPIES},
 	{"net_vhost", PKT_TX_COPIES},
@@ -74,7 +82,9 @@ static void plan_offloads(const struct rte_eth_dev_info *info, const struct driv
 	p->rx_csum = rx & RTE_ETH_RX_OFFLOAD_TCP_CKSUM;
 	p->tx_ip_csum = tx & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM;
 	p->tx_tcp_csum = tx & RTE_ETH_TX_OFFLOAD_TCP_CKSUM;
-	p->multi_seg = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
+	p->multi_seg = info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS && !d->chains_spoil;
+	if (d->chains_spoil)
+		note(p, PORT_NOTE_CHAINS_SPOIL);
 	/* Never MBUF_FAST_FREE: queues keep references to what is sent. */
 	p->rx_offloads = rx;
 	p->tx_offloads = tx | (p->multi_seg ? RTE_ETH_TX_OFFLOAD_MULTI_SEGS : 0);
@@ -245,6 +255,7 @@ static const char *const note_text[PORT_NOTES] = {
 	[PORT_NOTE_CSUM_EMULATED] = "the driver's offloads are software: not used",
 	[PORT_NOTE_CSUM_UNMARKED] = "unfinished checksums are dropped: see rx_csum_partial",
 	[PORT_NOTE_TSO_UNUSED] = "TSO is there, but not checksums and chained packets with it: not used",
+	[PORT_NOTE_CHAINS_SPOIL] = "the driver spoils its ring by chained packets: not used",
 	[PORT_NOTE_RSS_UNBELIEVED] = "claims RSS without an indirection table: not believed",
 	[PORT_NOTE_RSS_UNKNOWN] = "its RSS key or table is of no known size: not relied on",
 	[PORT_NOTE_RSS_FEW] = "RSS over fewer queues than workers: not relied on",

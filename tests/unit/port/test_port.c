@@ -16,6 +16,7 @@
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 #include <rte_thash.h>
+#include <rte_version.h>
 
 #include "port/port.h"
 
@@ -136,6 +137,22 @@ static void plan_of_segmentation(void **state)
 		info.tx_offload_capa &= ~(uint64_t)(i == 0 ? RTE_ETH_TX_OFFLOAD_MULTI_SEGS :
 						    i == 1 ? RTE_ETH_TX_OFFLOAD_TCP_CKSUM : 0);
 	}
+}
+
+/* net_memif's chains spoil its ring in later releases of DPDK; other drivers' do not. */
+static void plan_of_chains_that_spoil(void **state)
+{
+	const bool spoils = RTE_VERSION >= RTE_VERSION_NUM(23, 3, 0, 0);
+	struct rte_eth_dev_info info = nic();
+	struct port_config c = defaults();
+	struct port_plan p;
+
+	assert_true(port_plan(&info, "net_memif", &c, 1, &p, err, sizeof(err)));
+	assert_int_equal(p.multi_seg, !spoils);
+	assert_int_equal(noted(&p, PORT_NOTE_CHAINS_SPOIL), spoils);
+	assert_int_equal(!(p.tx_offloads & RTE_ETH_TX_OFFLOAD_MULTI_SEGS), spoils);
+	assert_true(port_plan(&info, "net_vhost", &c, 1, &p, err, sizeof(err)));
+	assert_true(p.multi_seg && !noted(&p, PORT_NOTE_CHAINS_SPOIL));
 }
 
 static void plan_of_drivers_known(void **state)
@@ -618,6 +635,7 @@ int main(void)
 		cmocka_unit_test(plan_of_a_nic),
 		cmocka_unit_test(plan_without_offloads),
 		cmocka_unit_test(plan_of_segmentation),
+		cmocka_unit_test(plan_of_chains_that_spoil),
 		cmocka_unit_test(plan_of_drivers_known),
 		cmocka_unit_test(plan_refused),
 		cmocka_unit_test(steering),

@@ -57,6 +57,7 @@ enum port_note {
 	PORT_NOTE_CSUM_EMULATED,  /* the driver would compute it in software, with errors */
 	PORT_NOTE_CSUM_UNMARKED,  /* the kernel's unfinished checksums arrive unmarked */
 	PORT_NOTE_TSO_UNUSED,	  /* TSO is there, but not what it takes */
+	PORT_NOTE_CHAINS_SPOIL,	  /* chained packets there, and sent wrongly */
 	PORT_NOTE_RSS_UNBELIEVED, /* claims RSS without an indirection table */
 	PORT_NOTE_RSS_UNKNOWN,	  /* has RSS, but neither takes nor tells its key */
 	PORT_NOTE_RSS_FEW,	  /* has RSS, but fewer queues than there are workers */
