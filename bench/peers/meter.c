@@ -1,7 +1,7 @@
 /*
  * LD_PRELOAD: what a poll-mode program's first port costs it, the same for pier and for others. The burst
  * functions of port 0 are wrapped once the link is up; a turn goes from one receive call to the next, and the
- * cycles of turns that moved a packet are busy. Read by bench/peers/dperf.py in the file that METER names.
+ * cycles of turns that moved a packet are busy. Read by bench/peers/served.py in the file that METER names.
  */
 #include <fcntl.h>
 #include <pthread.h>

@@ -1,7 +1,7 @@
 """Other programs, where the user has them and says where: bench/peers/run and bench/pktgen/run.
 
 bench/peers/run prints, for each tool, a list of rows (bench/peers/README.md); each becomes a line here, and so
-does each kind of flood of bench/pktgen/run. TRex has no runner: what it needs is in bench/peers."""
+does each kind of flood of bench/pktgen/run."""
 
 import json
 import os
@@ -9,8 +9,7 @@ import subprocess
 
 from . import common
 
-NAMES = ("dperf", "wrk", "iperf3")
-BY_HAND = {"trex": "bench/peers has its profile; run by hand"}
+NAMES = ("dperf", "trex", "wrk", "iperf3")
 
 
 def line(name, row):
@@ -87,7 +86,4 @@ def measure(ctx):
                            else one(ctx, name, os.path.abspath(path)))
         except common.NotRun as why:
             ctx.skip(name, str(why))
-    for name, why in BY_HAND.items():
-        if getattr(ctx.options, name):
-            ctx.skip(name, why)
     return figures
