@@ -36,7 +36,8 @@ static const char *const full_set[] = {
 	"parse", "refuse", "refuse_parsed", "lookup_1k", "lookup_1m", "lookup_10m",
 	"echo_1k", "echo_100k", "echo_rest_1k", "echo_rest_1m", "echo_rest_10m",
 	"request_1k", "request_1m", "request_rest_10m", "request_plain_1k",
-	"short_1k", "short_1m", "short_10m", "short_plain_1k", "short_phases_1k", NULL};
+	"short_1k", "short_1m", "short_10m", "short_plain_1k", "short_phases_1k",
+	"parse6", "echo6_1k", "request6_1k", "request_plain6_1k", "short6_1k", NULL};
 
 void noport_take(struct noport *np, struct rte_mbuf **pkts, unsigned int n)
 {
@@ -59,10 +60,10 @@ static void parse_once(struct rte_mbuf **pkts, unsigned int rounds, struct bench
 				  facts[i].reason);
 }
 
-static void parse(struct noport *np)
+static void parse(struct noport *np, const char *name, bool v6)
 {
 	struct peer_config pc = {.kind = PEER_ECHO, .n = PACKETS, .port = SERVER_PORT,
-				 .len = BENCH_MESSAGE};
+				 .v6 = v6, .len = BENCH_MESSAGE};
 	struct rte_mbuf *pkts[PACKETS];
 	struct bench_series s = {0};
 	struct peer peer;
@@ -77,7 +78,7 @@ static void parse(struct noport *np)
 		parse_once(pkts, np->opt.instructions ? 4 : 200, &s);
 	peer_free(&peer);
 	rte_pktmbuf_free_bulk(pkts, PACKETS);
-	bench_print("parse", &s, "");
+	bench_print(name, &s, "");
 }
 
 /* "short_plain_1k" is "short_plain" and 1000; without a count it is 1000 too. */
@@ -117,15 +118,15 @@ static void run(struct noport *np, const char *name, bool first)
 		return;
 	if (!first)
 		printf("  ,\n");
-	if (!strcmp(kind, "parse"))
-		parse(np);
+	if (!strcmp(kind, "parse") || !strcmp(kind, "parse6"))
+		parse(np, kind, !strcmp(kind, "parse6"));
 	else if (!strcmp(kind, "refuse") || !strcmp(kind, "refuse_parsed"))
 		noport_refuse(np, name, !strcmp(kind, "refuse"));
 	else if (!strcmp(kind, "lookup"))
 		noport_lookup(np, name, n);
 	else if (!noport_traffic(np, name, kind, n))
-		bench_die("no scenario %s: there are parse, refuse, refuse_parsed, lookup, %s, each with a count behind "
-			  "(short_1k, lookup_10m)", name, noport_kinds);
+		bench_die("no scenario %s: there are parse, parse6, refuse, refuse_parsed, lookup, %s, each with a count "
+			  "behind (short_1k, lookup_10m), these with a 6 before it over IPv6 (short6_1k)", name, noport_kinds);
 }
 
 int main(int argc, char **argv)

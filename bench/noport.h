@@ -30,7 +30,7 @@ void noport_refuse(struct noport *np, const char *name, bool glance);
 
 /*
  * Traffic through an engine. kind is the part of a scenario's name before the count: echo, request,
- * short, with _rest, _plain, _phases. False: it is none of them.
+ * short, with _rest, _plain, _phases; a 6 behind it: over IPv6. False: it is none of them.
  */
 bool noport_traffic(struct noport *np, const char *name, const char *kind, uint32_t n);
 

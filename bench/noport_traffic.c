@@ -72,6 +72,7 @@ const char noport_kinds[] = "echo, echo_rest, echo_plain, request, request_rest,
 struct traffic {
 	struct noport *np;
 	const struct kind *kind;
+	bool v6;
 	struct server server;
 	struct engine *engine;
 	struct counters counters;
@@ -359,14 +360,14 @@ static void add_run(struct traffic *t, uint64_t units)
 	memset(t->spent, 0, sizeof(t->spent));
 }
 
-static void setup(struct traffic *t, struct noport *np, const struct kind *kind, uint32_t n)
+static void setup(struct traffic *t, struct noport *np, const struct kind *kind, bool v6, uint32_t n)
 {
 	static const char request[] = "GET / HTTP/1.1\r\nHost: 10.0.0.1\r\nUser-Agent: bench\r\n\r\n";
 	const bool shorts_only = kind->peer == PEER_SHORT;
 	char body[16];
 	const char *settings[] = {"body-size", body, "requests", shorts_only ? "1" : "0", NULL};
-	struct peer_config pc = {.kind = kind->peer, .n = n, .port = SERVER_PORT, .plain = kind->plain, .mac = {2, 0, 0, 0, 0, 1},
-				 .check_every = 1, .len = (uint16_t)np->opt.message};
+	struct peer_config pc = {.kind = kind->peer, .n = n, .port = SERVER_PORT, .plain = kind->plain, .v6 = v6,
+				 .mac = {2, 0, 0, 0, 0, 1}, .check_every = 1, .len = (uint16_t)np->opt.message};
 	struct server_plan plan = {.handler = &handler_echo, .connections = n,
 				   .working = kind->rest ? WAVE : n, .half_open = 4096,
 				   .time_wait = 4096};
@@ -374,7 +375,7 @@ static void setup(struct traffic *t, struct noport *np, const struct kind *kind,
 
 	snprintf(body, sizeof(body), "%u", np->opt.body);
 	memcpy(pc.server_mac, noport_cap.mac, sizeof(pc.server_mac));
-	*t = (struct traffic){.np = np, .kind = kind, .n = n, .end = UINT64_MAX, .memory.node = -1};
+	*t = (struct traffic){.np = np, .kind = kind, .v6 = v6, .n = n, .end = UINT64_MAX, .memory.node = -1};
 	t->lag = min_of(n / 4, LAG_MAX) / EACH * EACH;
 	if (kind->peer != PEER_ECHO) {
 		pc.payload = request;
@@ -449,8 +450,8 @@ static void print(const struct traffic *t, const char *name, uint64_t units,
 	engine_size(&t->server.config, &c);
 	printf("  \"%s\": {\n  \"unit\": \"%s\", \"connections\": %u, \"units\": %lu,\n", name,
 	       unit[t->kind->peer], t->n, units);
-	printf("  \"timestamps_and_sack\": %s, \"payload\": %u, \"reply\": %u,\n",
-	       t->kind->plain ? "false" : "true", t->peer.cfg.len,
+	printf("  \"ipv6\": %s, \"timestamps_and_sack\": %s, \"payload\": %u, \"reply\": %u,\n",
+	       t->v6 ? "true" : "false", t->kind->plain ? "false" : "true", t->peer.cfg.len,
 	       t->kind->peer == PEER_ECHO ? t->peer.cfg.len : t->peer.reply_len);
 	for (unsigned int p = 0; p < PARTS; p++)
 		print_part(t, p);
@@ -495,7 +496,7 @@ static void cool_down(struct traffic *t)
 	no_drops(t);
 }
 
-static void traffic(struct noport *np, const char *name, const struct kind *kind, uint32_t n)
+static void traffic(struct noport *np, const char *name, const struct kind *kind, bool v6, uint32_t n)
 {
 	const uint64_t units = np->opt.instructions ? 2 * n : np->opt.quick ? 10000 : 20000;
 	struct traffic *t = aligned_alloc(CACHE_LINE, sizeof(*t));
@@ -504,7 +505,7 @@ static void traffic(struct noport *np, const char *name, const struct kind *kind
 
 	if (!t)
 		bench_die("no memory");
-	setup(t, np, kind, n);
+	setup(t, np, kind, v6, n);
 	warm_up(t, &seed);
 	before = t->counters;
 	t->measure = true;
@@ -522,8 +523,11 @@ static void traffic(struct noport *np, const char *name, const struct kind *kind
 
 bool noport_traffic(struct noport *np, const char *name, const char *kind, uint32_t n)
 {
+	const size_t len = strlen(kind);
+	const bool v6 = len && kind[len - 1] == '6';
+
 	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
-		if (strcmp(kinds[i].name, kind))
+		if (strncmp(kinds[i].name, kind, len - v6) || kinds[i].name[len - v6])
 			continue;
 		if (n < WAVE)
 			bench_die("%s: %u connections at least", name,
@@ -531,7 +535,7 @@ bool noport_traffic(struct noport *np, const char *name, const char *kind, uint3
 		if (kinds[i].peer == PEER_ECHO && !kinds[i].rest && n > NOPORT_WAITING)
 			bench_die("%s: each waiting echo keeps an mbuf; %u at most", name,
 				  NOPORT_WAITING);
-		traffic(np, name, &kinds[i], n);
+		traffic(np, name, &kinds[i], v6, n);
 		return true;
 	}
 	return false;

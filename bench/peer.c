@@ -10,26 +10,35 @@
 #include "kit.h"
 #include "wire/eth.h"
 #include "wire/ip4.h"
+#include "wire/ip6.h"
 #include "wire/sum.h"
 #include "wire/tcp.h"
 #include "wire/tcp_opt.h"
 
-#define L4	 (ETH_HDR_LEN + IP4_HDR_LEN)
 #define SEQ_0	 0x10000000u
 #define WSCALE	 7
 #define DATE	 "\r\nDate: "
 #define DATE_LEN 29 /* RFC 9110 section 5.6.7 */
 
-static_assert(PEER_HEADERS == L4 + TCP_HDR_LEN + TCP_OPT_TS_SPACE, "timestamps are the only option");
+static_assert(PEER_HEADERS == ETH_HDR_LEN + IP6_HDR_LEN + TCP_HDR_LEN + TCP_OPT_TS_SPACE,
+	      "timestamps are the only option");
+
+/* fd00:10::1/64 and fd00:10::/64, whose last word is the IPv4 address of the same client. */
+static const uint8_t server6[IP6_ADDR_LEN] = PEER_SERVER6, clients6[IP6_ADDR_LEN] = {0xfd, 0, 0, 0x10};
 
 static struct ip4_hdr *ip_of(uint8_t *frame)
 {
 	return (struct ip4_hdr *)(frame + ETH_HDR_LEN);
 }
 
-static struct tcp_hdr *tcp_of(uint8_t *frame)
+static struct ipv6_hdr *ip6_of(uint8_t *frame)
 {
-	return (struct tcp_hdr *)(frame + L4);
+	return (struct ipv6_hdr *)(frame + ETH_HDR_LEN);
+}
+
+static struct tcp_hdr *tcp_of(const struct peer *p, uint8_t *frame)
+{
+	return (struct tcp_hdr *)(frame + p->l4);
 }
 
 /* Whether the first 8 bytes of the payload say which message it is. */
@@ -42,7 +51,7 @@ static void make_payload(struct peer *p)
 {
 	const struct peer_config *c = &p->cfg;
 
-	if (c->len > PEER_JUMBO - (c->plain ? 0 : TCP_OPT_TS_SPACE) || c->len == 0 ||
+	if (c->len > PEER_JUMBO - (c->plain ? 0 : TCP_OPT_TS_SPACE) - (p->l4 - ETH_HDR_LEN - IP4_HDR_LEN) || c->len == 0 ||
 	    (marked(p) && c->len < 8))
 		bench_die("a payload of %u bytes cannot be sent", c->len);
 	for (unsigned int i = 0; i < c->len; i++)
@@ -60,32 +69,49 @@ static void move(struct peer_conn *c, enum peer_state to)
 	c->epoch++;
 }
 
+static void make_ip4(struct peer *p, struct ip4_hdr *ip)
+{
+	*ip = (struct ip4_hdr){.ver_ihl = IP4_VER_IHL, .frag = be16(IP4_DF), .ttl = 64,
+			       .proto = IP_PROTO_TCP, .daddr = be32(PEER_SERVER)};
+	p->ip_sum = sum_header(ip, IP4_HDR_LEN);
+	p->tcp_sum = sum_pseudo4(0, ip->daddr, IP_PROTO_TCP, 0);
+}
+
+static void make_ip6(struct peer *p, struct ipv6_hdr *ip)
+{
+	*ip = (struct ipv6_hdr){.ver_class_flow = ip6_first_word(0, 0), .next = IP_PROTO_TCP, .hop_limit = 64};
+	ip6_copy(ip->saddr, clients6);
+	ip6_copy(ip->daddr, server6);
+	p->tcp_sum = sum_pseudo6(ip->saddr, ip->daddr, IP_PROTO_TCP, 0);
+}
+
 void peer_init(struct peer *p, const struct peer_config *cfg)
 {
 	struct eth_hdr *eth = (struct eth_hdr *)p->headers;
-	struct ip4_hdr *ip = ip_of(p->headers);
-	struct tcp_hdr *th = tcp_of(p->headers);
+	struct tcp_hdr *th;
 
-	*p = (struct peer){.cfg = *cfg, .tick = 1};
+	*p = (struct peer){.cfg = *cfg, .tick = 1, .l4 = ETH_HDR_LEN + (cfg->v6 ? IP6_HDR_LEN : IP4_HDR_LEN)};
 	p->cfg.check_every = max_of(cfg->check_every, 1u);
 	p->conns = bench_pages(cfg->n * sizeof(*p->conns));
 	for (uint32_t i = 0; i < cfg->n; i++)
 		p->conns[i].snd_nxt = SEQ_0 + i * 4096;
 	p->tcp_len = TCP_HDR_LEN + (cfg->plain ? 0 : TCP_OPT_TS_SPACE);
-	p->headers_len = L4 + p->tcp_len;
+	p->headers_len = p->l4 + p->tcp_len;
 	eth_copy(eth->dst, cfg->server_mac);
 	eth_copy(eth->src, cfg->mac);
-	eth->type = be16(ETH_TYPE_IP4);
-	*ip = (struct ip4_hdr){.ver_ihl = IP4_VER_IHL, .frag = be16(IP4_DF), .ttl = 64,
-			       .proto = IP_PROTO_TCP, .daddr = be32(PEER_SERVER)};
+	eth->type = be16(cfg->v6 ? ETH_TYPE_IP6 : ETH_TYPE_IP4);
+	if (cfg->v6)
+		make_ip6(p, ip6_of(p->headers));
+	else
+		make_ip4(p, ip_of(p->headers));
+	th = tcp_of(p, p->headers);
 	*th = (struct tcp_hdr){.dport = be16(cfg->port), .doff = tcp_doff(p->tcp_len),
 			       .window = 0xffff};
 	if (cfg->kind == PEER_PULL)
 		th->window = be16((uint16_t)(cfg->window * PEER_PAYLOAD >> (cfg->plain ? 0 : WSCALE)));
 	if (!cfg->plain)
-		tcp_opt_emit_ts(p->headers + L4 + TCP_HDR_LEN, 0, 0);
-	p->ip_sum = sum_header(ip, IP4_HDR_LEN);
-	p->tcp_sum = sum_header(th, p->tcp_len);
+		tcp_opt_emit_ts((uint8_t *)(th + 1), 0, 0);
+	p->tcp_sum = sum_add(p->tcp_sum, sum_header(th, p->tcp_len));
 	make_payload(p);
 }
 
@@ -105,45 +131,66 @@ static uint16_t client_port(uint32_t i)
 	return be16((uint16_t)(PEER_PORT_LOW + i % PEER_PORTS));
 }
 
+/* Length and source of an IP header. Returns what the source adds to the pseudo-header's sum. */
+static uint32_t write_ip(const struct peer *p, uint32_t i, uint8_t *b, uint32_t l4_len)
+{
+	const uint32_t client = client_addr(i);
+	struct ip4_hdr *ip = ip_of(b);
+
+	if (p->cfg.v6) {
+		ip6_of(b)->payload_len = be16((uint16_t)l4_len);
+		memcpy(ip6_of(b)->saddr + 12, &client, sizeof(client));
+		return client;
+	}
+	ip->total_len = be16((uint16_t)(IP4_HDR_LEN + l4_len));
+	ip->saddr = client;
+	ip->cksum = sum_finish(sum_fold64((uint64_t)p->ip_sum + ip->total_len + client));
+	return client;
+}
+
 /* The headers of a segment, checksum over all but the payload in *sum. */
 static uint8_t *start(struct peer *p, uint32_t i, struct rte_mbuf *m, uint8_t flags,
 		      uint32_t payload, uint32_t *sum)
 {
-	const uint16_t l4_len = (uint16_t)(p->tcp_len + payload);
+	const uint32_t l4_len = p->tcp_len + payload;
 	const struct peer_conn *c = &p->conns[i];
-	struct ip4_hdr *ip;
 	struct tcp_hdr *th;
-	uint32_t ts = 0;
+	uint64_t rest;
 	uint8_t *b;
 
 	rte_pktmbuf_reset(m);
-	m->data_len = (uint16_t)(L4 + l4_len);
+	m->data_len = (uint16_t)(p->l4 + l4_len);
 	m->pkt_len = m->data_len;
 	b = rte_pktmbuf_mtod(m, uint8_t *);
 	memcpy(b, p->headers, PEER_HEADERS);
-	ip = ip_of(b);
-	th = tcp_of(b);
-	ip->total_len = be16((uint16_t)(IP4_HDR_LEN + l4_len));
-	ip->saddr = client_addr(i);
-	ip->cksum = sum_finish(sum_fold64((uint64_t)p->ip_sum + ip->total_len + ip->saddr));
+	rest = (uint64_t)write_ip(p, i, b, l4_len) + be16((uint16_t)l4_len);
+	th = tcp_of(p, b);
 	th->sport = client_port(i);
 	th->seq = be32(c->snd_nxt);
 	th->ack = be32(c->rcv_nxt);
 	th->flags = flags;
 	if (!p->cfg.plain) {
-		store_be32(b + L4 + TCP_HDR_LEN + 4, p->tick);
-		store_be32(b + L4 + TCP_HDR_LEN + 8, c->ts_recent);
-		ts = sum_fold64((uint64_t)be32(p->tick) + be32(c->ts_recent));
+		store_be32((uint8_t *)(th + 1) + 4, p->tick);
+		store_be32((uint8_t *)(th + 1) + 8, c->ts_recent);
+		rest += (uint64_t)be32(p->tick) + be32(c->ts_recent);
 	}
-	*sum = sum_fold64((uint64_t)p->tcp_sum + th->sport + th->seq + th->ack + ts +
-			  ((uint32_t)flags << 8) +
-			  sum_pseudo4(ip->saddr, ip->daddr, IP_PROTO_TCP, l4_len));
+	*sum = sum_fold64(rest + p->tcp_sum + th->sport + th->seq + th->ack + ((uint32_t)flags << 8));
 	return b;
+}
+
+/* Of TCP over the addresses of the packet at b: of the pseudo-header. */
+static uint32_t pseudo(const struct peer *p, const uint8_t *b, uint16_t l4_len)
+{
+	const struct ip4_hdr *ip = (const struct ip4_hdr *)(b + ETH_HDR_LEN);
+	const struct ipv6_hdr *ip6 = (const struct ipv6_hdr *)(b + ETH_HDR_LEN);
+
+	return p->cfg.v6 ? sum_pseudo6(ip6->saddr, ip6->daddr, IP_PROTO_TCP, l4_len) :
+			   sum_pseudo4(ip->saddr, ip->daddr, IP_PROTO_TCP, l4_len);
 }
 
 static void write_syn(struct peer *p, uint32_t i, struct rte_mbuf *m)
 {
-	const struct tcp_opts o = {.mss = 1460, .wscale = WSCALE, .tsval = p->tick,
+	const struct tcp_opts o = {.mss = p->cfg.v6 ? 1440 : 1460, .wscale = WSCALE, .tsval = p->tick,
 				   .flags = p->cfg.plain ? TCP_OPTS_MSS :
 					    TCP_OPTS_MSS | TCP_OPTS_WSCALE | TCP_OPTS_SACK_OK |
 						    TCP_OPTS_TS};
@@ -155,16 +202,13 @@ static void write_syn(struct peer *p, uint32_t i, struct rte_mbuf *m)
 
 	c->rcv_nxt = c->ts_recent = 0;
 	b = start(p, i, m, TCP_SYN, 0, &sum);
-	th = tcp_of(b);
-	len = TCP_HDR_LEN + tcp_opt_emit_syn(b + L4 + TCP_HDR_LEN, &o);
+	th = tcp_of(p, b);
+	len = TCP_HDR_LEN + tcp_opt_emit_syn((uint8_t *)(th + 1), &o);
 	th->doff = tcp_doff(len);
-	ip_of(b)->total_len = be16((uint16_t)(IP4_HDR_LEN + len));
-	ip_of(b)->cksum = 0;
-	ip_of(b)->cksum = sum_finish(sum_header(ip_of(b), IP4_HDR_LEN));
+	write_ip(p, i, b, len);
 	th->cksum = 0;
-	sum = sum_pseudo4(ip_of(b)->saddr, ip_of(b)->daddr, IP_PROTO_TCP, (uint16_t)len);
-	th->cksum = sum_finish(sum_partial(th, len, sum));
-	m->data_len = (uint16_t)(L4 + len);
+	th->cksum = sum_finish(sum_partial(th, len, pseudo(p, b, (uint16_t)len)));
+	m->data_len = (uint16_t)(p->l4 + len);
 	m->pkt_len = m->data_len;
 	c->snd_nxt++;
 }
@@ -188,7 +232,7 @@ static void write_payload(struct peer *p, uint32_t i, struct rte_mbuf *m)
 		memcpy(b + p->headers_len, mark, sizeof(mark));
 		sum = sum_fold64((uint64_t)sum + mark[0] + mark[1]);
 	}
-	tcp_of(b)->cksum = sum_finish(sum);
+	tcp_of(p, b)->cksum = sum_finish(sum);
 	c->snd_nxt += p->cfg.len;
 }
 
@@ -197,7 +241,7 @@ static void write_bare(struct peer *p, uint32_t i, struct rte_mbuf *m, uint8_t f
 	uint32_t sum;
 	uint8_t *b = start(p, i, m, flags, 0, &sum);
 
-	tcp_of(b)->cksum = sum_finish(sum);
+	tcp_of(p, b)->cksum = sum_finish(sum);
 }
 
 void peer_ack(struct peer *p, uint32_t i, struct rte_mbuf *m)
@@ -210,7 +254,7 @@ void peer_reset(struct peer *p, uint32_t i, struct rte_mbuf *m)
 	struct peer_conn *c = &p->conns[i];
 	const uint32_t snd_nxt = c->snd_nxt;
 
-	c->snd_nxt = be32(tcp_of(rte_pktmbuf_mtod(m, uint8_t *))->ack);
+	c->snd_nxt = be32(tcp_of(p, rte_pktmbuf_mtod(m, uint8_t *))->ack);
 	write_bare(p, i, m, TCP_RST);
 	c->snd_nxt = snd_nxt;
 }
@@ -445,15 +489,30 @@ static enum peer_event forwarded(struct peer *p, const uint8_t *b, uint32_t pkt_
 	return PEER_REPLY;
 }
 
-/* Both checksums, over the whole packet. */
-static bool sums_ok(const uint8_t *b, uint32_t ip_len)
+/* All checksums, over the whole packet, of which l4_len octets are TCP's. */
+static bool sums_ok(const struct peer *p, const uint8_t *b, uint16_t l4_len)
+{
+	return (p->cfg.v6 || sum_finish(sum_header(b + ETH_HDR_LEN, IP4_HDR_LEN)) == 0) &&
+	       sum_finish(sum_partial(b + p->l4, l4_len, pseudo(p, b, l4_len))) == 0;
+}
+
+/* Of a packet of ours by its IP header: TCP's length, and the client's address, as of IPv4. False: it is none. */
+static bool read_ip(const struct peer *p, const uint8_t *b, uint32_t len, uint32_t *l4_len, uint32_t *client)
 {
 	const struct ip4_hdr *ip = (const struct ip4_hdr *)(b + ETH_HDR_LEN);
-	const uint16_t l4_len = (uint16_t)(ip_len - IP4_HDR_LEN);
-	uint32_t sum = sum_pseudo4(ip->saddr, ip->daddr, IP_PROTO_TCP, l4_len);
+	const struct ipv6_hdr *ip6 = (const struct ipv6_hdr *)(b + ETH_HDR_LEN);
 
-	return sum_finish(sum_header(ip, IP4_HDR_LEN)) == 0 &&
-	       sum_finish(sum_partial(b + L4, l4_len, sum)) == 0;
+	if (unlikely(len < p->l4 + TCP_HDR_LEN ||
+		     ((const struct eth_hdr *)b)->type != BE16(p->cfg.v6 ? ETH_TYPE_IP6 : ETH_TYPE_IP4)))
+		return false;
+	if (p->cfg.v6) {
+		*l4_len = be16(ip6->payload_len);
+		*client = load_be32(ip6->daddr + 12);
+		return ip6->next == IP_PROTO_TCP && !memcmp(ip6->daddr, clients6, 12);
+	}
+	*l4_len = be16(ip->total_len) - IP4_HDR_LEN;
+	*client = be32(ip->daddr);
+	return ip->proto == IP_PROTO_TCP;
 }
 
 /* What the server sent again, because one of the two was held up: counted, and no error. */
@@ -476,23 +535,22 @@ enum peer_event peer_take(struct peer *p, struct rte_mbuf *m, uint32_t *at)
 {
 	uint8_t linear[2048];
 	const uint8_t *b = rte_pktmbuf_read(m, 0, m->pkt_len, linear);
-	const struct ip4_hdr *ip = (const struct ip4_hdr *)(b + ETH_HDR_LEN);
-	const struct tcp_hdr *th = (const struct tcp_hdr *)(b + L4);
+	const struct tcp_hdr *th = (const struct tcp_hdr *)(b + p->l4);
+	uint32_t i, len, l4_len, client;
 	struct peer_conn *c;
-	uint32_t i, len;
 
 	if (p->cfg.kind == PEER_FORWARD)
 		return forwarded(p, b, m->pkt_len, at);
-	if (unlikely(m->pkt_len < L4 + TCP_HDR_LEN || ip->proto != IP_PROTO_TCP))
+	if (unlikely(!read_ip(p, b, m->pkt_len, &l4_len, &client)))
 		return error(p, "a packet of %u bytes that is not TCP", m->pkt_len);
-	i = (be32(ip->daddr) - PEER_CLIENTS) * PEER_PORTS + be16(th->dport) - PEER_PORT_LOW;
+	i = (client - PEER_CLIENTS) * PEER_PORTS + be16(th->dport) - PEER_PORT_LOW;
 	if (unlikely(i >= p->cfg.n))
 		return error(p, "a packet to no connection of ours");
 	*at = i;
 	c = &p->conns[i];
 	if ((p->received++ & (p->cfg.check_every - 1)) == 0) {
 		p->verified++;
-		if (!sums_ok(b, be16(ip->total_len)))
+		if (!sums_ok(p, b, (uint16_t)l4_len))
 			return error(p, "a bad checksum");
 	}
 	if (unlikely(p->cfg.tolerant && is_stale(c, th))) {
@@ -505,7 +563,7 @@ enum peer_event peer_take(struct peer *p, struct rte_mbuf *m, uint32_t *at)
 		     (be32(th->ack) != c->snd_nxt && c->state != PEER_STREAM)))
 		return error(p, "acknowledges %d beyond what was sent, state %u",
 			     (int)(be32(th->ack) - c->snd_nxt), c->state);
-	if (unlikely(is_old(c, th, be16(ip->total_len) - IP4_HDR_LEN - tcp_hdr_len(th)))) {
+	if (unlikely(is_old(c, th, l4_len - tcp_hdr_len(th)))) {
 		p->unexpected++;
 		return p->cfg.kind == PEER_PULL ? PEER_CREDIT : PEER_NOTHING;
 	}
@@ -513,8 +571,8 @@ enum peer_event peer_take(struct peer *p, struct rte_mbuf *m, uint32_t *at)
 		return error(p, "a segment at %u of what is next, %u bytes of header, state %u",
 			     be32(th->seq) - c->rcv_nxt, tcp_hdr_len(th), c->state);
 	if (!p->cfg.plain)
-		c->ts_recent = load_be32(b + L4 + TCP_HDR_LEN + 4);
-	len = be16(ip->total_len) - IP4_HDR_LEN - p->tcp_len;
+		c->ts_recent = load_be32((const uint8_t *)(th + 1) + 4);
+	len = l4_len - p->tcp_len;
 	if (c->state == PEER_STREAM)
 		return stream(p, c, th, len);
 	return segment(p, i, b + p->headers_len, len, th->flags);

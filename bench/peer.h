@@ -17,7 +17,7 @@
  * Like the engine it does no I/O: packets in, packets out, in mbufs of the caller. One thread.
  *
  * Connection i comes from 10.1.0.0 + i / PEER_PORTS, port PEER_PORT_LOW + i % PEER_PORTS, so that an
- * answer names its connection and there is no table to look it up in.
+ * answer names its connection and there is no table to look it up in; of IPv6 from fd00:10::a01:0 + i / PEER_PORTS.
  */
 #ifndef BENCH_PEER_H
 #define BENCH_PEER_H
@@ -27,10 +27,11 @@
 #include "base/compiler.h"
 
 #define PEER_SERVER    0x0a000001u /* 10.0.0.1/8, host order */
+#define PEER_SERVER6   {0xfd, 0, 0, 0x10, [15] = 1} /* /64 */
 #define PEER_CLIENTS   0x0a010000u
 #define PEER_PORT_LOW  1024u
 #define PEER_PORTS     60000u
-#define PEER_HEADERS   66 /* Ethernet, IPv4, TCP with timestamps */
+#define PEER_HEADERS   86 /* Ethernet, IPv6, TCP with timestamps */
 #define PEER_PAYLOAD   1460
 #define PEER_JUMBO     8960 /* what fits into a packet of 9,000 bytes */
 
@@ -40,6 +41,7 @@ struct peer_config {
 	enum peer_kind kind;
 	uint32_t n;            /* connections */
 	uint16_t port;         /* the server's, host order */
+	bool v6;               /* over IPv6; not forward */
 	bool plain;            /* no timestamps, SACK or window scale, as dperf's client has none */
 	const void *payload;   /* NULL: bytes of our own */
 	uint16_t len;          /* 8 at least for echo */
@@ -86,8 +88,8 @@ struct peer {
 	uint64_t unexpected; /* sent again by the server; of a tolerant peer, all that is wrong */
 	uint64_t stream_bytes; /* push: acknowledged; pull: received in order */
 	uint64_t received, verified;
-	uint32_t headers_len, tcp_len;
-	uint32_t ip_sum, tcp_sum, payload_sum; /* of what is the same in all packets */
+	uint32_t l4, headers_len, tcp_len; /* l4: where the TCP header begins */
+	uint32_t ip_sum, tcp_sum, payload_sum; /* of what is the same in all packets; tcp_sum with the pseudo-header */
 	uint8_t headers[PEER_HEADERS];
 	uint8_t payload[PEER_JUMBO];
 	uint8_t reply[2048]; /* the first; empty: none yet */

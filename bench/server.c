@@ -78,7 +78,7 @@ void server_init(struct server *s, const struct server_plan *plan, const struct 
 	s->address[0] = (struct engine_address){.port = plan->port, .prefix = 8};
 	flow_addr_v4(s->address[0].addr, be32(PEER_SERVER));
 	s->address[1] = (struct engine_address){.port = plan->port, .prefix = 64,
-						.addr = {0xfd, 0, 0, 0x10, [15] = 1}};
+						.addr = PEER_SERVER6};
 	*c = (struct engine_config){
 		.ports = &s->port, .n_ports = 1, .addresses = s->address, .n_addresses = ARRAY_SIZE(s->address),
 		.max_connections = plan->connections, .max_half_open = plan->half_open,

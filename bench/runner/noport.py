@@ -11,9 +11,9 @@ QUICK = ["parse", "lookup_1k", "lookup_1m", "echo_rest_1k", "echo_1k", "request_
 FULL = ["parse", "refuse", "refuse_parsed", "lookup_1k", "lookup_1m", "lookup_10m", "echo_1k", "echo_100k", "echo_rest_1k",
         "echo_rest_1m", "echo_rest_10m", "request_1k", "request_plain_1k", "request_1m",
         "request_rest_1m", "request_rest_10m", "short_1k", "short_plain_1k", "short_phases_1k",
-        "short_1m", "short_10m"]
+        "short_1m", "short_10m", "parse6", "echo6_1k", "request6_1k", "short6_1k"]
 STAGED = ["echo_1k", "request_1k", "short_1k"]
-COUNTED = ["echo_1k", "request_1k", "short_1k", "short_plain_1k"]
+COUNTED = ["echo_1k", "request_1k", "short_1k", "short_plain_1k", "echo6_1k", "request6_1k", "short6_1k"]
 
 # What callgrind counts, by function: inclusive instructions within measured turns.
 COUNTED_FUNCTIONS = ["measured", "pkt_parse_burst", "engine_input", "tcp_input", "engine_run_ready",

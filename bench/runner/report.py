@@ -81,7 +81,8 @@ def noport_table(figures, counted):
         parts = " + ".join(f"{k} {value[k]['median']:.0f}" for k in ("parse", "input", "output", "tick")
                            if k in value)
         parts += f"; ACK {value['ack']['total']['median']:.0f}" if "ack" in value else ""
-        title = NOPORT.get(kind, kind) + size + (f": {parts}" if parts else "")
+        v4 = kind.removesuffix("6")
+        title = NOPORT.get(v4, v4) + size + (", IPv6" if kind != v4 else "") + (f": {parts}" if parts else "")
         lines.append(f"| {title} | {spread(total)} | {number(counted.get(name, {}).get('total'))} |")
     return lines
 
