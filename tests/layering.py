@@ -26,7 +26,7 @@ BELOW = {
     'flow': ['base'],
     'handler': ['base'],
     'pkt': ['wire'],
-    'net': ['pkt', 'algo'],
+    'net': ['pkt', 'algo', 'flow'],
     'tcp': ['net', 'flow', 'handler'],
     'engine': ['tcp'],
     'match': ['base'],

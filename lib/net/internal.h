@@ -246,6 +246,9 @@ void pmtu_hear(struct net *n, const struct net_news *news, uint64_t now);
 void ip_id_layout(struct net *n, struct layout *l);
 void ip_id_init(struct net *n);
 
+/* ip6.c */
+void ip6_init(struct net *n);
+
 /* frag.c */
 bool frag_conf_ok(const struct net_conf *c);
 void frag_layout(struct net *n, struct layout *l);

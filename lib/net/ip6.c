@@ -1,50 +1,50 @@
 /*
  * IPv6 headers as they are sent, and those of answers that have no path, of either family.
  *
- * A flow label names a connection and direction for as long as it lasts, to whoever spreads flows over paths: it is a keyed
- * hash of addresses, ports and protocol, so that nobody learns anything from it (RFC 6437 section 3).
+ * A flow label names a connection and direction for as long as it lasts, to whoever spreads flows over paths: it is a hash
+ * of the tuple by a key of its own, so that nobody can say whose it is (RFC 6437 section 3). With the key of labels known,
+ * by what 20 bits of a few AES rounds tell, labels could be said beforehand, and nothing else: it comes out of net's by
+ * SipHash-2-4, and the table has another.
  */
 #include "internal.h"
 
-static uint32_t flow_label(const struct net *n, const uint8_t saddr[16], const uint8_t daddr[16],
-			   struct net_ip ip)
+void ip6_init(struct net *n)
 {
-	uint8_t key[44] = "IPv6 fl";
-	uint32_t label;
+	uint8_t text[] = "IPv6 flow label 0";
 
-	key[7] = ip.proto;
-	ip6_copy(key + 8, saddr);
-	ip6_copy(key + 24, daddr);
-	memcpy(key + 40, ip.ports, 2 * sizeof(*ip.ports));
-	label = (uint32_t)siphash13(&n->conf.key, key, sizeof(key)) & IP6_FLOW_MASK;
+	for (unsigned int i = 0; i < ARRAY_SIZE(n->label_key.k); i++, text[sizeof(text) - 2]++)
+		n->label_key.k[i] = siphash24(&n->conf.key, text, sizeof(text));
+}
+
+static inline uint32_t flow_label(const struct net *n, const struct flow_tuple *flow)
+{
+	const uint32_t label = (uint32_t)flow_hash(&n->label_key, flow) & IP6_FLOW_MASK;
+
 	return label ? label : 1; /* 0 means that there is none */
 }
 
-uint64_t net_ip6_write(const struct net *n, uint8_t *p, const uint8_t saddr[16], const uint8_t daddr[16],
-		       struct net_ip ip)
+/* The header, of which the first word is without its label. Returns the sum of the addresses. */
+static inline uint64_t write_header(const struct net *n, uint8_t *p, const struct flow_tuple *flow, uint32_t first,
+				    uint32_t second)
 {
-	struct ipv6_hdr h = {
-		.ver_class_flow = ip6_first_word(ip.dscp_ecn, flow_label(n, saddr, daddr, ip)),
-		.payload_len = be16(ip.l4_len),
-		.next = ip.proto,
-		.hop_limit = ip.ttl,
-	};
+	const uint8_t *own = n->addrs[flow->local].ip;
 
-	ip6_copy(h.saddr, saddr);
-	ip6_copy(h.daddr, daddr);
-	memcpy(p, &h, sizeof(h));
-	return net_pseudo6(saddr, daddr);
+	store32(p, first | be32(flow_label(n, flow)));
+	store32(p + 4, second);
+	ip6_copy(p + offsetof(struct ipv6_hdr, saddr), own);
+	ip6_copy(p + offsetof(struct ipv6_hdr, daddr), flow->remote);
+	return net_pseudo6(own, flow->remote);
 }
 
-struct net_written net_write6(const struct net *n, struct net_path *p, uint8_t *l4, uint32_t local,
-			      const uint8_t remote[16], const struct net_ip *ip)
+struct net_written net_write6(const struct net *n, struct net_path *p, uint8_t *l4, const struct flow_tuple *flow,
+			      uint32_t first, uint32_t second)
 {
-	const unsigned l2_len = p->l2_len;
+	const uint8_t l2_len = p->l2_len;
 	uint8_t *l3 = l4 - IP6_HDR_LEN;
 
 	p->used = 1;
-	memcpy(l3 - l2_len, p->l2, l2_len);
-	return (struct net_written){net_ip6_write(n, l3, n->addrs[local].ip, remote, *ip), l2_len + IP6_HDR_LEN};
+	memcpy(l3 - l2_len, p->l2, NET_L2_MAX); /* constant length: what is beyond l2_len is overwritten */
+	return (struct net_written){write_header(n, l3, flow, first, second), l2_len + IP6_HDR_LEN};
 }
 
 uint64_t net_answer_pseudo(const struct pkt_facts *f)
@@ -57,6 +57,7 @@ uint64_t net_answer_pseudo(const struct pkt_facts *f)
 void net_push_answer(const struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, const uint8_t peer[6],
 		     struct net_ip ip)
 {
+	struct flow_tuple flow = {.remote_port = f->sport, .local_port = f->dport, .local = f->local};
 	const bool v6 = f->flags & PKT_F_V6;
 	const uint16_t head = ETH_HDR_LEN + (v6 ? IP6_HDR_LEN : IP4_HDR_LEN);
 	uint8_t *l2, *l3;
@@ -66,8 +67,9 @@ void net_push_answer(const struct net *n, struct rte_mbuf *m, const struct pkt_f
 	m->pkt_len += head;
 	l2 = rte_pktmbuf_mtod(m, uint8_t *);
 	l3 = l2 + ETH_HDR_LEN;
+	memcpy(flow.remote, f->saddr, sizeof(flow.remote));
 	if (v6)
-		net_ip6_write(n, l3, f->daddr, f->saddr, ip);
+		write_header(n, l3, &flow, ip6_first_word(ip.dscp_ecn, 0), net_ip6_second(ip));
 	else
 		net_ip4_write(l3, net_v4_of(f->daddr), net_v4_of(f->saddr), IP4_HDR_LEN + ip.l4_len, ip.proto,
 			      ip.dscp_ecn, ip.ttl);

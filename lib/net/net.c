@@ -63,6 +63,7 @@ bool net_init(struct net *n, const struct net_conf *conf, struct counters *count
 	neighbor_init(n);
 	frag_init(n);
 	ip_id_init(n);
+	ip6_init(n);
 	n->conf.ports = n->ports;
 	n->conf.addrs = NULL; /* the caller's; n->addrs has what is needed */
 	return true;

@@ -21,10 +21,8 @@ tcp_seg_write(struct tcp *t, struct net_path *p, uint8_t *payload, uint32_t len,
 	const struct net_ip ip = {.proto = IP_PROTO_TCP,
 				  .dscp_ecn = (uint8_t)(seg->dscp << 2 | seg->ecn),
 				  .ttl = ttl,
-				  .l4_len = (uint16_t)(len + hdr_len),
-				  .ports = &tuple->remote_port};
-	const struct net_written w =
-		net_write(t->net, p, payload - hdr_len, tuple->local, tuple->remote, ip);
+				  .l4_len = (uint16_t)(len + hdr_len)};
+	const struct net_written w = net_write(t->net, p, payload - hdr_len, tuple, ip);
 	const struct pkt_tcp h = {.pseudo = w.pseudo,
 				  .sport = tuple->local_port,
 				  .dport = tuple->remote_port,

@@ -109,8 +109,7 @@ bool tcp_seg_answer(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts *f
 	struct pkt_tcp h = {.pseudo = net_answer_pseudo(f), .sport = f->dport, .dport = f->sport,
 			    .seq = seg->seq, .ack = seg->ack, .window = seg->window, .urg = seg->urg,
 			    .flags = seg->flags};
-	struct net_ip ip = {.proto = IP_PROTO_TCP, .dscp_ecn = (uint8_t)(seg->dscp << 2), .ttl = ttl,
-			    .ports = &f->sport};
+	struct net_ip ip = {.proto = IP_PROTO_TCP, .dscp_ecn = (uint8_t)(seg->dscp << 2), .ttl = ttl};
 	uint32_t opt[PKT_OPT_WORDS];
 	uint8_t peer[6];
 

@@ -18,12 +18,12 @@ static int32_t path_to(struct kit *k, uint32_t remote)
 static struct rte_mbuf *segment(struct kit *k, uint32_t i, uint32_t remote, uint8_t id)
 {
 	struct rte_mbuf *m = pkt_alloc(&k->pool);
-	uint8_t r[16];
+	struct flow_tuple flow = {.local = 0};
 
 	assert_non_null(m);
 	memset(rte_pktmbuf_append(m, 20), id, 20);
-	kit_map(r, remote);
-	net_push(&k->net, i, m, 0, r, (struct net_ip){ IP_PROTO_TCP, 0x28, 63, 20, NULL });
+	kit_map(flow.remote, remote);
+	net_push(&k->net, i, m, &flow, (struct net_ip){ IP_PROTO_TCP, 0x28, 63, 20 });
 	pkt_ip_finish(m, ETH_HDR_LEN);
 	return m;
 }

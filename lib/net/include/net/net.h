@@ -21,6 +21,7 @@
 #include "base/counter.h"
 #include "base/siphash.h"
 #include "base/units.h"
+#include "flow/tuple.h"
 #include "net/path.h"
 #include "pkt/facts.h"
 #include "pkt/pool.h"
@@ -228,6 +229,7 @@ struct net {
 	uint32_t n_ports;
 	struct net_conf conf;
 	struct net_port_conf ports[NET_PORTS_MAX];
+	struct flow_key label_key; /* of flow labels alone: what is on the wire tells of no other key */
 };
 
 /* Bytes that net_init wants for this configuration, cache line aligned; 0: out of range. */
@@ -492,7 +494,6 @@ struct net_ip {
 	uint8_t dscp_ecn; /* the former TOS octet, or the traffic class */
 	uint8_t ttl;      /* or the hop limit */
 	uint16_t l4_len;  /* of the transport header with its payload */
-	const uint16_t *ports; /* the remote and the local one, as on the wire: of IPv6 the flow label is theirs */
 };
 
 /* What net_write wrote. */
@@ -501,12 +502,11 @@ struct net_written {
 	unsigned int len; /* of Ethernet and IP header */
 };
 
-/*
- * Write an IPv6 header of 40 bytes. Its flow label is a keyed hash of addresses and ports, for each connection and
- * direction one (RFC 6437 section 3). Returns the sum of the addresses.
- */
-uint64_t net_ip6_write(const struct net *n, uint8_t *p, const uint8_t saddr[16], const uint8_t daddr[16],
-		       struct net_ip ip);
+/* An IPv6 header's second word, network order. */
+static inline uint32_t net_ip6_second(struct net_ip ip)
+{
+	return be32((uint32_t)ip.l4_len << 16 | (uint32_t)ip.proto << 8 | ip.ttl);
+}
 
 /* Two IPv6 addresses added up. */
 static inline uint64_t net_pseudo6(const uint8_t a[16], const uint8_t b[16])
@@ -514,29 +514,25 @@ static inline uint64_t net_pseudo6(const uint8_t a[16], const uint8_t b[16])
 	return sum_words(sum_words(0, a, 2), b, 2);
 }
 
-/* net_write of an IPv6 path. */
-struct net_written net_write6(const struct net *n, struct net_path *p, uint8_t *l4, uint32_t local,
-			      const uint8_t remote[16], const struct net_ip *ip);
+/* net_write of an IPv6 path, with the header's first two words but for the flow label. */
+struct net_written net_write6(const struct net *n, struct net_path *p, uint8_t *l4, const struct flow_tuple *flow,
+			      uint32_t first, uint32_t second);
 
 /*
- * Write the IP header and the Ethernet header of path p, from local address index local, so that they end at l4. There is
- * room for NET_L2_MAX + p->l3_len bytes. See net_push.
+ * Write the IP header and the Ethernet header of path p, for a segment of that connection of ours, so that they end at
+ * l4. There is room for NET_L2_MAX + p->l3_len bytes. An IPv6 header's flow label is a keyed hash of flow: each connection
+ * and direction has one, for as long as it lasts (RFC 6437 section 3). See net_push.
  */
 static inline __attribute__((always_inline)) struct net_written
-net_write(const struct net *n, struct net_path *p, uint8_t *l4, uint32_t local, const uint8_t remote[16],
-	  struct net_ip ip)
+net_write(const struct net *n, struct net_path *p, uint8_t *l4, const struct flow_tuple *flow, struct net_ip ip)
 {
-	const struct net_addr *own = &n->addrs[local];
+	const struct net_addr *own = &n->addrs[flow->local];
 	const uint8_t l2_len = p->l2_len;
-	const uint32_t saddr = own->addr, daddr = net_v4_of(remote);
+	const uint32_t saddr = own->addr, daddr = net_v4_of(flow->remote);
 	uint8_t *l2 = l4 - IP4_HDR_LEN - l2_len;
 
-	if (unlikely(p->v6)) {
-		/* Of ip itself nothing needs to be in memory then. */
-		const struct net_ip given = {ip.proto, ip.dscp_ecn, ip.ttl, ip.l4_len, ip.ports};
-
-		return net_write6(n, p, l4, local, remote, &given);
-	}
+	if (unlikely(p->v6))
+		return net_write6(n, p, l4, flow, ip6_first_word(ip.dscp_ecn, 0), net_ip6_second(ip));
 	p->used = 1;
 	memcpy(l2, p->l2, NET_L2_MAX); /* constant length: what is beyond l2_len is overwritten */
 	net_ip4_write(l2 + l2_len, saddr, daddr, IP4_HDR_LEN + ip.l4_len, ip.proto, ip.dscp_ecn, ip.ttl);
@@ -548,18 +544,20 @@ net_write(const struct net *n, struct net_path *p, uint8_t *l4, uint32_t local, 
  * and whose headroom has p->l3_len + NET_L2_MAX bytes. The IPv4 checksum is complete; pkt_offload, with
  * net_path_port, takes it out again where the port fills it in. Worker thread; O(1).
  */
-static inline void net_push(const struct net *n, uint32_t path, struct rte_mbuf *m, uint32_t local,
-			    const uint8_t remote[16], struct net_ip ip)
+static inline void net_push(const struct net *n, uint32_t path, struct rte_mbuf *m,
+			    const struct flow_tuple *flow, struct net_ip ip)
 {
-	const struct net_written w =
-		net_write(n, &n->paths[path], rte_pktmbuf_mtod(m, uint8_t *), local, remote, ip);
+	const struct net_written w = net_write(n, &n->paths[path], rte_pktmbuf_mtod(m, uint8_t *), flow, ip);
 
 	m->data_off -= w.len;
 	m->data_len += w.len;
 	m->pkt_len += w.len;
 }
 
-/* The headers of an answer to f, which came from peer's MAC address and is to go back there: as net_push, without a path. */
+/*
+ * The headers of an answer to f, a TCP segment for f->local, which came from peer's MAC address and is to go back there: as
+ * net_push, without a path.
+ */
 void net_push_answer(const struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, const uint8_t peer[6],
 			 struct net_ip ip);
 
