@@ -241,92 +241,6 @@ static __attribute__((noinline)) void parse_split(const struct rte_mbuf *m, stru
 	parse_frame(m, h, f, pp);
 }
 
-/*
- * Of the pseudo-header, addresses and TCP header, which lie together, and a payload: the pseudo-header's length is
- * that of the packet less 20, which the other byte order does not change, but for multiples of 0xffff.
- */
-static inline __attribute__((always_inline)) uint64_t
-plain_sum(const struct ip4_hdr *ip, unsigned hlen, uint32_t payload)
-{
-	uint64_t sum = payload + ip->total_len + 0xffffu - BE16(IP4_HDR_LEN) + BE16(IP_PROTO_TCP);
-
-	if (hlen & 4)
-		sum += load32((const uint8_t *)(ip + 1) + hlen - 4);
-	return sum_words(sum, &ip->saddr, 1 + hlen / 8);
-}
-
-/* The folded sum of a payload that some header is before. */
-static inline uint32_t plain_payload(const uint8_t *p, unsigned len)
-{
-	return sum_fold(likely(len < SUM_SHORT) ? sum_fold64(sum_short64(p, len)) : sum_partial(p, len, 0));
-}
-
-/*
- * The facts of a segment that is_plain and whose lengths, ports and IPv4 header are right; hlen: of its header, with
- * options; ts: they are timestamps alone. False, and nothing done, if its sum is wrong.
- */
-static inline __attribute__((always_inline)) bool
-plain_facts(struct pkt_facts *f, const struct ip4_hdr *ip, uint16_t port, unsigned hlen, bool ts, unsigned len,
-	    uint32_t payload)
-{
-	const struct tcp_hdr *th = (const struct tcp_hdr *)(ip + 1);
-
-	if (unlikely(!sum_is_good(plain_sum(ip, hlen, payload))))
-		return false;
-	plain_usual(f, ts);
-	if (ts)
-		plain_timestamps(f, (const uint8_t *)(th + 1));
-	f->port = port;
-	plain_numbers(f, th);
-	f->payload_sum = payload;
-	f->payload_len = (uint16_t)len;
-	f->l4_len = (uint16_t)(len + hlen);
-	plain_addresses(f, ip);
-	plain_ports(f, load32(th));
-	if (unlikely(ip->tos)) {
-		f->dscp = ip->tos >> 2;
-		f->flags |= (ip->tos & IP_ECN_MASK) == IP_ECN_CE ? PKT_F_CE : 0;
-	}
-	return true;
-}
-
-/* The same with any options. */
-static __attribute__((noinline)) bool
-plain_facts_options(struct pkt_facts *f, const struct ip4_hdr *ip, uint16_t port, unsigned hlen, unsigned len,
-		    uint32_t payload)
-{
-	const struct tcp_hdr *th = (const struct tcp_hdr *)(ip + 1);
-
-	if (hlen < TCP_HDR_LEN || !plain_facts(f, ip, port, hlen, false, len, payload))
-		return false;
-	f->payload_off = (uint16_t)(ETH_HDR_LEN + IP4_HDR_LEN + hlen);
-	parse_options((const uint8_t *)(th + 1), hlen - TCP_HDR_LEN, th->flags & TCP_SYN, f);
-	return true;
-}
-
-/* A segment of a frame that is_plain, of which all is right. False, and nothing done: the long way says what it is. */
-static inline __attribute__((always_inline)) bool
-parse_plain(const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f, uint16_t port)
-{
-	const struct ip4_hdr *ip = (const struct ip4_hdr *)(h + ETH_HDR_LEN);
-	const struct tcp_hdr *th = (const struct tcp_hdr *)(ip + 1);
-	const unsigned hlen = (th->doff & 0xf0u) >> 2, total = be16(ip->total_len);
-	const unsigned len = total - IP4_HDR_LEN - hlen; /* of the payload */
-	uint32_t payload = 0;
-
-	if (unlikely(total > m->pkt_len - ETH_HDR_LEN || (int)len < 0 || !th->sport || !th->dport ||
-		     !sum_is_good(sum_header64(ip, IP4_HDR_LEN))))
-		return false;
-	if (len)
-		payload = plain_payload((const uint8_t *)th + hlen, len);
-	if (likely(hlen == TCP_HDR_LEN + TCP_OPT_TS_SPACE &&
-		   tcp_opt_only_ts((const uint8_t *)(th + 1), TCP_OPT_TS_SPACE)))
-		return plain_facts(f, ip, port, TCP_HDR_LEN + TCP_OPT_TS_SPACE, true, len, payload);
-	if (hlen == TCP_HDR_LEN)
-		return plain_facts(f, ip, port, TCP_HDR_LEN, false, len, payload);
-	return plain_facts_options(f, ip, port, hlen, len, payload);
-}
-
 /* Of a chain, wherever it is split. */
 static uint8_t *octet_at(struct rte_mbuf *m, unsigned at)
 {
@@ -390,8 +304,15 @@ parse_packet(struct rte_mbuf *m, struct pkt_facts *f, uint16_t port, const struc
 {
 	const uint8_t *h = rte_pktmbuf_mtod(m, const uint8_t *);
 
-	if (unlikely(!SHORTCUT(PLAIN) || !is_plain(p, m, h) || !parse_plain(m, h, f, port)))
-		parse_other(m, f, port, pp);
+	if (likely(SHORTCUT(PLAIN) && is_plain(p, m, h, false))) {
+		const struct ip4_hdr *ip = (const struct ip4_hdr *)(h + ETH_HDR_LEN);
+
+		if (likely(plain_segment(m, (const uint8_t *)ip, false, be16(ip->total_len), f, port)))
+			return;
+	} else if (SHORTCUT(PLAIN) && pkt_parse_plain6(p, m, h, f, port)) {
+		return;
+	}
+	parse_other(m, f, port, pp);
 }
 
 void pkt_parse_burst(struct rte_mbuf *const *pkts, struct pkt_facts *facts, unsigned n,

@@ -6,6 +6,7 @@
  * end that the payload length says. How many headers and options are looked at is bounded (RFC 8504 section 5.3).
  */
 #include "parse6.h"
+#include "plain.h"
 #include "segment.h"
 #include "wire/eth.h"
 #include "wire/icmp6.h"
@@ -342,6 +343,21 @@ static enum counter check(const struct ipv6_hdr *ip, uint32_t frame)
 	if (unlikely(ip6_is_mapped(ip->saddr) || ip6_is_mapped(ip->daddr)))
 		return CTR_RX_BAD_SRC;
 	return CTR_MAX;
+}
+
+/* It is none that an IPv4 address can be written as, nor one of a few others. */
+static inline bool plain_address(const uint8_t *a)
+{
+	return load64(a) != 0;
+}
+
+bool pkt_parse_plain6(const struct plain *p, const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f,
+		      uint16_t port)
+{
+	const struct ipv6_hdr *ip = (const struct ipv6_hdr *)(h + ETH_HDR_LEN);
+
+	return is_plain(p, m, h, true) && likely(plain_address(ip->saddr) && plain_address(ip->daddr)) &&
+	       plain_segment(m, (const uint8_t *)ip, true, IP6_HDR_LEN + be16(ip->payload_len), f, port);
 }
 
 void pkt_parse6(const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f)

@@ -8,6 +8,12 @@
 
 #include "pkt/facts.h"
 
+struct plain;
+
+/* Parse m, whose data are at h, if it is a usual frame of IPv6 (plain.h), and all right. False: nothing was done. */
+bool pkt_parse_plain6(const struct plain *p, const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f,
+		      uint16_t port);
+
 /*
  * A frame with the type of IPv6. f: cleared, its flags as the Ethernet header says. h: the frame's first
  * min(pkt_len, PKT_HDR_MAX) bytes, contiguous; what lies behind them is read where it is.

@@ -1,5 +1,7 @@
 /*
- * The usual frame's headers, read and written in wide words: for us, of IPv4 without options, whole, and TCP's.
+ * The usual frame, whose headers are read, and their facts written, in wide words: for us, whole, a segment of TCP right
+ * behind an IPv4 header without options, or behind an IPv6 header. parse.c has it for the one, parse6.c for the other, each
+ * with a constant for v6.
  *
  * Each piece has two forms that agree: of vectors, where the machine has those, and of plain words.
  */
@@ -8,14 +10,23 @@
 
 #include <rte_mbuf.h>
 
+#include "segment.h"
 #include "pkt/cap.h"
 #include "pkt/facts.h"
 #include "wire/eth.h"
 #include "wire/ip4.h"
+#include "wire/ip6.h"
+#include "wire/sum.h"
 #include "wire/tcp.h"
 
-/* Ethernet, IPv4 and TCP, all without options: what is there of a segment at least. */
+static inline unsigned plain_l3_len(bool v6)
+{
+	return v6 ? IP6_HDR_LEN : IP4_HDR_LEN;
+}
+
+/* Ethernet, IP and TCP, all without options: what is there of a segment at least. */
 #define PLAIN_LEN (ETH_HDR_LEN + IP4_HDR_LEN + TCP_HDR_LEN)
+#define PLAIN6_LEN (ETH_HDR_LEN + IP6_HDR_LEN + TCP_HDR_LEN)
 
 /* A word of 8 octets as it lies in memory, in the order in which they are written here. */
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -33,7 +44,16 @@
 #define PLAIN_WANT1 PLAIN_WORD(0, (uint32_t)ETH_TYPE_IP4 << 16 | IP4_VER_IHL << 8)
 #define PLAIN_WANT2 PLAIN_WORD(0, IP_PROTO_TCP)
 
-/* What the frames of a burst are compared with. Not a vector: the stack would have to be aligned for it. */
+/* The same of IPv6: type and version; next header. */
+#define PLAIN6_MASK1 PLAIN_WORD(0, 0xfffff000)
+#define PLAIN6_MASK2 PLAIN_WORD(0, 0xff000000)
+#define PLAIN6_WANT1 PLAIN_WORD(0, (uint32_t)ETH_TYPE_IP6 << 16 | (uint32_t)IP6_VERSION << 12)
+#define PLAIN6_WANT2 PLAIN_WORD(0, (uint32_t)IP_PROTO_TCP << 24)
+
+/*
+ * What the frames of a burst are compared with, as of IPv4: of IPv6 only constants differ. Not a vector: the stack would
+ * have to be aligned for it.
+ */
 struct plain {
 	uint64_t want[4];
 };
@@ -46,28 +66,35 @@ static inline void plain_begin(struct plain *p, const struct pkt_port *pp)
 	p->want[3] = 0;
 }
 
-/* Whether the PLAIN_LEN octets at h, and more, begin so. */
-static inline bool plain_headers(const struct plain *p, const uint8_t *h)
+/* Whether the PLAIN_LEN or PLAIN6_LEN octets at h, and more, begin so. */
+static inline bool plain_headers(const struct plain *p, const uint8_t *h, bool v6)
 {
+	const uint64_t mask1 = v6 ? PLAIN6_MASK1 : PLAIN_MASK1, mask2 = v6 ? PLAIN6_MASK2 : PLAIN_MASK2;
 #ifdef __AVX2__
-	const __m256i mask = _mm256_set_epi64x(0, (long long)PLAIN_MASK2, (long long)PLAIN_MASK1,
-					       (long long)PLAIN_MASK0);
+	const __m256i mask = _mm256_set_epi64x(0, (long long)mask2, (long long)mask1, (long long)PLAIN_MASK0);
+	const __m256i other = _mm256_set_epi64x(0, (long long)(PLAIN_WANT2 ^ PLAIN6_WANT2),
+						(long long)(PLAIN_WANT1 ^ PLAIN6_WANT1), 0);
+	__m256i differs = _mm256_xor_si256(_mm256_loadu_si256((const void *)h),
+					   _mm256_loadu_si256((const void *)p->want));
 
 	static_assert(PLAIN_LEN >= sizeof(mask), "what is read is there");
-	return _mm256_testz_si256(_mm256_xor_si256(_mm256_loadu_si256((const void *)h),
-						   _mm256_loadu_si256((const void *)p->want)), mask);
+	if (v6)
+		differs = _mm256_xor_si256(differs, other);
+	return _mm256_testz_si256(differs, mask);
 #else
-	return !(((load64(h) ^ p->want[0]) & PLAIN_MASK0) | ((load64(h + 8) ^ p->want[1]) & PLAIN_MASK1) |
-		 ((load64(h + 16) ^ p->want[2]) & PLAIN_MASK2));
+	return !(((load64(h) ^ p->want[0]) & PLAIN_MASK0) |
+		 ((load64(h + 8) ^ (v6 ? PLAIN6_WANT1 : p->want[1])) & mask1) |
+		 ((load64(h + 16) ^ (v6 ? PLAIN6_WANT2 : p->want[2])) & mask2));
 #endif
 }
 
 /* The frame is one piece, nobody has seen to its sums, and its headers are usual. */
-static inline bool is_plain(const struct plain *p, const struct rte_mbuf *m, const uint8_t *h)
+static inline bool is_plain(const struct plain *p, const struct rte_mbuf *m, const uint8_t *h, bool v6)
 {
 	const uint64_t said = RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_IP_CKSUM_MASK | RTE_MBUF_F_RX_L4_CKSUM_MASK;
 
-	return m->data_len == m->pkt_len && m->pkt_len >= PLAIN_LEN && !(m->ol_flags & said) && plain_headers(p, h);
+	return m->data_len == m->pkt_len && m->pkt_len >= (v6 ? PLAIN6_LEN : PLAIN_LEN) && !(m->ol_flags & said) &&
+	       plain_headers(p, h, v6);
 }
 
 /* Sequence numbers, window, urgent pointer and flags. */
@@ -142,22 +169,145 @@ static inline void plain_addresses(struct pkt_facts *f, const struct ip4_hdr *ip
 #endif
 }
 
-/* What nearly all segments have alike; with timestamps alone, or without options. */
-static inline void plain_usual(struct pkt_facts *f, bool ts)
+/* Both of IPv6, which the facts have the other way round. */
+static inline void plain_addresses6(struct pkt_facts *f, const struct ipv6_hdr *ip)
 {
-	static const struct pkt_facts usual[] = {
-		{.kind = PKT_TCP, .proto = IP_PROTO_TCP, .flags = PKT_F_SUM, .l3_off = ETH_HDR_LEN,
-		 .l4_off = ETH_HDR_LEN + IP4_HDR_LEN, .payload_off = PLAIN_LEN},
-		{.kind = PKT_TCP, .proto = IP_PROTO_TCP, .flags = PKT_F_SUM | PKT_F_TS, .l3_off = ETH_HDR_LEN,
-		 .l4_off = ETH_HDR_LEN + IP4_HDR_LEN, .payload_off = PLAIN_LEN + 12},
+	static_assert(offsetof(struct ipv6_hdr, daddr) == offsetof(struct ipv6_hdr, saddr) + IP6_ADDR_LEN, "together");
+#ifdef __AVX2__
+	const __m256i from = _mm256_loadu_si256((const void *)ip->saddr);
+
+	_mm256_store_si256((void *)f->daddr, _mm256_permute4x64_epi64(from, 0x4e));
+#else
+	ip6_copy(f->daddr, ip->daddr);
+	ip6_copy(f->saddr, ip->saddr);
+#endif
+}
+
+#define PLAIN_USUAL(options, l3_len, hlen)                                                                             \
+	{.kind = PKT_TCP, .proto = IP_PROTO_TCP, .flags = PKT_F_SUM | (options), .l3_off = ETH_HDR_LEN,                \
+	 .l4_off = ETH_HDR_LEN + (l3_len), .payload_off = ETH_HDR_LEN + (l3_len) + (hlen)}
+
+/* What nearly all segments have alike; with timestamps alone, or without options. */
+static inline void plain_usual(struct pkt_facts *f, bool v6, bool ts)
+{
+	static const struct pkt_facts usual[2][2] = {
+		{PLAIN_USUAL(0, IP4_HDR_LEN, TCP_HDR_LEN),
+		 PLAIN_USUAL(PKT_F_TS, IP4_HDR_LEN, TCP_HDR_LEN + TCP_OPT_TS_SPACE)},
+		{PLAIN_USUAL(PKT_F_V6, IP6_HDR_LEN, TCP_HDR_LEN),
+		 PLAIN_USUAL(PKT_F_V6 | PKT_F_TS, IP6_HDR_LEN, TCP_HDR_LEN + TCP_OPT_TS_SPACE)},
 	};
 
 	static_assert(offsetof(struct pkt_facts, seq) == 32, "one store, up to the numbers");
 #ifdef __AVX2__
-	_mm256_store_si256((void *)f, _mm256_load_si256((const void *)&usual[ts]));
+	_mm256_store_si256((void *)f, _mm256_load_si256((const void *)&usual[v6][ts]));
 #else
-	memcpy(f, &usual[ts], offsetof(struct pkt_facts, seq));
+	memcpy(f, &usual[v6][ts], offsetof(struct pkt_facts, seq));
 #endif
+}
+
+/*
+ * Of the pseudo-header, addresses and TCP header, which lie together, and a payload. l4_len: TCP's length, as that is
+ * in memory where its byte order is the network's.
+ */
+static inline __attribute__((always_inline)) uint64_t
+plain_sum(const uint8_t *l3, bool v6, unsigned hlen, uint64_t l4_len, uint32_t payload)
+{
+	const uint8_t *addrs = l3 + (v6 ? offsetof(struct ipv6_hdr, saddr) : offsetof(struct ip4_hdr, saddr));
+	uint64_t sum = payload + l4_len + BE16(IP_PROTO_TCP);
+
+	if (hlen & 4)
+		sum += load32(l3 + plain_l3_len(v6) + hlen - 4);
+	return sum_words(sum, addrs, (v6 ? 4 : 1) + hlen / 8);
+}
+
+/* Of IPv4 that length is the packet's less 20, which the other byte order does not change, but for multiples of 0xffff. */
+static inline uint64_t plain_l4_len(const uint8_t *l3, bool v6)
+{
+	if (v6)
+		return ((const struct ipv6_hdr *)l3)->payload_len;
+	return ((const struct ip4_hdr *)l3)->total_len + 0xffffu - BE16(IP4_HDR_LEN);
+}
+
+/* The folded sum of a payload that some header is before. */
+static inline uint32_t plain_payload(const uint8_t *p, unsigned len)
+{
+	return sum_fold(likely(len < SUM_SHORT) ? sum_fold64(sum_short64(p, len)) : sum_partial(p, len, 0));
+}
+
+/* TOS, or traffic class. */
+static inline void plain_class(struct pkt_facts *f, uint8_t class)
+{
+	if (unlikely(class)) {
+		f->dscp = class >> 2;
+		f->flags |= (class & IP_ECN_MASK) == IP_ECN_CE ? PKT_F_CE : 0;
+	}
+}
+
+/*
+ * The facts of a segment that is_plain and whose lengths, ports, IP header and addresses are right; hlen: of TCP's header,
+ * with options; ts: they are timestamps alone. False, and nothing done, if its sum is wrong.
+ */
+static inline __attribute__((always_inline)) bool
+plain_facts(struct pkt_facts *f, const uint8_t *l3, bool v6, uint16_t port, unsigned hlen, bool ts, unsigned len,
+	    uint32_t payload)
+{
+	const struct tcp_hdr *th = (const struct tcp_hdr *)(l3 + plain_l3_len(v6));
+
+	if (unlikely(!sum_is_good(plain_sum(l3, v6, hlen, plain_l4_len(l3, v6), payload))))
+		return false;
+	plain_usual(f, v6, ts);
+	if (ts)
+		plain_timestamps(f, (const uint8_t *)(th + 1));
+	f->port = port;
+	plain_numbers(f, th);
+	f->payload_sum = payload;
+	f->payload_len = (uint16_t)len;
+	f->l4_len = (uint16_t)(len + hlen);
+	if (v6)
+		plain_addresses6(f, (const struct ipv6_hdr *)l3);
+	else
+		plain_addresses(f, (const struct ip4_hdr *)l3);
+	plain_ports(f, load32(th));
+	plain_class(f, v6 ? ip6_class((const struct ipv6_hdr *)l3) : ((const struct ip4_hdr *)l3)->tos);
+	return true;
+}
+
+/* The same with any options. */
+static __attribute__((noinline)) bool
+plain_facts_options(struct pkt_facts *f, const uint8_t *l3, bool v6, uint16_t port, unsigned hlen, unsigned len,
+		    uint32_t payload)
+{
+	const struct tcp_hdr *th = (const struct tcp_hdr *)(l3 + plain_l3_len(v6));
+
+	if (hlen < TCP_HDR_LEN || !plain_facts(f, l3, v6, port, hlen, false, len, payload))
+		return false;
+	f->payload_off = (uint16_t)(ETH_HDR_LEN + plain_l3_len(v6) + hlen);
+	parse_options((const uint8_t *)(th + 1), hlen - TCP_HDR_LEN, th->flags & TCP_SYN, f);
+	return true;
+}
+
+/*
+ * The segment of a frame that is_plain, if its IP header and addresses are right; total: the packet's length, as that
+ * header says. False, and nothing done: the long way says what it is.
+ */
+static inline __attribute__((always_inline)) bool
+plain_segment(const struct rte_mbuf *m, const uint8_t *l3, bool v6, unsigned total, struct pkt_facts *f, uint16_t port)
+{
+	const struct tcp_hdr *th = (const struct tcp_hdr *)(l3 + plain_l3_len(v6));
+	const unsigned hlen = (th->doff & 0xf0u) >> 2, len = total - plain_l3_len(v6) - hlen; /* of the payload */
+	uint32_t payload = 0;
+
+	if (unlikely(total > m->pkt_len - ETH_HDR_LEN || (int)len < 0 || !th->sport || !th->dport ||
+		     (!v6 && !sum_is_good(sum_header64(l3, IP4_HDR_LEN)))))
+		return false;
+	if (len)
+		payload = plain_payload((const uint8_t *)th + hlen, len);
+	if (likely(hlen == TCP_HDR_LEN + TCP_OPT_TS_SPACE &&
+		   tcp_opt_only_ts((const uint8_t *)(th + 1), TCP_OPT_TS_SPACE)))
+		return plain_facts(f, l3, v6, port, TCP_HDR_LEN + TCP_OPT_TS_SPACE, true, len, payload);
+	if (hlen == TCP_HDR_LEN)
+		return plain_facts(f, l3, v6, port, TCP_HDR_LEN, false, len, payload);
+	return plain_facts_options(f, l3, v6, port, hlen, len, payload);
 }
 
 #endif
