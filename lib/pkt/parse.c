@@ -19,8 +19,6 @@
 #include "wire/sum.h"
 #include "wire/udp.h"
 
-#define PREFETCH_AHEAD 4
-
 /*
  * All that is written by the parser. By lines: at once, some compilers would call upon "rep stos", which takes longer
  * to begin than this does.
@@ -298,37 +296,47 @@ static __attribute__((noinline)) void parse_other(struct rte_mbuf *m, struct pkt
 		parse_split(m, f, pp);
 }
 
-static inline __attribute__((always_inline)) void
-parse_packet(struct rte_mbuf *m, struct pkt_facts *f, uint16_t port, const struct pkt_port *pp,
-	     const struct plain *p)
+/* A packet that is no usual frame of IPv4, and of those behind it some. Returns how many of these. */
+static __attribute__((noinline)) unsigned
+parse_others(const struct plain *p, struct rte_mbuf *const *pkts, struct rte_mbuf *const *ahead,
+	     struct rte_mbuf *const *end, struct pkt_facts *facts, uint16_t port)
 {
-	const uint8_t *h = rte_pktmbuf_mtod(m, const uint8_t *);
+	const unsigned n = SHORTCUT(PLAIN) ? pkt_parse_plain6(p, pkts, ahead, end, facts, port) : 0;
 
-	if (likely(SHORTCUT(PLAIN) && is_plain(p, m, h, false))) {
-		const struct ip4_hdr *ip = (const struct ip4_hdr *)(h + ETH_HDR_LEN);
+	if (n)
+		return n - 1;
+	parse_other(*pkts, facts, port, p->pp);
+	return 0;
+}
 
-		if (likely(plain_segment(m, (const uint8_t *)ip, false, be16(ip->total_len), f, port)))
-			return;
-	} else if (SHORTCUT(PLAIN) && pkt_parse_plain6(p, m, h, f, port)) {
-		return;
-	}
-	parse_other(m, f, port, pp);
+/* A usual frame of IPv4. False, and nothing done: it is another. */
+static inline __attribute__((always_inline)) bool
+parse_plain4(const struct plain *p, const struct rte_mbuf *m, struct pkt_facts *f, uint16_t port)
+{
+	const uint8_t *h = rte_pktmbuf_mtod(m, const uint8_t *), *l3 = h + ETH_HDR_LEN;
+
+	return is_plain(p, m, h, false) &&
+	       likely(plain_segment(m, l3, false, be16(((const struct ip4_hdr *)l3)->total_len), f, port));
 }
 
 void pkt_parse_burst(struct rte_mbuf *const *pkts, struct pkt_facts *facts, unsigned n,
 		     uint16_t port, const struct pkt_port *pp)
 {
 	struct rte_mbuf *const *const end = pkts + n;
-	struct rte_mbuf *const *const ahead = end - min_of(n, (unsigned)PREFETCH_AHEAD); /* of these there are more */
+	struct rte_mbuf *const *const ahead = end - min_of(n, (unsigned)PLAIN_AHEAD);
 	struct plain plain;
+	unsigned more;
 
 	plain_begin(&plain, pp);
-	for (unsigned i = 0; i < n && i < PREFETCH_AHEAD; i++)
+	for (unsigned i = 0; i < n && i < PLAIN_AHEAD; i++)
 		prefetch(rte_pktmbuf_mtod(pkts[i], const void *));
 	for (; pkts != end; pkts++, facts++) {
-		if (pkts < ahead)
-			prefetch(rte_pktmbuf_mtod(pkts[PREFETCH_AHEAD], const void *));
-		parse_packet(*pkts, facts, port, pp, &plain);
+		plain_ahead(pkts, ahead);
+		if (likely(SHORTCUT(PLAIN) && parse_plain4(&plain, *pkts, facts, port)))
+			continue;
+		more = parse_others(&plain, pkts, ahead, end, facts, port);
+		pkts += more;
+		facts += more;
 	}
 }
 

@@ -351,13 +351,26 @@ static inline bool plain_address(const uint8_t *a)
 	return load64(a) != 0;
 }
 
-bool pkt_parse_plain6(const struct plain *p, const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f,
-		      uint16_t port)
+static inline __attribute__((always_inline)) bool
+parse_plain6(const struct plain *p, const struct rte_mbuf *m, struct pkt_facts *f, uint16_t port)
 {
+	const uint8_t *h = rte_pktmbuf_mtod(m, const uint8_t *);
 	const struct ipv6_hdr *ip = (const struct ipv6_hdr *)(h + ETH_HDR_LEN);
 
 	return is_plain(p, m, h, true) && likely(plain_address(ip->saddr) && plain_address(ip->daddr)) &&
-	       plain_segment(m, (const uint8_t *)ip, true, IP6_HDR_LEN + be16(ip->payload_len), f, port);
+	       likely(plain_segment(m, (const uint8_t *)ip, true, IP6_HDR_LEN + be16(ip->payload_len), f, port));
+}
+
+unsigned pkt_parse_plain6(const struct plain *p, struct rte_mbuf *const *pkts, struct rte_mbuf *const *ahead,
+			  struct rte_mbuf *const *end, struct pkt_facts *facts, uint16_t port)
+{
+	struct rte_mbuf *const *const first = pkts;
+
+	while (likely(parse_plain6(p, *pkts, facts, port)) && ++pkts != end) {
+		plain_ahead(pkts, ahead);
+		facts++;
+	}
+	return (unsigned)(pkts - first);
 }
 
 void pkt_parse6(const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f)

@@ -10,9 +10,12 @@
 
 struct plain;
 
-/* Parse m, whose data are at h, if it is a usual frame of IPv6 (plain.h), and all right. False: nothing was done. */
-bool pkt_parse_plain6(const struct plain *p, const struct rte_mbuf *m, const uint8_t *h, struct pkt_facts *f,
-		      uint16_t port);
+/*
+ * Of the packets from pkts up to end, one at least, parse those that come first, as long as they are usual frames of IPv6
+ * (plain.h), and all right. Returns how many, and did nothing to the others. ahead: as of plain_ahead.
+ */
+unsigned pkt_parse_plain6(const struct plain *p, struct rte_mbuf *const *pkts, struct rte_mbuf *const *ahead,
+			  struct rte_mbuf *const *end, struct pkt_facts *facts, uint16_t port);
 
 /*
  * A frame with the type of IPv6. f: cleared, its flags as the Ethernet header says. h: the frame's first

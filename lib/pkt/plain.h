@@ -56,7 +56,18 @@ static inline unsigned plain_l3_len(bool v6)
  */
 struct plain {
 	uint64_t want[4];
+	const struct pkt_port *pp;
 };
+
+/* So many frames are asked for before their turn. */
+#define PLAIN_AHEAD 4
+
+/* ahead: of packets before it there are so many behind them. */
+static inline void plain_ahead(struct rte_mbuf *const *pkts, struct rte_mbuf *const *ahead)
+{
+	if (pkts < ahead)
+		prefetch(rte_pktmbuf_mtod(pkts[PLAIN_AHEAD], const void *));
+}
 
 static inline void plain_begin(struct plain *p, const struct pkt_port *pp)
 {
@@ -64,6 +75,7 @@ static inline void plain_begin(struct plain *p, const struct pkt_port *pp)
 	p->want[1] = PLAIN_WANT1;
 	p->want[2] = PLAIN_WANT2;
 	p->want[3] = 0;
+	p->pp = pp;
 }
 
 /* Whether the PLAIN_LEN or PLAIN6_LEN octets at h, and more, begin so. */
