@@ -16,11 +16,12 @@ void ip6_init(struct net *n)
 		n->label_key.k[i] = siphash24(&n->conf.key, text, sizeof(text));
 }
 
+/* Network order. */
 static inline uint32_t flow_label(const struct net *n, const struct flow_tuple *flow)
 {
-	const uint32_t label = (uint32_t)flow_hash(&n->label_key, flow) & IP6_FLOW_MASK;
+	const uint32_t label = (uint32_t)flow_hash(&n->label_key, flow) & BE32(IP6_FLOW_MASK);
 
-	return label ? label : 1; /* 0 means that there is none */
+	return label ? label : BE32(1); /* 0 means that there is none */
 }
 
 /* The header, of which the first word is without its label. Returns the sum of the addresses. */
@@ -29,7 +30,7 @@ static inline uint64_t write_header(const struct net *n, uint8_t *p, const struc
 {
 	const uint8_t *own = n->addrs[flow->local].ip;
 
-	store32(p, first | be32(flow_label(n, flow)));
+	store32(p, first | flow_label(n, flow));
 	store32(p + 4, second);
 	ip6_copy(p + offsetof(struct ipv6_hdr, saddr), own);
 	ip6_copy(p + offsetof(struct ipv6_hdr, daddr), flow->remote);
