@@ -59,8 +59,9 @@ int32_t net_source_for(const struct net *n, const uint8_t remote[16])
 	return by_gateway;
 }
 
-int32_t net_path_for(struct net *n, uint16_t port, uint32_t local, const uint8_t remote[16],
-		     const uint8_t src_mac[6], uint64_t now)
+/* Whatever it takes. */
+static __attribute__((noinline)) int32_t path_for_any(struct net *n, uint16_t port, uint32_t local,
+						      const uint8_t remote[16], const uint8_t src_mac[6], uint64_t now)
 {
 	const struct net_port_conf *pc = net_port(n, port);
 	const uint8_t *mac = NULL;
@@ -83,6 +84,22 @@ int32_t net_path_for(struct net *n, uint16_t port, uint32_t local, const uint8_t
 	if (i >= 0)
 		neighbor_watch(n, (uint32_t)i, now);
 	return i;
+}
+
+/* Most SYNs come by the path that was found last: of one that reflects and has users there is nothing to be seen to. */
+int32_t net_path_for(struct net *n, uint16_t port, uint32_t local, const uint8_t remote[16],
+		     const uint8_t src_mac[6], uint64_t now)
+{
+	const uint32_t last = n->neighbors->last;
+
+	if (last != NONE && src_mac) {
+		const struct net_path *p = &n->paths[last];
+
+		if (p->state == NET_PATH_REFLECT && p->port == port && p->v6 == n->addrs[local].v6 && p->users &&
+		    eth_equal(p->l2, src_mac))
+			return (int32_t)last;
+	}
+	return path_for_any(n, port, local, remote, src_mac, now);
 }
 
 void net_path_used(struct net *n, uint32_t path)

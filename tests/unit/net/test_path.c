@@ -74,6 +74,56 @@ static void reflect(void **state)
 	kit_stop(&k);
 }
 
+/*
+ * The path that was found last, and has users, is another's as soon as address family, port or MAC address is; and is what
+ * it was when its users have gone.
+ */
+static void reflect_again(void **state)
+{
+	static const uint8_t peer[16] = { 0xfd, [15] = 1 };
+	struct kit k;
+	int32_t i, other[3];
+	uint8_t r[16];
+
+	kit_conf(&k);
+	k.conf.n_ports = 2;
+	k.conf.n_addrs = 3;
+	k.conf.paths = 4;
+	k.ports[0].gateway = 0;
+	k.ports[0].neighbor = k.ports[1].neighbor = NET_REFLECT;
+	k.addrs[1] = (struct net_addr_conf){ .port = 0, .prefix = 64, .addr = { 0xfd, [15] = 2 } };
+	k.addrs[2] = (struct net_addr_conf){ .port = 1, .prefix = 24 };
+	address_from_v4(k.addrs[2].addr, V4(10, 9, 0, 1));
+	kit_start(&k);
+	i = path_from(&k, FAR, peer_mac);
+	net_path_get(&k.net, (uint32_t)i);
+	for (unsigned n = 0; n < ARRAY_SIZE(other); n++) {
+		assert_int_equal(path_from(&k, PEER, peer_mac), i);
+		kit_map(r, FAR);
+		if (n == 0)
+			other[n] = path_from(&k, FAR, other_mac);
+		else
+			other[n] = net_path_for(&k.net, n == 1 ? 1 : 0, n == 1 ? 2 : 1, n == 1 ? r : peer, peer_mac, k.now);
+		assert_int_not_equal(other[n], i);
+		for (unsigned m = 0; m < n; m++)
+			assert_int_not_equal(other[n], other[m]);
+		assert_int_equal(path_from(&k, FAR, NULL), -1); /* to none is a gateway */
+	}
+	assert_true(k.net.paths[other[2]].v6);
+	net_path_put(&k.net, (uint32_t)i);
+	assert_int_equal(path_from(&k, FAR, other_mac), other[0]);
+	assert_int_equal(path_from(&k, FAR, peer_mac), i);
+	net_path_get(&k.net, (uint32_t)other[0]);
+	net_path_put(&k.net, (uint32_t)other[0]);
+	assert_int_equal(path_from(&k, FAR, peer_mac), i);
+	/* That is the youngest without users now: the others go first. */
+	for (uint8_t n = 1; n < 4; n++)
+		path_from(&k, FAR, (const uint8_t[6]){ 2, 9, 9, 9, 9, n });
+	assert_memory_equal(k.net.paths[i].l2, peer_mac, 6);
+	assert_int_equal(path_from(&k, FAR, peer_mac), i);
+	kit_stop(&k);
+}
+
 static void header(void **state)
 {
 	struct kit k;
@@ -339,6 +389,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(next_hops),
 		cmocka_unit_test(reflect),
+		cmocka_unit_test(reflect_again),
 		cmocka_unit_test(header),
 		cmocka_unit_test(L2_06_latest_is_held),
 		cmocka_unit_test(no_reply),
