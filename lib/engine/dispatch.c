@@ -166,7 +166,7 @@ static inline bool eof_due(const struct tcp_conn *c)
 	return (c->flags & mask) == (TCP_F_OPEN | TCP_F_FIN_RECEIVED) && c->state != TCP_CLOSED;
 }
 
-static __attribute__((noinline)) void run_events(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
+static __attribute__((noinline)) void run_any(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
 {
 	const struct pier_handler *h = handler_of(e, c);
 	unsigned int events = w->events;
@@ -184,6 +184,20 @@ static __attribute__((noinline)) void run_events(struct engine *e, struct tcp_co
 		run_after(e, c, w, h, &pc, events);
 	if (unlikely(eof_due(c)) && !w->rcvq.n)
 		run_eof(e, c, h, &pc);
+}
+
+/* The handler has closed, and hears of nothing any more. Trouble that there was has to be forgotten, though. */
+static inline bool nobody_listens(const struct tcp_conn *c, const struct tcp_work *w)
+{
+	return SHORTCUT(CLOSED) && c->flags & TCP_F_ORPHAN && !(w->events & TCP_EV_TROUBLE);
+}
+
+static __attribute__((noinline)) void run_events(struct engine *e, struct tcp_conn *c, struct tcp_work *w)
+{
+	if (nobody_listens(c, w))
+		w->events = 0;
+	else
+		run_any(e, c, w);
 }
 
 /*

@@ -23,7 +23,7 @@ static const char *const names[SHORTCUT_MAX] = {
 	[SHORTCUT_RUN] = "run", [SHORTCUT_FIRST] = "first", [SHORTCUT_ATTACH] = "attach",
 	[SHORTCUT_OPTIONS] = "options", [SHORTCUT_TABLE] = "table", [SHORTCUT_MEMO] = "memo", [SHORTCUT_PLAIN] = "plain",
 	[SHORTCUT_AGAIN] = "again",
-	[SHORTCUT_MESSAGE] = "message", [SHORTCUT_SHARED] = "shared",
+	[SHORTCUT_MESSAGE] = "message", [SHORTCUT_CLOSED] = "closed", [SHORTCUT_SHARED] = "shared",
 };
 
 /* SplitMix64. */

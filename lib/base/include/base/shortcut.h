@@ -27,6 +27,7 @@ enum shortcut {
 	SHORTCUT_PLAIN,  /* pkt/parse.c: usual headers in one piece */
 	SHORTCUT_AGAIN, /* engine/pass.c: the last segment's address of ours */
 	SHORTCUT_MESSAGE, /* engine/dispatch.c: one message in one slice */
+	SHORTCUT_CLOSED, /* engine/dispatch.c: news of a connection whose handler is gone */
 	SHORTCUT_SHARED, /* queue.c, sndq.h: bytes that lie there once, whoever sends them */
 	SHORTCUT_MAX
 };
