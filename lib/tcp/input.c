@@ -54,28 +54,11 @@ static uint32_t look_up(const struct tcp *t, const struct pkt_facts *f)
 	return tcp_entry_of(t, &tuple, f->hash);
 }
 
-void tcp_input_any(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
+/* It has no record. */
+static __attribute__((noinline)) void input_elsewhere(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
 {
-	uint32_t entry, i;
 	int version;
 
-	if (!hint_is(t, f))
-		f->entry = look_up(t, f);
-	entry = f->entry;
-	i = flow_entry_index(entry);
-	switch (entry == FLOW_NONE ? 0 : flow_entry_type(entry)) {
-	case FLOW_CONN:
-		tcp_conn_input(t, m, f, &t->conn[i]);
-		return;
-	case FLOW_HALF_OPEN:
-		tcp_half_input(t, m, f, &t->small[i].half);
-		return;
-	case FLOW_TIME_WAIT:
-		tcp_time_wait_input(t, m, f, &t->small[i].tw);
-		return;
-	default:
-		break;
-	}
 	if (unlikely(!net_source_ok(t->net, f))) { /* see net_again */
 		tcp_drop(t, m, CTR_RX_BAD_SRC);
 		return;
@@ -85,6 +68,41 @@ void tcp_input_any(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
 		tcp_listen_input(t, m, f, version);
 	else
 		tcp_reset_reply(t, m, f, CTR_RX_CLOSED_PORT);
+}
+
+/* f->entry is its record's. */
+static inline void input_by_entry(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
+{
+	const uint32_t i = flow_entry_index(f->entry);
+
+	switch (f->entry == FLOW_NONE ? 0 : flow_entry_type(f->entry)) {
+	case FLOW_CONN:
+		tcp_conn_input(t, m, f, &t->conn[i]);
+		break;
+	case FLOW_HALF_OPEN:
+		tcp_half_input(t, m, f, &t->small[i].half);
+		break;
+	case FLOW_TIME_WAIT:
+		tcp_time_wait_input(t, m, f, &t->small[i].tw);
+		break;
+	default:
+		input_elsewhere(t, m, f);
+	}
+}
+
+static __attribute__((noinline)) void input_looked_up(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
+{
+	f->entry = look_up(t, f);
+	input_by_entry(t, m, f);
+}
+
+/* Of what is usual nothing needs to be kept: each way goes on in another function. */
+void tcp_input_any(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f)
+{
+	if (hint_is(t, f))
+		input_by_entry(t, m, f);
+	else
+		input_looked_up(t, m, f);
 }
 
 static uint32_t window_of(const struct tcp_conn *c, const struct tcp_work *w)

@@ -192,7 +192,7 @@ static bool syn_is_newer(const struct tcp_time_wait *tw, const struct pkt_facts 
 	return seq_gt(f->seq, tw->rcv_nxt);
 }
 
-static void time_wait_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
+static __attribute__((noinline)) void time_wait_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 			  struct tcp_time_wait *tw)
 {
 	int version = tcp_listener_find(t, f->local, be16(f->dport));
@@ -235,18 +235,13 @@ static void fin_again(struct tcp *t, struct rte_mbuf *m, const struct pkt_facts 
 	send_ack(t, tw, m);
 }
 
-void tcp_time_wait_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
-			 struct tcp_time_wait *tw)
+/* Neither SYN nor RST. */
+static __attribute__((noinline)) void time_wait_other(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
+						      struct tcp_time_wait *tw)
 {
 	bool fin = f->tcp_flags & TCP_FIN;
 
-	if (unlikely(tw->replacing)) {
-		tcp_half_input(t, m, f, &t->small[tw->half].half);
-	} else if (f->tcp_flags & TCP_RST) {
-		tcp_drop(t, m, CTR_RX_RST_IGNORED);
-	} else if (f->tcp_flags & TCP_SYN) {
-		time_wait_syn(t, m, f, tw);
-	} else if (!timestamp_ok(t, m, f, tw)) {
+	if (!timestamp_ok(t, m, f, tw)) {
 		return;
 	} else if (fin && f->seq + f->payload_len + 1 == tw->rcv_nxt) {
 		fin_again(t, m, f, tw);
@@ -258,4 +253,17 @@ void tcp_time_wait_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
 		count(t->ctr, CTR_RX_TIME_WAIT);
 		challenge(t, tw, m);
 	}
+}
+
+void tcp_time_wait_input(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
+			 struct tcp_time_wait *tw)
+{
+	if (unlikely(tw->replacing))
+		tcp_half_input(t, m, f, &t->small[tw->half].half);
+	else if (f->tcp_flags & TCP_RST)
+		tcp_drop(t, m, CTR_RX_RST_IGNORED);
+	else if (f->tcp_flags & TCP_SYN)
+		time_wait_syn(t, m, f, tw);
+	else
+		time_wait_other(t, m, f, tw);
 }
