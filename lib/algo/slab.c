@@ -64,6 +64,19 @@ static uint32_t page_take(struct slab *s, unsigned int order)
 	return p;
 }
 
+static __attribute__((noinline)) uint32_t alloc_of_new_page(struct slab *s, unsigned int order)
+{
+	return page_take(s, order) ? slab_alloc(s, order) : 0;
+}
+
+/* The page's last object, idx, has been handed out. */
+static __attribute__((noinline)) uint32_t page_full(struct slab *s, unsigned int order, uint32_t p, uint32_t idx)
+{
+	partial_remove(s, order, p);
+	return idx;
+}
+
+/* Nothing is kept over a call: what is rare ends in another function. */
 uint32_t slab_alloc(struct slab *s, unsigned int order)
 {
 	uint32_t per_page = SLAB_PAGE_UNITS >> order, p, idx;
@@ -71,11 +84,8 @@ uint32_t slab_alloc(struct slab *s, unsigned int order)
 
 	assert(order <= SLAB_ORDER_MAX);
 	p = s->partial[order];
-	if (unlikely(p == 0)) {
-		p = page_take(s, order);
-		if (p == 0)
-			return 0;
-	}
+	if (unlikely(p == 0))
+		return alloc_of_new_page(s, order);
 	pg = &s->pages[p];
 	if (pg->free) {
 		idx = pg->free;
@@ -84,9 +94,9 @@ uint32_t slab_alloc(struct slab *s, unsigned int order)
 		idx = p * SLAB_PAGE_UNITS + ((uint32_t)pg->fresh << order);
 		pg->fresh++;
 	}
-	if (++pg->used == per_page)
-		partial_remove(s, order, p);
 	s->used += (uint64_t)SLAB_UNIT << order;
+	if (unlikely(++pg->used == per_page))
+		return page_full(s, order, p, idx);
 	return idx;
 }
 

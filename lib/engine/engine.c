@@ -138,17 +138,21 @@ static void *take(const struct engine_config *cfg, size_t bytes, const char *wha
 	return p;
 }
 
+static __attribute__((noinline)) void queue_full(struct engine *e, struct rte_mbuf *m)
+{
+	count(e->tcp.ctr, CTR_TX_QUEUE_FULL);
+	rte_pktmbuf_free(m);
+}
+
 static void engine_emit(void *arg, uint16_t port, struct rte_mbuf *m)
 {
 	struct engine *e = arg;
 	struct engine_queue *q = e->queue[port];
 
-	if (unlikely(q->tail - q->head == ENGINE_QUEUE)) {
-		count(e->tcp.ctr, CTR_TX_QUEUE_FULL);
-		rte_pktmbuf_free(m);
-		return;
-	}
-	q->pkt[q->tail++ & (ENGINE_QUEUE - 1)] = m;
+	if (unlikely(q->tail - q->head == ENGINE_QUEUE))
+		queue_full(e, m);
+	else
+		q->pkt[q->tail++ & (ENGINE_QUEUE - 1)] = m;
 }
 
 static void engine_icmp_error(void *arg, const struct net_icmp_error *err)

@@ -253,13 +253,25 @@ bool flow_table_remove(struct flow_table *t, uint64_t hash, uint32_t entry)
 	return true;
 }
 
-bool flow_table_replace(struct flow_table *t, uint64_t hash, uint32_t old_entry, uint32_t new_entry)
+static __attribute__((noinline)) bool replace_beyond(struct flow_table *t, uint64_t hash, uint32_t old_entry,
+						     uint32_t new_entry)
 {
-	uint32_t *at = locate(t, hash, old_entry);
+	uint32_t *at = slot_beyond(t, hash, old_entry);
 
-	assert(flow_entry_type(new_entry) != 0 && !(new_entry & t->spare));
 	if (!at)
 		return false;
+	*at = new_entry | flow_table_more(t, hash);
+	t->version++;
+	return true;
+}
+
+bool flow_table_replace(struct flow_table *t, uint64_t hash, uint32_t old_entry, uint32_t new_entry)
+{
+	uint32_t *at = SHORTCUT(TABLE) ? slot_of(t, hash, old_entry) : NULL;
+
+	assert(flow_entry_type(new_entry) != 0 && !(new_entry & t->spare));
+	if (unlikely(!at))
+		return replace_beyond(t, hash, old_entry, new_entry);
 	*at = new_entry | flow_table_more(t, hash);
 	t->version++;
 	return true;
