@@ -83,17 +83,22 @@ bool tcp_reset_at_rest(struct tcp *t, const struct tcp_conn *c)
 	return true;
 }
 
-struct rte_mbuf *tcp_reuse(struct tcp *t, struct rte_mbuf *m)
+/* Another than m, which is given back. */
+static __attribute__((noinline)) struct rte_mbuf *instead_of(struct tcp *t, struct rte_mbuf *m)
 {
-	if (likely(m->nb_segs == 1 && RTE_MBUF_DIRECT(m) && rte_mbuf_refcnt_read(m) == 1 &&
-		   m->buf_len >= t->pool->buf_len)) {
-		rte_pktmbuf_reset(m);
-		return m;
-	}
 	pkt_recycle(t->pool, m);
 	m = pkt_alloc_last(t->pool);
 	if (unlikely(!m))
 		count(t->ctr, CTR_TX_NO_MBUF);
+	return m;
+}
+
+struct rte_mbuf *tcp_reuse(struct tcp *t, struct rte_mbuf *m)
+{
+	if (unlikely(m->nb_segs != 1 || !RTE_MBUF_DIRECT(m) || rte_mbuf_refcnt_read(m) != 1 ||
+		     m->buf_len < t->pool->buf_len))
+		return instead_of(t, m);
+	rte_pktmbuf_reset(m);
 	return m;
 }
 
