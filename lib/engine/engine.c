@@ -399,6 +399,8 @@ struct tcp_version *engine_version_of(const struct tcp *t, int version)
 
 static int add_version(struct tcp *t, const struct listener *l)
 {
+	const uint32_t ctx = l->handler->ctx_size;
+	const bool apart = ctx > sizeof(t->conn->ctx);
 	uint16_t gen;
 	uint32_t i = 0;
 
@@ -410,7 +412,8 @@ static int add_version(struct tcp *t, const struct listener *l)
 		t->n_versions++;
 	gen = (t->version[i].generation + 1) % GENERATIONS;
 	t->version[i] = (struct tcp_version){.listener = l, .generation = gen, .open = true,
-					     .apart = l->handler->ctx_size > sizeof(t->conn->ctx)};
+					     .apart = apart, .inside = ctx && !apart,
+					     .ctx_order = (uint8_t)(apart ? slab_order(ctx) : 0)};
 	return (int)(gen * ENGINE_LISTENERS_MAX + i);
 }
 

@@ -62,22 +62,17 @@ struct tcp_conn *tcp_conn_alloc(struct tcp *t)
 	return c;
 }
 
-static unsigned int ctx_order(const struct tcp *t, const struct tcp_conn *c)
-{
-	return slab_order(t->version[c->version].listener->handler->ctx_size);
-}
-
 bool tcp_ctx_alloc(struct tcp *t, struct tcp_conn *c)
 {
-	uint32_t size = t->version[c->version].listener->handler->ctx_size;
+	const struct tcp_version *v = &t->version[c->version];
 
 	c->ctx = 0;
-	if (size <= sizeof(c->ctx))
+	if (!v->apart)
 		return true;
-	c->ctx = slab_alloc(&t->slab, slab_order(size));
+	c->ctx = slab_alloc(&t->slab, v->ctx_order);
 	if (!c->ctx)
 		return false;
-	memset(slab_ptr(&t->slab, (uint32_t)c->ctx), 0, size);
+	memset(slab_ptr(&t->slab, (uint32_t)c->ctx), 0, v->listener->handler->ctx_size);
 	return true;
 }
 
@@ -107,8 +102,8 @@ void tcp_conn_free(struct tcp *t, struct tcp_conn *c)
 			tcp_chaos_end(t, c);
 		block_free(t, c);
 	}
-	if (v->listener->handler->ctx_size > sizeof(c->ctx) && c->ctx)
-		slab_free(&t->slab, (uint32_t)c->ctx, ctx_order(t, c));
+	if (v->apart && c->ctx)
+		slab_free(&t->slab, (uint32_t)c->ctx, v->ctx_order);
 	net_path_put(t->net, c->path);
 	tcp_version_put(t, c->version);
 	c->flags = 0;

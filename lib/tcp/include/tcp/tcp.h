@@ -55,7 +55,9 @@ struct tcp_version {
 	uint16_t generation;             /* tells the versions apart that had this place */
 	bool open;                       /* takes new connections */
 	bool client;                     /* takes no SYN: for active opens only */
-	bool apart;                      /* its handler's contexts have a place of their own */
+	bool apart;                      /* its handler's contexts have a place of their own ... */
+	uint8_t ctx_order;               /* ... of that size, in the slab */
+	bool inside;                     /* or are in the records; neither: it has none */
 };
 
 /* Connections with something to do, through ready_next or out_next of their blocks. */
@@ -235,11 +237,11 @@ void tcp_finish(struct tcp *t, struct tcp_conn *c, struct tcp_work *w);
 
 static inline void *tcp_ctx(struct tcp *t, struct tcp_conn *c)
 {
-	uint32_t size = t->version[c->version].listener->handler->ctx_size;
+	const struct tcp_version *v = &t->version[c->version];
 
-	if (size == 0)
-		return NULL;
-	return size <= sizeof(c->ctx) ? (void *)&c->ctx : slab_ptr(&t->slab, (uint32_t)c->ctx);
+	if (v->apart)
+		return slab_ptr(&t->slab, (uint32_t)c->ctx);
+	return v->inside ? &c->ctx : NULL;
 }
 
 bool tcp_ctx_alloc(struct tcp *t, struct tcp_conn *c);
