@@ -488,7 +488,7 @@ static void establish(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, st
 	entry = flow_entry(FLOW_CONN, tcp_index(t, c));
 	if (unlikely(h->reused)) {
 		count(t->ctr, CTR_TIME_WAIT_REUSED);
-		tcp_time_wait_replace(t, tcp_time_wait_under(t, h, f), entry);
+		tcp_time_wait_replace(t, tcp_time_wait_under(t, h, f), f->hash, entry);
 	} else {
 		flow_table_replace(&t->table, f->hash,
 				   flow_entry(FLOW_HALF_OPEN, tcp_small_index(t, h)), entry);

@@ -99,8 +99,8 @@ static inline struct tcp_time_wait *tcp_time_wait_under(const struct tcp *t, con
 	return tw;
 }
 
-/* Free tw; entry takes its place in the table, FLOW_NONE: nothing does. */
-void tcp_time_wait_replace(struct tcp *t, struct tcp_time_wait *tw, uint32_t entry);
+/* Free tw, whose tuple has that hash; entry takes its place in the table, FLOW_NONE: nothing does. */
+void tcp_time_wait_replace(struct tcp *t, struct tcp_time_wait *tw, uint64_t hash, uint32_t entry);
 
 /* Answer a SYN by cookie: no memory is kept. Consumes m. */
 void tcp_cookie_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f, int version);

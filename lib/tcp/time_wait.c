@@ -41,9 +41,8 @@ static void queue_remove(struct tcp *t, struct tcp_time_wait *tw)
 	}
 }
 
-void tcp_time_wait_replace(struct tcp *t, struct tcp_time_wait *tw, uint32_t entry)
+void tcp_time_wait_replace(struct tcp *t, struct tcp_time_wait *tw, uint64_t hash, uint32_t entry)
 {
-	uint64_t hash = flow_hash(&t->flow_key, &tw->tuple);
 	uint32_t own = flow_entry(FLOW_TIME_WAIT, tcp_small_index(t, tw));
 
 	queue_remove(t, tw);
@@ -64,7 +63,7 @@ void tcp_time_wait_free(struct tcp *t, struct tcp_time_wait *tw)
 		t->small[tw->half].half.reused = 0;
 		entry = flow_entry(FLOW_HALF_OPEN, tw->half);
 	}
-	tcp_time_wait_replace(t, tw, entry);
+	tcp_time_wait_replace(t, tw, flow_hash(&t->flow_key, &tw->tuple), entry);
 }
 
 /*
