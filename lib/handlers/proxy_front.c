@@ -61,9 +61,10 @@ static struct front_core *core_of(const struct pier_conn *outer)
 
 /* ---- what the inner handler calls ---- */
 
-/* pier's calls on this thread, and those with this file's in their place. */
+/* pier's calls on this thread, those with this file's in their place, and whose handler was called last. */
 static __thread const struct pier_calls *pier;
 static __thread struct pier_calls own;
+static __thread const struct proxy_front *running;
 
 static void inner_info(struct pier_conn *c, struct pier_info *info)
 {
@@ -92,13 +93,16 @@ static void inner_abort(struct pier_conn *c)
 
 static struct pier_conn wrap(const struct pier_conn *outer);
 
-/* Only a connection that the same handler serves can be handed to it, and one that it knows of. */
+/*
+ * Only a connection that the same handler serves can be handed to it, and one that it knows of. What asks
+ * may be in its close, where pier does not give it away any more.
+ */
 static bool inner_get(struct pier_conn *from, uint64_t id, struct pier_conn *c)
 {
-	struct pier_conn self, other;
+	struct pier_conn other;
 
-	if (!pier->get(from, from->id, &self) || !pier->get(from, id, &other) ||
-	    other.settings != self.settings || !((struct front_conn *)other.ctx)->told)
+	if (!pier->get(from, id, &other) || other.settings != running ||
+	    !((struct front_conn *)other.ctx)->told)
 		return false;
 	*c = wrap(&other);
 	return true;
@@ -139,9 +143,10 @@ static struct pier_conn wrap(const struct pier_conn *outer)
 		own.get = inner_get;
 		own.connect = inner_connect;
 	}
+	running = front_of(outer);
 	w.calls = &own;
 	w.ctx = ((struct front_conn *)outer->ctx)->ctx;
-	w.settings = front_of(outer)->settings;
+	w.settings = running->settings;
 	return w;
 }
 

@@ -25,6 +25,7 @@
 static char heard[2000];
 static struct pier_info info;
 static bool closes_in_open;
+static uint64_t partner; /* another connection, which close reaches for */
 
 static void note(const char *what)
 {
@@ -79,8 +80,15 @@ static bool spy_drain(struct pier_conn *c)
 
 static void spy_close(struct pier_conn *c, enum pier_close_reason why)
 {
+	struct pier_conn other;
+
 	assert_int_equal(*(uint64_t *)c->ctx, 0x1234);
 	note("<close>");
+	if (partner && pier_get(c, partner, &other)) {
+		assert_int_equal(*(uint64_t *)other.ctx, 0x1234);
+		partner = 0;
+		pier_abort(&other);
+	}
 }
 
 static const struct pier_handler spy = {
@@ -300,6 +308,27 @@ static void test_no_callbacks_behind(void **state)
 	end(f);
 }
 
+/* In close a handler reaches its other connections, as one that joins two does; not one without a header. */
+static void test_reaches_another_in_close(void **state)
+{
+	struct fake_host *f = start(PROXY_FRONT_REQUIRE, 1460), *other = fake_beside(f), *third = fake_beside(f);
+
+	say(f, V1, sizeof(V1) - 1);
+	say(third, V1, sizeof(V1) - 1);
+	partner = other->conn.id;
+	fake_end(third, PIER_CLOSE_RESET);
+	assert_int_equal(partner, other->conn.id); /* the handler knows nothing of it */
+	say(other, V1, sizeof(V1) - 1);
+	fake_end(f, PIER_CLOSE_RESET);
+	assert_int_equal(partner, 0);
+	fake_run(other);
+	assert_true(other->aborted);
+	assert_string_equal(heard, "<open><open><close><open><close><close>");
+	fake_free(third);
+	fake_free(other);
+	end(f);
+}
+
 /* All of the handler's answer goes as it does without. */
 static void test_echo_behind(void **state)
 {
@@ -323,6 +352,7 @@ int main(void)
 		cmocka_unit_test(test_fin_instead),
 		cmocka_unit_test(test_closed_in_open),
 		cmocka_unit_test(test_no_callbacks_behind),
+		cmocka_unit_test(test_reaches_another_in_close),
 		cmocka_unit_test(test_echo_behind),
 	};
 
