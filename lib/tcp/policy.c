@@ -5,7 +5,8 @@
  * long as its probes are answered (RFC 9293 section 3.8.6.1), so a peer can keep any number of them for
  * nothing. All are counted, in the order in which they stalled. While the worker is short of records or
  * blocks, those that have stalled longest are reset (RFC 6429 section 4); while it is not, none is, but for
- * a listener's persist-timeout. Mbufs are no reason: when many are held, what comes is copied to blocks.
+ * a listener's persist-timeout. That many mbufs are held is no reason: what comes is copied to blocks then. It is
+ * one where the reserve behind their share ends, and nothing comes in for anybody (tcp/share.h).
  *
  * Slow: with min-progress, a connection whose peer acknowledges less than that in 60 s, although there was
  * more, is reset.
@@ -16,6 +17,7 @@
  * Both orders are lists through the hot blocks, so that nothing here depends on how many there are.
  */
 #include "tcp/policy.h"
+#include "tcp/share.h"
 
 #define ABORT_MAX   64           /* connections in one tick */
 #define WATCH_MS    (60u * 1000)
@@ -23,6 +25,8 @@
 /* Short: less than one in so many is left. Of blocks' memory, before sending stops for want of it. */
 #define CONNS_LEFT  16
 #define BLOCKS_LEFT 8
+/* Of the share of mbufs, before its reserve ends. */
+#define MBUFS_LEFT  32
 
 static struct tcp_work *work_at(const struct tcp *t, uint32_t conn)
 {
@@ -185,10 +189,24 @@ static uint64_t shortage(struct tcp *t)
 	return over;
 }
 
+/* How many mbufs are held too many for those whose handlers read, too. */
+static uint64_t mbufs_over(const struct tcp *t)
+{
+	uint64_t most = tcp_share_end(t) - t->held_max / MBUFS_LEFT;
+
+	return t->held_max && t->held > most ? t->held - most : 0;
+}
+
 void tcp_policy_tick(struct tcp *t)
 {
-	uint64_t over = shortage(t);
+	uint64_t over = shortage(t), mbufs = mbufs_over(t), freed = 0;
 
-	for (unsigned int i = 0; i < ABORT_MAX && i < over && t->policy.stalled.head; i++)
-		expel(t, &t->conn[t->policy.stalled.head], PIER_CLOSE_PRESSURE, CTR_STALLED_RESET);
+	for (unsigned int i = 0; i < ABORT_MAX && (i < over || freed < mbufs); i++) {
+		struct tcp_conn *c = &t->conn[t->policy.stalled.head];
+
+		if (!t->policy.stalled.head)
+			break;
+		freed += tcp_work_of(t, c)->held;
+		expel(t, c, PIER_CLOSE_PRESSURE, CTR_STALLED_RESET);
+	}
 }

@@ -303,6 +303,46 @@ static void DOS_13_a_thousand_at_once(void **s)
 	two_get_on(k, e, SLOW);
 }
 
+/*
+ * Clients of echo, so many that the first segments which each has in its send queue are share and reserve together:
+ * nothing would come in for anybody. Those that have stalled longest go, and a new one is served.
+ */
+static void DOS_05_DOS_13_the_stalled_hold_all(void **s)
+{
+	enum { SLOW = 60, SHARE = 128, END = SHARE + SHARE / 8 + SHARE / 16, ROUNDS = 100 };
+	static struct eager e[SLOW + 1];
+	struct kit *k = *s;
+	unsigned int gone;
+
+	k->conf.mbuf_share = SHARE;
+	k->conf.max_connections = 2 * SLOW;
+	k->conf.block_bytes = 8 * MIB;
+	for (unsigned int i = 0; i < SLOW; i++) {
+		eager_open(k, &e[i], 0);
+		e[i].p->app.echo = true;
+	}
+	for (unsigned int i = 0; i < SLOW; i++)
+		push(&e[i], 8 * 1448);
+	kit_advance(k, 100 * MS);
+	hear(k, e, SLOW);
+	assert_in_range(kit_usage(k).mbufs_held, SHARE, END - 1);
+	eager_open(k, &e[SLOW], 65535);
+	e[SLOW].p->app.echo = true;
+	for (unsigned int round = 0; round < ROUNDS; round++) {
+		send_seg(e[SLOW].p, .flags = ACK, .seq = e[SLOW].seq, .ack = e[SLOW].read);
+		push(&e[SLOW], 1448);
+		kit_advance(k, MS);
+		hear(k, e, SLOW + 1);
+	}
+	assert_int_equal(e[SLOW].read, 1 + ROUNDS * 1448);
+	gone = (unsigned int)kit_ctr(k, CTR_STALLED_RESET);
+	assert_in_range(gone, 1, SLOW / 3);
+	assert_int_equal(kit_usage(k).stalled, SLOW - gone);
+	for (unsigned int i = 0; i < SLOW; i++)
+		assert_int_equal(e[i].p->app.closes, i < gone);
+	assert_int_equal(e[0].p->app.why, PIER_CLOSE_PRESSURE);
+}
+
 /* Octets of a peer's stream that were not acknowledged, in segments of an MSS; what comes back is read. */
 static void send_unacked(struct kit *k, struct eager *e, unsigned int n)
 {
@@ -762,6 +802,7 @@ int main(void)
 		KIT_TEST(small_windows_at_rest),
 		KIT_TEST(DOS_13_all_stop_reading),
 		KIT_TEST(DOS_13_a_thousand_at_once),
+		KIT_TEST(DOS_05_DOS_13_the_stalled_hold_all),
 		KIT_TEST(a_share_that_is_spent),
 		KIT_TEST(what_has_ended_is_promised_nothing),
 		KIT_TEST(what_was_acknowledged_is_promised_nothing),
