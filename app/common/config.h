@@ -153,6 +153,9 @@ bool pier_config_load(struct pier_config *c, const char *file, const char *const
 /* The same for the listeners alone: there are none afterwards. */
 void pier_config_free_listeners(struct pier_config *c);
 
+/* Whether a port has the address in a network of its own, or a gateway to it. */
+bool pier_config_reaches(const struct pier_config *c, const uint8_t addr[16]);
+
 /* Whether the port has an IPv6 address, and one that is link-local. */
 bool pier_port_has_v6(const struct pier_port *p);
 bool pier_port_has_link_local(const struct pier_port *p);

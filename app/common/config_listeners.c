@@ -177,7 +177,7 @@ static void check_target(const struct pier_config *c, const struct pier_listener
 			     "expected a unicast address of another host, not %s", text);
 		return;
 	}
-	if (!config_reaches(c, to->addr)) {
+	if (!pier_config_reaches(c, to->addr)) {
 		config_error(errors, l->section, to->key,
 			     "expected an address that a port reaches: %s is in none of their networks, and "
 			     "there is no gateway", text);

@@ -111,7 +111,7 @@ static bool has_gateway(const struct pier_port *p, bool v4)
 	return v4 ? p->gateway : !address_rest_is(p->gateway6, 0, 0);
 }
 
-bool config_reaches(const struct pier_config *c, const uint8_t addr[16])
+bool pier_config_reaches(const struct pier_config *c, const uint8_t addr[16])
 {
 	const bool here = address_kind(addr) == ADDRESS_LINK_LOCAL;
 

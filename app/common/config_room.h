@@ -18,9 +18,6 @@ void config_check_ports(const struct pier_config *c, struct config_errors *error
 /* What concerns several keys of [tcp], in the section s, which may be NULL, or a [listen]. */
 void config_check_tcp(const struct config_section *s, const struct tcp_options *o, struct config_errors *errors);
 
-/* Whether a port has the address in a network of its own, or a gateway to it. */
-bool config_reaches(const struct pier_config *c, const uint8_t addr[16]);
-
 void config_need_listener(const struct pier_config *c, struct config_errors *errors);
 void config_check_listeners(const struct pier_config *c, struct config_errors *errors);
 

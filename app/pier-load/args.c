@@ -41,10 +41,11 @@ static const struct option own_options[] = {
 
 void load_usage(FILE *to)
 {
-	fputs("usage: pier-load [EAL options --] [options] MODE TARGET\n\n", to);
+	fputs("usage: pier-load [EAL options --] [options] MODE TARGET\n\n"
+	      "  pier-load --device net_af_packet0,iface=load0 --address 198.18.0.2/24 http 198.18.0.1:80\n\n", to);
 	load_modes_usage(to);
 	fputs("\nTARGET: ADDRESS[-ADDRESS][:PORT[-PORT]], several separated by commas; an IPv6 ADDRESS with\na port in brackets: "
-	      "[fd00:18::2]:80\n\n", to);
+	      "[fd00:18::2]:80. Names are not looked up.\n\n", to);
 	for (size_t i = 0; i < sizeof(usage_lines) / sizeof(*usage_lines); i++)
 		fprintf(to, "  %-24s %s\n", usage_lines[i].option, usage_lines[i].help);
 	load_keys_usage(to);

@@ -105,19 +105,33 @@ static void take_load(struct pier_config *c, void *arg, struct config_errors *er
 	load_plan_make(arg, c, errors);
 }
 
+/* What nothing goes without, and who begins does not know yet. */
+static bool has_port(const struct load_args *args)
+{
+	bool device = args->file, address = args->file;
+
+	for (unsigned int i = 0; i < args->n_sets; i++) {
+		device |= !strncmp(args->sets[i], "port 0.device=", 14) || !strncmp(args->sets[i], "port 0.ring-pair=", 17);
+		address |= !strncmp(args->sets[i], "port 0.address=", 15);
+	}
+	if (!device || !address)
+		fprintf(stderr, "pier-load: expected --device and --address, such as --device net_tap0,iface=load0 --address "
+				"198.18.0.2/24, or -c FILE with [port 0]; see --help\n");
+	return device && address;
+}
+
 static enum pier_exit start(const struct load_args *args)
 {
 	static struct load_plan p;
 	struct pier_config_extra extra = {&load_option_table, &p.o, take_load, &p};
 	enum pier_exit result = PIER_REFUSED;
-	struct pier_config c;
+	struct pier_config c = {0};
 
 	if (!args->file && !args->n_sets)
 		fputs("pier-load: expected MODE and TARGET, or -c FILE; see --help\n", stderr);
-	else if (pier_config_load(&c, args->file, args->sets, args->n_sets, &extra, stderr))
+	else if (has_port(args) && pier_config_load(&c, args->file, args->sets, args->n_sets, &extra, stderr))
 		result = check_and_run(args, &c, &p);
-	if (args->file || args->n_sets)
-		pier_config_free(&c);
+	pier_config_free(&c);
 	load_plan_free(&p);
 	return result;
 }

@@ -57,7 +57,7 @@ static bool is_own(const struct pier_config *c, const uint8_t addr[16])
 	return false;
 }
 
-/* Targets are others, and of a family that we have an address of; one that is not is told of. */
+/* Targets are others, of a family that we have an address of, and there is a way to them; one that is not is told of. */
 static void check_targets(const struct load_plan *p, const struct pier_config *c, struct config_errors *errors)
 {
 	for (uint32_t t = 0; t < p->gen.n_targets; t++) {
@@ -73,6 +73,12 @@ static void check_targets(const struct load_plan *p, const struct pier_config *c
 			config_error(errors, NULL, "target",
 				     "%s is IPv%d, and no address of [port 0] is: expected --address with one of that "
 				     "family, too", text, to->v6 ? 6 : 4);
+			return;
+		}
+		if (!pier_config_reaches(c, to->addr)) {
+			config_error(errors, NULL, "target",
+				     "%s is in no network of a port, and no gateway leads there: expected --gateway, or another "
+				     "--address", text);
 			return;
 		}
 	}

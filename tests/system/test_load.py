@@ -518,6 +518,9 @@ class CommandLine(unittest.TestCase):
     def test_bad(self):
         port = ['--device', 'net_tap0,iface=nobody', '--address', OURS + '/24']
         self.assertIn('--help', self.refused())
+        self.assertIn('expected --device and --address', self.refused('http', KERNEL))
+        self.assertIn('expected --device and --address', self.refused(*port[:2], 'http', KERNEL))
+        self.assertIn('no gateway leads there', self.refused(*port, 'http', '203.0.113.1'))
         self.assertIn('expected http, short', self.refused(*port, 'htp', KERNEL))
         self.assertIn('fd00::1 is IPv6, and no address of [port 0] is', self.refused(*port, 'http', 'fd00::1'))
         self.assertIn('--duration', self.refused(*port, 'http', KERNEL, '--duration', 'long'))
