@@ -259,7 +259,7 @@ static void go_on(struct gen *g, struct pier_conn *pc, struct slot *s)
 		if (g->plan->o->mode == LOAD_SHORT && !under_way)
 			end(g, pc, s);
 		else
-			s->state = SLOT_CLOSING; /* the server will not answer more than it has */
+			s->state = SLOT_CLOSING; /* the server need not answer what is behind it */
 		return;
 	}
 	if (!under_way && s->asked >= g->plan->requests)
@@ -314,7 +314,7 @@ static void eof(struct pier_conn *pc)
 	if (s->asked - s->answered == 1 && is_http(g) && response_ends(&s->response) && s->first) {
 		answered(g, s, gen_now(g));
 	}
-	if ((s->asked != s->answered && g->phase != GEN_DONE) ||
+	if ((s->asked != s->answered && g->phase != GEN_DONE && !gen_leaves(s)) ||
 	    (gen_going(g) && g->plan->o->mode == LOAD_HOLD))
 		gen_error(g, s, LOAD_ERR_short);
 	pier_close(pc);

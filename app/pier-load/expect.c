@@ -53,6 +53,7 @@ static bool parse_op(const char **p, enum expect_op *op)
 		*op = (enum expect_op)i;
 	}
 	*p += best;
+	*p += best && *op == EXPECT_EQ && **p == '='; /* as many write it */
 	return best;
 }
 

@@ -14,7 +14,6 @@
 #define SCANS_MAX   64
 #define TRIES	    64   /* tuples for each worker, until one is free and ours */
 #define OPENING_MAX 1024 /* connections being opened at a time, where no rate is set */
-#define REST_MS	    100  /* until an open that failed is tried again, where no rate is set */
 
 void ring_push(struct slot_ring *r, uint32_t n_slots, uint32_t slot)
 {
@@ -32,6 +31,22 @@ uint32_t ring_pop(struct slot_ring *r, uint32_t n_slots)
 	return slot;
 }
 
+uint64_t again_pop(struct again *a)
+{
+	const uint64_t due = a->due[a->head];
+
+	a->head = a->head + 1 == a->room ? 0 : a->head + 1;
+	a->n--;
+	return due;
+}
+
+static void again_push(struct again *a, uint64_t due)
+{
+	const size_t at = a->head + a->n++;
+
+	a->due[at >= a->room ? at - a->room : at] = due;
+}
+
 struct gen *gen_create(const struct gen_plan *plan, unsigned int worker, uint32_t share)
 {
 	const struct load_options *o = plan->o;
@@ -47,9 +62,12 @@ struct gen *gen_create(const struct gen_plan *plan, unsigned int worker, uint32_
 	g->slots = calloc(share + 1, sizeof(*g->slots));
 	g->due = calloc((size_t)share * o->depth + 1, sizeof(*g->due));
 	g->free = calloc(share + 1, sizeof(*g->free));
+	if (o->rps && o->depth > 1)
+		g->again.room = (size_t)share * o->depth;
+	g->again.due = calloc(g->again.room + 1, sizeof(*g->again.due));
 	g->ready.slot = calloc(share + 1, sizeof(uint32_t));
 	g->rests.slot = calloc(share + 1, sizeof(uint32_t));
-	if (!g->slots || !g->due || !g->free || !g->ready.slot || !g->rests.slot) {
+	if (!g->slots || !g->due || !g->free || !g->again.due || !g->ready.slot || !g->rests.slot) {
 		gen_destroy(g);
 		return NULL;
 	}
@@ -74,6 +92,7 @@ void gen_destroy(struct gen *g)
 	free(g->slots);
 	free(g->due);
 	free(g->free);
+	free(g->again.due);
 	free(g->ready.slot);
 	free(g->rests.slot);
 	free(g);
@@ -102,6 +121,7 @@ struct slot *gen_opened(struct pier_conn *pc, struct gen **gp)
 	g->c.opened++;
 	g->n_connecting--;
 	g->n_open++;
+	g->n_there += !s->served;
 	if (!gen_short(g) || gen_counts(g, s->start))
 		hist_add(&g->t.connect, now - s->start);
 	return s;
@@ -115,24 +135,35 @@ void gen_error(struct gen *g, struct slot *s, enum load_error why)
 	g->c.error[why]++;
 }
 
-uint32_t gen_lapse_open(struct gen *g, uint64_t due)
+uint64_t gen_lapse_open(struct gen *g, uint64_t due, uint64_t n)
 {
 	const uint64_t age = gen_now(g) - due;
 
 	if (gen_short(g) && !gen_counts(g, due))
 		return 0;
-	hist_add(&g->t.connect, age);
+	hist_add_n(&g->t.connect, age, n);
 	if (!gen_short(g))
 		return 0;
-	hist_add(&g->t.first, age);
-	hist_add(&g->t.complete, age);
-	return 1;
+	hist_add_n(&g->t.first, age, n);
+	hist_add_n(&g->t.complete, age, n);
+	return n;
 }
 
-uint32_t gen_lapse(struct gen *g, const struct slot *s)
+uint64_t gen_lapse_ask(struct gen *g, uint64_t due, uint64_t n)
+{
+	const uint64_t age = gen_now(g) - due;
+
+	if (!gen_counts(g, due))
+		return 0;
+	hist_add_n(&g->t.first, age, n);
+	hist_add_n(&g->t.complete, age, n);
+	return n;
+}
+
+uint64_t gen_lapse(struct gen *g, const struct slot *s)
 {
 	const uint64_t now = gen_now(g);
-	uint32_t n = 0;
+	uint64_t n = 0;
 
 	if (!load_mode_requests(g->plan->o->mode))
 		return 0;
@@ -162,6 +193,22 @@ static void give_up_requests(struct gen *g, struct slot *s, bool in_vain)
 		gen_lapse(g, s);
 	if (g->phase != GEN_DONE)
 		g->c.failed += n;
+	g->in_flight -= n;
+	s->answered = s->asked;
+}
+
+/* The server has closed in order, without an answer to them: that is no error, and they are asked again. */
+static void leave_requests(struct gen *g, struct slot *s)
+{
+	const uint32_t n = s->asked - s->answered;
+
+	if (gen_going(g)) {
+		g->c.again += n;
+		for (uint32_t k = s->answered; g->again.room && k < s->asked; k++)
+			again_push(&g->again, *gen_due(g, s, k));
+	} else {
+		g->unfinished += gen_lapse(g, s);
+	}
 	g->in_flight -= n;
 	s->answered = s->asked;
 }
@@ -200,7 +247,7 @@ static void give_back(struct gen *g, struct slot *s, bool failed)
 
 	s->state = SLOT_FREE;
 	if (failed && !g->plan->o->cps) {
-		s->since = gen_now(g) + gen_ticks(g, REST_MS * US_PER_MS);
+		s->since = gen_now(g) + gen_ticks(g, GEN_REST_MS * US_PER_MS);
 		ring_push(&g->rests, g->n_slots, i);
 	} else {
 		g->free[g->n_free++] = i;
@@ -219,16 +266,22 @@ void gen_closed(struct pier_conn *pc, enum pier_close_reason why)
 	const enum load_error err = in_order ? LOAD_ERRS : error_of(s, why);
 
 	/* Who waits for nothing but the server's end gets it by RST too. */
-	if (!in_order && !(why == PIER_CLOSE_RESET && s->state == SLOT_CLOSING))
+	if (!in_order && !(why == PIER_CLOSE_RESET && gen_leaves(s)))
 		gen_error(g, s, err);
 	if (err == LOAD_ERR_connect_timeout)
-		gen_lapse_open(g, s->start);
+		gen_lapse_open(g, s->start, 1);
+	if (gen_leaves(s) && g->phase != GEN_DONE && (in_order || why == PIER_CLOSE_RESET))
+		leave_requests(g, s);
 	give_up_requests(g, s, err == LOAD_ERR_timeout);
 	if (connecting)
 		g->n_connecting--;
 	else
 		g->n_open--;
 	g->c.closed += !connecting;
+	if (!connecting && !s->hurt)
+		s->served = true;
+	else
+		g->n_there -= !connecting && !s->served;
 	give_back(g, s, connecting || s->hurt);
 }
 
@@ -285,7 +338,7 @@ bool gen_open(struct gen *g, uint64_t due, uint64_t now)
 	int err;
 
 	/* A connection that ended in the ring left its slot there. */
-	*s = (struct slot){.state = SLOT_CONNECTING, .start = due, .ready = s->ready};
+	*s = (struct slot){.state = SLOT_CONNECTING, .start = due, .ready = s->ready, .served = s->served};
 	do {
 		err = try_tuple(g, i, now, &s->id);
 		later |= err == -EAGAIN;
@@ -381,19 +434,33 @@ static bool next_ready(struct gen *g, uint64_t now, struct pier_conn *pc, struct
 	return false;
 }
 
+static bool asks_wait(const struct gen *g, uint64_t at)
+{
+	return g->again.n || g->asks.next <= at;
+}
+
+/* When the next request was due, of those that wait. */
+static uint64_t take_ask(struct gen *g, uint64_t at)
+{
+	uint64_t due = 0;
+
+	if (unlikely(g->again.n))
+		return again_pop(&g->again);
+	schedule_take(&g->asks, at, &due);
+	due += g->settled;
+	note_late(g, due);
+	return due;
+}
+
 static unsigned int ask_due(struct gen *g, uint64_t now)
 {
 	const uint64_t at = g->stamp - g->settled;
 	struct pier_conn pc;
 	struct slot *s;
 	unsigned int n = 0;
-	uint64_t due;
 
-	while (n < ASKS_MAX && g->asks.next <= at && next_ready(g, now, &pc, &s) &&
-	       schedule_take(&g->asks, at, &due)) {
-		due += g->settled;
-		note_late(g, due);
-		client_ask(g, &pc, s, 1, due);
+	while (n < ASKS_MAX && asks_wait(g, at) && next_ready(g, now, &pc, &s)) {
+		client_ask(g, &pc, s, 1, take_ask(g, at));
 		g->asked_outside = true;
 		n++;
 	}
@@ -432,11 +499,16 @@ static void scan(struct gen *g, uint64_t now)
 
 /* ---- the turn ---- */
 
-/* The time since the last turn belongs to that turn: to sending and to receiving this burst. */
+/*
+ * The time since the last turn belongs to that turn: to sending and to receiving this burst. Not where the loop may
+ * have slept in between, until a packet came: then most of it is sleep.
+ */
 static void account(struct gen *g, unsigned int received)
 {
 	const uint64_t last = g->last;
+	const bool rested = g->rested;
 
+	g->rested = false;
 	g->last = g->stamp;
 	g->c.turns++;
 	g->c.ticks += last ? g->stamp - last : 0;
@@ -444,12 +516,12 @@ static void account(struct gen *g, unsigned int received)
 		return;
 	g->c.busy_turns++;
 	g->c.received += received;
-	g->c.busy_ticks += last ? g->stamp - last : 0;
+	g->c.busy_ticks += last && !rested ? g->stamp - last : 0;
 }
 
 static bool is_blocked(const struct gen *g)
 {
-	if (g->asks.interval > 0 && g->asks.next <= g->stamp - g->settled && !g->ready.n)
+	if (g->asks.interval > 0 && asks_wait(g, g->stamp - g->settled) && !g->ready.n)
 		return true;
 	return g->opens.interval > 0 && gen_short(g) && !g->n_free;
 }
@@ -482,17 +554,18 @@ unsigned int gen_turn(void *arg, struct engine *e, uint64_t now, unsigned int re
 	return n;
 }
 
-/* For a loop that sleeps: at the next start, and often enough to see what is late. */
+/* For a loop that is about to sleep: until the next start, and often enough to see what is late. */
 uint64_t gen_next(void *arg, uint64_t now)
 {
-	const struct gen *g = arg;
+	struct gen *g = arg;
 	const uint64_t stamp = rte_rdtsc(), us = g->plan->hz / US_PER_SEC;
 	uint64_t next = stamp + gen_ticks(g, 5 * US_PER_MS);
 
+	g->rested = true;
 	if (g->phase == GEN_DONE)
 		return UINT64_MAX;
 	if (g->asks.interval > 0 && g->ready.n)
-		next = min_of(next, g->settled + g->asks.next);
+		next = g->again.n ? stamp : min_of(next, g->settled + g->asks.next);
 	if (g->opens.interval > 0 && g->n_free)
 		next = min_of(next, g->begun + g->opens.next);
 	return next <= stamp ? now : now + (next - stamp) / us + 1;

@@ -62,6 +62,7 @@ struct slot {
 	bool first;         /* of the oldest request's answer, a byte has come */
 	bool ready;         /* in the ring of those that may be asked, also if it is not open any more */
 	bool hurt;          /* an error was counted */
+	bool served;        /* a connection of this slot has ended in order */
 };
 
 enum gen_phase {
@@ -80,6 +81,16 @@ struct slot_ring {
 	uint32_t head, n;
 };
 
+/*
+ * When requests were due that a server which closes in order left unanswered, as it may, behind the one that it
+ * answered last (RFC 9112, 9.3.2): with a schedule they are asked again, before what is due by it. What is under
+ * way and what is here are together never more than depth for each slot, for which there is room.
+ */
+struct again {
+	uint64_t *due;
+	size_t head, n, room;
+};
+
 struct gen {
 	const struct gen_plan *plan;
 	uint32_t n_slots;
@@ -89,6 +100,7 @@ struct gen {
 	int phase; /* enum gen_phase; atomic */
 	bool fresh; /* stamp was taken in this turn */
 	bool worked; /* the last turn did something by itself */
+	bool rested; /* the loop may have slept since it */
 	bool blocked; /* at the last turn's end starts were due and no connection was free */
 	uint64_t stamp;  /* ticks */
 	uint64_t last;   /* the stamp of the turn before */
@@ -105,11 +117,13 @@ struct gen {
 	uint64_t *due; /* plan->o->depth for each slot */
 	uint32_t *free;
 	uint32_t n_free, n_connecting, n_open, in_flight;
+	uint32_t n_there;        /* slots whose connection is open, or that have served */
 	uint64_t ordered;        /* when the run was to begin; ticks, 0: not yet */
 	uint32_t awaited[2];     /* sources of each family that are in use; those behind may not be yet */
 	uint32_t primes, primed[2]; /* connections opened in GEN_PRIMING, and of each family */
 	struct slot_ring ready; /* those that may be asked */
 	struct slot_ring rests; /* could not be opened: since is when to try again */
+	struct again again;
 	uint32_t scanned;
 	uint64_t scan_at;
 	bool asked_outside; /* in this turn, outside of callbacks */
@@ -128,6 +142,8 @@ void gen_destroy(struct gen *g);
 /* GEN_OPENING begins the run, GEN_FINISHING ends it early. */
 void gen_order(struct gen *g, enum gen_phase phase);
 enum gen_phase gen_phase(const struct gen *g);
+
+#define GEN_REST_MS 100 /* until an open that failed is tried again, where no rate is set */
 
 /* The hook: struct worker_hook's turn and next, arg is the gen. */
 unsigned int gen_turn(void *arg, struct engine *e, uint64_t now, unsigned int received);
@@ -171,6 +187,12 @@ static inline uint64_t *gen_due(const struct gen *g, const struct slot *s, uint3
 	return &g->due[(size_t)(s - g->slots) * depth + (depth == 1 ? 0 : k % depth)];
 }
 
+/* The server has said that it closes, and no byte of a further answer has come. */
+static inline bool gen_leaves(const struct slot *s)
+{
+	return s->state == SLOT_CLOSING && !s->first;
+}
+
 /* Whether new things may begin. */
 static inline bool gen_going(const struct gen *g)
 {
@@ -182,6 +204,9 @@ static inline bool gen_counts(const struct gen *g, uint64_t due)
 {
 	return due >= g->from && due < g->end;
 }
+
+/* Of those that are to be asked again, the first; there is one. */
+uint64_t again_pop(struct again *a);
 
 void ring_push(struct slot_ring *r, uint32_t n_slots, uint32_t slot);
 uint32_t ring_pop(struct slot_ring *r, uint32_t n_slots);
@@ -198,11 +223,13 @@ void gen_closed(struct pier_conn *pc, enum pier_close_reason why);
 void gen_trouble(struct pier_conn *pc, enum pier_trouble what);
 
 /*
- * gen.c: what was due then, or what is under way on a connection, has no answer and is given up, or
- * the run ends: it is as old as it is now, and so it is in the latencies. Returns how much of it counts.
+ * gen.c: n connections or requests that were due then, or what is under way on a connection, have no answer and
+ * are given up, or the run ends: they are as old as they are now, and so they are in the latencies. Returns how
+ * many of them count.
  */
-uint32_t gen_lapse_open(struct gen *g, uint64_t due);
-uint32_t gen_lapse(struct gen *g, const struct slot *s);
+uint64_t gen_lapse_open(struct gen *g, uint64_t due, uint64_t n);
+uint64_t gen_lapse_ask(struct gen *g, uint64_t due, uint64_t n);
+uint64_t gen_lapse(struct gen *g, const struct slot *s);
 
 /* Count an error, once for a connection. */
 void gen_error(struct gen *g, struct slot *s, enum load_error why);

@@ -40,6 +40,7 @@ static void add_counts(cJSON *to, const char *name, const struct load_counts *c)
 	number(object, "requests", (double)c->requests);
 	number(object, "responses", (double)c->responses);
 	number(object, "failed", (double)c->failed);
+	number(object, "again", (double)c->again);
 	number(object, "rx_bytes", (double)c->rx_bytes);
 	number(object, "tx_bytes", (double)c->tx_bytes);
 	number(object, "errors", (double)load_counts_errors(c));

@@ -35,7 +35,8 @@ static const struct option options[] = {
 	{"duration", OPTION_DURATION, AT(duration), US_PER_MS, FOREVER, .def = "10s",
 	 .help = "time that counts"},
 	{"timeout", OPTION_DURATION, AT(timeout), US_PER_MS, FOREVER, .def = "5s",
-	 .help = "a connection that is not established, or answers nothing, for so long is given up"},
+	 .help = "a connection that is not established, or on which nothing moves while something is awaited, for so "
+		 "long is given up"},
 	{"depth", OPTION_U32, AT(depth), 1, 1024, .def = "1",
 	 .help = "requests under way on a connection (pipelining); http, echo, rr"},
 	{"requests", OPTION_COUNT, AT(requests), 0, 1000000000, .def = "0",

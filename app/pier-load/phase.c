@@ -12,6 +12,7 @@
 #define PRIME_MS   1000
 #define PRIMES_MAX 64
 #define GRACE_MS   1000 /* for what is under way at the end */
+#define LAPSES_MAX (1 << 20) /* of a backlog: what is more is counted by as many at a time as are needed */
 
 static void enter(struct gen *g, enum gen_phase phase)
 {
@@ -123,15 +124,15 @@ static void begin(struct gen *g)
 }
 
 /*
- * In mode short there is nothing to wait for; else all connections, but not for ever: where the server takes none,
- * one or the other is always under way again.
+ * In mode short there is nothing to wait for; else all connections, of which some may have served already, but not for
+ * ever: where the server takes none, one or the other is always under way again.
  */
 static bool all_open(const struct gen *g)
 {
 	const struct load_options *o = g->plan->o;
 	uint64_t most = gen_ticks(g, o->ramp) + g->plan->timeout, open_for = g->stamp - g->begun;
 
-	if (gen_short(g) || g->n_open == g->n_slots)
+	if (gen_short(g) || (o->mode == LOAD_HOLD ? g->n_open : g->n_there) == g->n_slots)
 		return true;
 	if (o->cps)
 		most += (uint64_t)((double)g->n_slots / share_of(g, o->cps) * (double)g->plan->hz);
@@ -170,19 +171,18 @@ static void count_backlog(struct gen *g)
 {
 	struct schedule *s = g->asks.interval > 0 ? &g->asks : &g->opens;
 	const uint64_t origin = s == &g->asks ? g->settled : g->begun;
-	uint64_t due;
+	uint64_t n, step, due;
 
+	while (g->again.n)
+		g->unfinished += gen_lapse_ask(g, again_pop(&g->again), 1);
 	if (s == &g->opens && !gen_short(g))
 		return;
-	while (schedule_take(s, g->stamp - origin, &due)) {
-		due += origin;
-		if (gen_short(g)) {
-			g->unfinished += gen_lapse_open(g, due);
-		} else if (gen_counts(g, due)) {
-			hist_add(&g->t.first, g->stamp - due);
-			hist_add(&g->t.complete, g->stamp - due);
-			g->unfinished++;
-		}
+	n = schedule_backlog(s, g->stamp - origin);
+	for (step = n / LAPSES_MAX + 1; n; n -= step) {
+		step = min_of(step, n);
+		due = origin + schedule_due(s, s->taken + step / 2);
+		s->taken += step;
+		g->unfinished += gen_short(g) ? gen_lapse_open(g, due, step) : gen_lapse_ask(g, due, step);
 	}
 }
 
@@ -193,7 +193,7 @@ static void count_unfinished(struct gen *g)
 		if (s->state != SLOT_FREE)
 			g->unfinished += gen_lapse(g, s);
 		if (gen_short(g) && s->state == SLOT_CONNECTING)
-			g->unfinished += gen_lapse_open(g, s->start);
+			g->unfinished += gen_lapse_open(g, s->start, 1);
 	}
 }
 

@@ -107,9 +107,11 @@ static void print_errors(FILE *to, const struct load_result *r)
 	}
 	fputs(*comma ? "\n" : "none\n", to);
 	if (r->total.failed || r->unfinished)
-		fprintf(to, "  %-14s %" PRIu64 " of them without an answer, %" PRIu64
-			    " without one at the end\n",
-			"requests", r->total.failed, r->unfinished);
+		fprintf(to, "  %-14s %" PRIu64 " requests failed, %" PRIu64 " more had no answer yet at the end\n",
+			"unanswered", r->total.failed, r->unfinished);
+	if (r->total.again)
+		fprintf(to, "  %-14s %" PRIu64 " requests, behind answers with which the server closed\n", "asked again",
+			r->total.again);
 }
 
 static void print_limit(FILE *to, const struct load_result *r)
@@ -136,6 +138,8 @@ static void print_plan(FILE *to, const struct load_plan *p, const struct load_re
 		fprintf(to, ", %s connections/s asked for", report_number((double)p->o.cps, a));
 	if (p->o.rps)
 		fprintf(to, ", %s requests/s asked for", report_number((double)p->o.rps, b));
+	if (load_mode_requests(p->o.mode) && !(r->wanted > 0))
+		fputs(", closed loop", to);
 	fputc('\n', to);
 }
 

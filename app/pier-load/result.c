@@ -21,7 +21,7 @@ const char *const load_bound_texts[] = {
 	"server-bound: pier-load had time left and waited for the server, or for the path to it",
 	"unclear: pier-load had little time left, but found few packets at a time",
 	"client-bound: local ports were in TIME-WAIT; give more addresses, servers or ports",
-	"errors: more connections failed than answers came, see above",
+	"errors: too much failed for the rates to be what the server can do, see above",
 	"nothing counted: the run ended before",
 };
 
@@ -169,17 +169,17 @@ double load_burst(const struct load_result *r)
 		       ? (double)r->counted.received / (double)r->counted.busy_turns : 0;
 }
 
-/* Connections that failed; an answer of another status is an error of its own. */
-static uint64_t failures(const struct load_counts *c)
-{
-	return load_counts_errors(c) - c->error[LOAD_ERR_status];
-}
-
-/* What is given up after timeout may all be before or behind the time that counted: then since the start. */
+/*
+ * More failed than was answered; what is given up after timeout may all be before or behind the time that counted, then
+ * since the start. Or connections did mostly nothing but rest, each after an error.
+ */
 static bool errors_prevail(const struct load_result *r)
 {
-	return failures(&r->counted) > r->counted.responses + r->open ||
-	       (!r->open && !r->total.responses && failures(&r->total));
+	const uint64_t errors = load_counts_errors(&r->counted);
+
+	return errors - r->counted.error[LOAD_ERR_status] > r->counted.responses + r->open ||
+	       r->counted.error[LOAD_ERR_status] > r->counted.responses || r->rested > 0.5 ||
+	       (!r->open && !r->total.responses && load_counts_errors(&r->total));
 }
 
 enum load_bound load_bound(const struct load_result *r)

@@ -172,6 +172,16 @@ static double wanted_rate(const struct load_options *o)
 	return load_mode_requests(o->mode) ? (double)o->rps : 0;
 }
 
+/* Where no rate is set each error of a connection costs it a rest. */
+static double rested(const struct load_result *r, const struct load_options *o)
+{
+	const uint64_t rests = load_counts_errors(&r->counted) - r->counted.error[LOAD_ERR_status];
+
+	if (o->cps || r->seconds <= 0)
+		return 0;
+	return (double)rests * GEN_REST_MS / 1000 / (r->seconds * (double)o->connections);
+}
+
 void load_run_collect(struct load_run *r)
 {
 	struct load_result *out = &r->result;
@@ -194,6 +204,7 @@ void load_run_collect(struct load_run *r)
 		if (g->end > g->from && g->from != UINT64_MAX)
 			out->seconds += (double)(g->end - g->from) / out->hz / r->n;
 	}
+	out->rested = rested(out, &r->plan->o);
 	out->held = r->plan->o.mode == LOAD_HOLD && out->open == r->plan->o.connections;
 }
 

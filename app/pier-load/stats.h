@@ -12,7 +12,7 @@
 	X(connect_timeout, "a SYN was not answered within timeout")                                \
 	X(unreachable, "no route, or ICMP said so")                                                \
 	X(reset, "the server reset an established connection")                                     \
-	X(timeout, "no answer, or no end of it, within timeout")                                   \
+	X(timeout, "no answer, or no more of one, within timeout")                                 \
 	X(short, "the server closed before its answer was complete")                               \
 	X(wrong, "an answer that does not follow its protocol, or is too long")                    \
 	X(status, "an HTTP status other than expected; the connection goes on")                    \
@@ -40,6 +40,7 @@ extern const char *const load_error_names[LOAD_ERRS], *const load_error_helps[LO
 	X(requests)   /* sent */                                                                   \
 	X(responses)  /* complete and right; bulk: connections that moved all their bytes */       \
 	X(failed)     /* requests that will have no answer */                                      \
+	X(again)      /* requests that a server which closed in order has left, and that are asked again */ \
 	X(rx_bytes)   /* payload */                                                                \
 	X(tx_bytes)   /* payload taken by TCP */                                                   \
 	X(turns)      /* of the worker's loop */                                                   \

@@ -12,6 +12,7 @@ HOW: stall    answers, but not from one to two and a half seconds after the firs
      garble   sends back what comes with one bit changed
      thrice   sends what comes three times
      slow     sends its answers a few bytes at a time
+     leave    answers the first of what comes, says that it closes, and does, whatever else was asked
 """
 import selectors
 import socket
@@ -23,7 +24,7 @@ ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello'
 
 class Server:
     def __init__(self, address, how):
-        self.how, self.first = how, None
+        self.how, self.first, self.left = how, None, set()
         self.selector = selectors.DefaultSelector()
         listener = socket.create_server((address, 80), backlog=1024)
         self.selector.register(listener, selectors.EVENT_READ)
@@ -43,6 +44,11 @@ class Server:
             connection.sendall(ANSWER[:-2])
             self.selector.unregister(connection)
             connection.close()
+        elif self.how == 'leave' and connection not in self.left:
+            time.sleep(0.005)
+            connection.sendall(ANSWER.replace(b'OK', b'OK\r\nConnection: close'))
+            connection.shutdown(socket.SHUT_WR)
+            self.left.add(connection)
         elif self.how == 'nonsense':
             connection.sendall(b'220 ready\r\n\r\n')
         elif self.how == 'twice':
@@ -66,6 +72,7 @@ class Server:
                 return
         except OSError:
             pass
+        self.left.discard(connection)
         self.selector.unregister(connection)
         connection.close()
 

@@ -374,6 +374,19 @@ class Misbehaving(unittest.TestCase):
         run = self.load('twice', 'http', KERNEL, '--connections', '3', '--duration', '1')
         self.assertEqual(run.error_kinds(), {'wrong'}, run.text)
 
+    def test_what_a_server_leaves_is_asked_again(self):
+        """A server that closes need not answer what was pipelined behind its last answer: no error, and no answer."""
+        for rate in ([], ['--rps', '100']):
+            run = self.load('leave', 'http', KERNEL, '--connections', '3', '--depth', '4', '--duration', '2', *rate)
+            self.assertEqual(run.error_kinds(), set(), run.text)
+            self.assertGreater(run.total['opened'], 3)
+            self.assertEqual(run.total['failed'], 0)
+            self.assertIn('asked again' if run.total['again'] else 'errors', run.text)
+            if rate:
+                self.assertIn(run.latency_us['complete']['n'], range(199, 202)) # when they were due is not forgotten
+            else:
+                self.assertGreater(run.total['again'], 0)
+
     def test_never_closes(self):
         run = self.load('open', 'short', KERNEL, '--connections', '3', '--duration', '5', '--timeout',
                         '2')

@@ -47,6 +47,7 @@ static const char *refusal(const char *text)
 static void operators(void **state)
 {
 	assert_true(holds("errors=4") && !holds("errors=3"));
+	assert_true(holds("errors==4") && !holds("errors==3"));
 	assert_true(holds("errors!=3") && !holds("errors!=4"));
 	assert_true(holds("errors<5") && !holds("errors<4"));
 	assert_true(holds("errors<=4") && !holds("errors<=3"));
@@ -89,6 +90,7 @@ static void messages(void **state)
 	assert_non_null(strstr(refusal("errors 0"), "expected = != < <= > or >="));
 	assert_non_null(strstr(refusal("errors!0"), "expected = != < <= > or >="));
 	assert_non_null(strstr(refusal("errors=="), "a number, such as 1000"));
+	assert_non_null(strstr(refusal("errors===0"), "a number, such as 1000"));
 	assert_non_null(strstr(refusal("errors=-1"), "a number, such as 1000"));
 	assert_non_null(strstr(refusal("errors=1ms"), "a number, such as 1000"));
 	assert_non_null(strstr(refusal("rps>100kk"), "a number a second"));
@@ -110,7 +112,14 @@ static void limits(void **state)
 	assert_int_equal(load_bound(&r), LOAD_BOUND_CLIENT);
 	r.counted.received = 20;
 	assert_int_equal(load_bound(&r), LOAD_BOUND_UNCLEAR);
-	r.counted.error[LOAD_ERR_status] = r.counted.responses + 1;
+	r.counted.error[LOAD_ERR_status] = r.counted.responses;
+	assert_int_equal(load_bound(&r), LOAD_BOUND_UNCLEAR);
+	r.counted.error[LOAD_ERR_status]++;
+	assert_int_equal(load_bound(&r), LOAD_BOUND_ERRORS);
+	r.counted.error[LOAD_ERR_status] = 0;
+	r.rested = 0.6; /* few errors, behind which little else was done */
+	assert_int_equal(load_bound(&r), LOAD_BOUND_ERRORS);
+	r.rested = 0.4;
 	r.open = 5;
 	r.counted.error[LOAD_ERR_refused] = r.counted.responses + r.open;
 	assert_int_equal(load_bound(&r), LOAD_BOUND_UNCLEAR);

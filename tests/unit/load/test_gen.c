@@ -317,6 +317,71 @@ static void what_fails_at_the_end_has_failed(void **state)
 	gen_destroy(g);
 }
 
+/* Where connections have few requests each, all of them are hardly ever open at a time: each once is enough. */
+static void opening_ends_when_each_was_there(void **state)
+{
+	struct kit *k = *state;
+	struct gen *g;
+
+	options.rps = 0;
+	plan.requests = 1;
+	g = start(k);
+	for (int i = 0; i < 3 * SLOTS; i++) {
+		struct kit_peer *p = server(k, g);
+
+		send_seg(p, .flags = PSH | ACK, .seq = 1, .ack = 2, .len = 1);
+		turn(k, g);
+		assert_int_equal(g->n_open, 0);
+		send_seg(p, .flags = FIN | ACK, .seq = 2, .ack = 3);
+	}
+	assert_true(g->phase > GEN_OPENING);
+	plan.requests = UINT32_MAX;
+	options.rps = 1;
+	end(state, g);
+}
+
+/* More may be due and never begin than there is time to count one by one. */
+static void a_backlog_is_counted_in_time(void **state)
+{
+	struct kit *k = *state;
+	struct gen *g;
+
+	options.rps = 100000000000;
+	g = start_with(k, 1, 20000, 30000);
+	asked(k, g);
+	gen_order(g, GEN_FINISHING);
+	while (g->phase != GEN_DONE)
+		turn(k, g);
+	assert_true(g->unfinished > 100000000000);
+	assert_int_equal(g->unfinished, g->t.complete.n);
+	options.rps = 1;
+	end(state, g);
+}
+
+/* A loop that slept until a packet came was not busy all the while. */
+static void sleep_is_not_work(void **state)
+{
+	struct kit *k = *state;
+	struct gen *g;
+
+	plan.hz = 1ull << 50; /* nothing is due by the clock */
+	g = start(k);
+	server(k, g);
+	kit_drain(k);
+	for (int slept = 0; slept < 2; slept++) {
+		const struct load_counts before = g->c;
+
+		if (slept)
+			gen_next(g, k->now);
+		gen_turn(g, k->e, k->now, 1);
+		assert_int_equal(g->c.busy_turns, before.busy_turns + 1);
+		assert_true(g->c.ticks > before.ticks);
+		assert_int_equal(g->c.busy_ticks > before.busy_ticks, !slept);
+	}
+	plan.hz = HZ;
+	end(state, g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {KIT_TEST(a_slot_is_ready_once),
@@ -325,7 +390,9 @@ int main(void)
 					   KIT_TEST(what_times_out_is_as_old_as_it_is),
 					   KIT_TEST(a_syn_without_answer_is_as_old_as_it_is),
 					   KIT_TEST(opening_ends_where_nothing_opens),
-					   KIT_TEST(what_fails_at_the_end_has_failed)};
+					   KIT_TEST(what_fails_at_the_end_has_failed),
+					   KIT_TEST(opening_ends_when_each_was_there),
+					   KIT_TEST(a_backlog_is_counted_in_time), KIT_TEST(sleep_is_not_work)};
 
 	return cmocka_run_group_tests(tests, kit_group_setup, NULL);
 }
