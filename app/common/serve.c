@@ -238,7 +238,7 @@ static void take_books(struct server *s)
 	take_usage(s);
 }
 
-/* SIGHUP reloads; as long as there is something old, it is looked at each second. */
+/* SIGHUP reloads. Each second what is old is looked at, and what other hosts have said. */
 static void wait_signal(struct server *s)
 {
 	const struct timespec second = {.tv_sec = 1};
@@ -248,7 +248,9 @@ static void wait_signal(struct server *s)
 	stop_signals(&set);
 	sigaddset(&set, SIGHUP);
 	for (;;) {
-		sig = sigtimedwait(&set, NULL, server_reap(s) ? &second : NULL);
+		server_reap(s);
+		server_look_for_clashes(s);
+		sig = sigtimedwait(&set, NULL, &second);
 		if (sig == SIGHUP && s->source)
 			server_reload(s);
 		else if (sig == SIGINT || sig == SIGTERM)

@@ -54,6 +54,12 @@ struct server_source {
 	unsigned int n;
 };
 
+/* What is known of other hosts that claim one of our addresses. */
+struct server_clash {
+	bool there;
+	struct engine_clash clash; /* the latest */
+};
+
 struct server {
 	struct pier_config *config;
 	struct pier_config *serving; /* whose listeners serve: config, or the one loaded last */
@@ -70,6 +76,8 @@ struct server {
 	struct port ports[PIER_PORTS_MAX];
 	struct engine_port engine_ports[PIER_PORTS_MAX];
 	struct engine_address *addresses;
+	struct server_clash *clashes; /* by address; under lock */
+	uint64_t conflicts;	      /* that were counted when clashes were looked for */
 	unsigned int n_ports, n_addresses;
 	struct worker_team *team; /* NULL: one worker */
 	struct worker *workers[WORKERS_MAX];
@@ -170,6 +178,14 @@ bool server_reap(struct server *s);
 
 /* Without a look at connections: the engine is gone. */
 void server_old_free(struct server *s);
+
+/* ---- clash.c: control thread ---- */
+
+/* Say, once for each, which addresses of ours other hosts claim. Cheap where nothing has happened. */
+void server_look_for_clashes(struct server *s);
+
+/* Any thread, under lock: how many of the port's there are; one of them with its rival is written to last. */
+unsigned int server_clashes(const struct server *s, uint16_t port, char *last, size_t len);
 
 /* ---- serve.c: main thread ---- */
 

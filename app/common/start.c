@@ -178,7 +178,8 @@ static bool open_ports(struct server *s)
 	for (unsigned int i = 0; i < c->n_ports; i++)
 		n += c->ports[i].n_addresses + 1; /* a link-local one */
 	s->addresses = calloc(n + 1, sizeof(*s->addresses));
-	if (!s->addresses)
+	s->clashes = calloc(n + 1, sizeof(*s->clashes));
+	if (!s->addresses || !s->clashes)
 		abort();
 	for (unsigned int i = 0; i < c->n_ports; i++)
 		if (!open_port(s, &c->ports[i]))

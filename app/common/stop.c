@@ -81,6 +81,7 @@ static unsigned int give_back(struct server *s)
 			left += port_pools_destroy(&s->pools[w]);
 	server_old_free(s);
 	free(s->addresses);
+	free(s->clashes);
 	free(s->listeners);
 	free(s->versions);
 	return left;

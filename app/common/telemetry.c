@@ -29,6 +29,19 @@ static void link_local(const struct server *s, uint16_t port, struct rte_tel_dat
 	ctl_dict_string(dict, name, address_format(addr, text));
 }
 
+static void clashes(const struct server *s, uint16_t port, struct rte_tel_data *dict)
+{
+	char name[32], last[ADDRESS_TEXT + 48];
+	const unsigned int n = server_clashes(s, port, last, sizeof(last));
+
+	snprintf(name, sizeof(name), "port_%u_conflicts", port);
+	ctl_dict_u64(dict, name, n);
+	if (!n)
+		return;
+	snprintf(name, sizeof(name), "port_%u_conflict", port);
+	ctl_dict_string(dict, name, last);
+}
+
 static void info(void *arg, struct rte_tel_data *dict)
 {
 	struct server *s = arg;
@@ -44,6 +57,8 @@ static void info(void *arg, struct rte_tel_data *dict)
 	for (const struct server_old *o = s->old; o; o = o->next)
 		replaced++;
 	ctl_dict_u64(dict, "replaced_in_use", replaced);
+	for (unsigned int i = 0; i < s->n_ports; i++)
+		clashes(s, s->ports[i].id, dict);
 	pthread_mutex_unlock(&s->lock);
 	ctl_dict_u64(dict, "main_lcore", rte_get_main_lcore());
 	ctl_dict_string(dict, "idle",

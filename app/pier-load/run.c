@@ -134,7 +134,7 @@ static void counts_of_all(const struct load_run *r, struct load_counts *c, uint6
 }
 
 /* A line each second, until all is done; a second signal is the server's. */
-static void watch(struct load_run *r)
+static void watch(struct load_run *r, struct server *s)
 {
 	const uint64_t begin = now_ns();
 	uint64_t seconds = 1, open;
@@ -152,6 +152,7 @@ static void watch(struct load_run *r)
 			report_line(r->out, seconds, phase_of_all(r), open, &last, &now);
 		last = now;
 		seconds++;
+		server_look_for_clashes(s);
 	}
 }
 
@@ -162,7 +163,7 @@ void load_run_supervise(struct server *s)
 	if (!wait_links(r, s))
 		return;
 	order_all(r, GEN_OPENING);
-	watch(r);
+	watch(r, s);
 }
 
 static double wanted_rate(const struct load_options *o)

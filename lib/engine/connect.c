@@ -165,6 +165,20 @@ bool engine_local_ok(const struct engine *e, uint32_t local)
 	return net_local_ok(&e->net, local);
 }
 
+bool engine_clash(const struct engine *e, uint32_t from, struct engine_clash *clash)
+{
+	for (uint32_t i = from; i < e->net.n_addrs; i++) {
+		const struct net_clash *c = &e->net.clashes[i];
+
+		if (!c->claimed)
+			continue;
+		*clash = (struct engine_clash){.local = i, .used = !c->given_up};
+		memcpy(clash->mac, c->mac, sizeof(clash->mac));
+		return true;
+	}
+	return false;
+}
+
 /* The index of a local address as a handler names it; -1: it is none of ours. */
 static int64_t local_index(const struct net *n, const uint8_t addr[16])
 {

@@ -52,6 +52,7 @@ void addr_layout(struct net *n, struct layout *l)
 	n->addrs = layout_take(l, n->n_addrs * sizeof(*n->addrs));
 	n->slots = layout_take(l, (n->slot_mask + 1) * sizeof(*n->slots));
 	n->subnets = layout_take(l, n->n_addrs * sizeof(*n->subnets));
+	n->clashes = layout_take(l, n->n_addrs * sizeof(*n->clashes));
 }
 
 /* The first slot with this address on this port, or the empty one where it would go. */
@@ -125,6 +126,7 @@ void addr_init(struct net *n)
 {
 	n->last.port = UINT32_MAX;
 	memset(n->slots, 0, (n->slot_mask + 1) * sizeof(*n->slots));
+	memset(n->clashes, 0, n->n_addrs * sizeof(*n->clashes));
 	for (uint32_t i = 0; i < n->n_addrs; i++) {
 		const struct net_addr_conf *a = &n->conf.addrs[i];
 		uint32_t slot = slot_of(n, a->port, a->addr);
@@ -171,6 +173,20 @@ void addr_give_up(struct net *n, uint32_t index)
 	n->slots[n->addrs[index].slot].kind = NET_SLOT_GONE;
 	memset(n->slots[n->addrs[index].slot].ip, 0, sizeof(n->slots->ip));
 	n->last.port = UINT32_MAX;
+}
+
+bool addr_claimed(struct net *n, uint32_t index, const uint8_t *mac)
+{
+	struct net_clash *c = &n->clashes[index];
+
+	eth_copy(c->mac, mac);
+	c->claimed = true;
+	if (!addr_tentative(n, index))
+		return false;
+	c->given_up = true;
+	addr_give_up(n, index);
+	net_tell(n, &(struct net_news){.kind = NET_NEWS_ADDR_GONE, .local = index});
+	return true;
 }
 
 void addr_use(struct net *n, uint32_t index)

@@ -58,16 +58,13 @@ static bool arp_valid(const struct net *n, const struct arp_pkt *a)
 }
 
 /* Somebody else says that he has, or would like to have, address i. */
-static void arp_conflict(struct net *n, uint32_t i, uint64_t now)
+static void arp_conflict(struct net *n, uint32_t i, const uint8_t *mac, uint64_t now)
 {
 	struct net_addr *own = &n->addrs[i];
 
 	count(n->counters, CTR_ARP_CONFLICTS);
-	if (addr_tentative(n, i)) {
-		addr_give_up(n, i);
-		net_tell(n, &(struct net_news){ .kind = NET_NEWS_ADDR_GONE, .local = i });
+	if (addr_claimed(n, i, mac))
 		return;
-	}
 	if (own->defended && now - own->defended < DEFEND_US)
 		return;
 	own->defended = max_of(now, (uint64_t)1);
@@ -145,7 +142,7 @@ void arp_input(struct net *n, struct rte_mbuf *m, const struct pkt_facts *f, uin
 	if (claimed < 0 && copy.spa == 0 && target >= 0 && addr_tentative(n, (uint32_t)target))
 		claimed = target; /* two hosts probe one address */
 	if (claimed >= 0)
-		arp_conflict(n, (uint32_t)claimed, now);
+		arp_conflict(n, (uint32_t)claimed, copy.sha, now);
 	if (target >= 0 && addr_find4(n, f->port, copy.tpa) < 0)
 		target = -1; /* just given up */
 	if (target >= 0 && addr_tentative(n, (uint32_t)target))

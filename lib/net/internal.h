@@ -131,6 +131,9 @@ bool addr_tentative(const struct net *n, uint32_t index);
 bool addr_gone(const struct net *n, uint32_t index);
 /* The probed address has another owner, or none. */
 void addr_give_up(struct net *n, uint32_t index);
+
+/* Another host, mac, claims the address. True: it was tentative, and is given up. */
+bool addr_claimed(struct net *n, uint32_t index, const uint8_t *mac);
 void addr_use(struct net *n, uint32_t index);
 /* Whether addr is in a subnet of port. */
 bool addr_on_link(const struct net *n, uint16_t port, const uint8_t addr[16]);

@@ -178,16 +178,13 @@ static bool nd_read(const struct rte_mbuf *m, const struct pkt_facts *f, struct 
 }
 
 /* Somebody else says that he has, or would like to have, address i. */
-static void nd_conflict(struct net *n, uint32_t i, uint64_t now)
+static void nd_conflict(struct net *n, uint32_t i, const struct nd_heard *h, uint64_t now)
 {
 	struct net_addr *own = &n->addrs[i];
 
 	count(n->counters, CTR_ND_CONFLICTS);
-	if (addr_tentative(n, i)) {
-		addr_give_up(n, i);
-		net_tell(n, &(struct net_news){.kind = NET_NEWS_ADDR_GONE, .local = i});
+	if (addr_claimed(n, i, h->from))
 		return;
-	}
 	if (own->defended && now - own->defended < DEFEND_US)
 		return;
 	own->defended = max_of(now, (uint64_t)1);
@@ -297,12 +294,12 @@ static bool solicited(struct net *n, const struct net_port_conf *port, const str
 	bool tentative;
 
 	if (claimed >= 0)
-		nd_conflict(n, (uint32_t)claimed, now);
+		nd_conflict(n, (uint32_t)claimed, h, now);
 	if (target < 0 || claimed >= 0 || !is_for(n, f, h->target))
 		return false;
 	tentative = addr_tentative(n, (uint32_t)target);
 	if (tentative && probes)
-		nd_conflict(n, (uint32_t)target, now); /* two hosts probe one address */
+		nd_conflict(n, (uint32_t)target, h, now); /* two hosts probe one address */
 	if (tentative)
 		return false;
 	if (h->has_mac) {
@@ -319,7 +316,7 @@ static bool advertised(struct net *n, const struct net_port_conf *port, const st
 	const int32_t own = addr_find(n, f->port, h->target);
 
 	if (own >= 0) {
-		nd_conflict(n, (uint32_t)own, now);
+		nd_conflict(n, (uint32_t)own, h, now);
 		return false;
 	}
 	tell(n, port, h->target, h, NONE);

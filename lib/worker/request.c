@@ -42,6 +42,9 @@ static void carry_out(struct worker *w, struct worker_msg *m)
 	case WORKER_OP_LEFT:
 		worker_end_left(w, &m->left);
 		break;
+	case WORKER_OP_CLASH:
+		m->found = engine_clash(w->engine, m->clash.local, &m->clash);
+		break;
 	case WORKER_OP_USAGE:
 		engine_usage(w->engine, &m->usage);
 		break;

@@ -300,6 +300,19 @@ class Taken(unittest.TestCase):
         pier.wait_ready()
         pier.wait_ready(address='fd00:18::3')
         self.assertGreater(pier.stats()['nd_conflicts'], 0)
+        told = f'port 0: {SERVER6} is not used: another host has it, '
+        wait_for('it is said', lambda: told in pier.log())
+        info = pier.ask('/pier/info')
+        self.assertEqual(info['port_0_conflicts'], 1)
+        self.assertTrue(info['port_0_conflict'].startswith(f'{SERVER6} (not used), '), info)
+        # One that is in use stays so.
+        net.sysctl('net.ipv4.conf.veth0.arp_notify', 1)
+        net.run(['ip', 'addr', 'add', SERVER + '/24', 'dev', 'veth0'])
+        net.run(['ip', 'link', 'set', 'veth0', 'down'])
+        net.run(['ip', 'link', 'set', 'veth0', 'up'])
+        wait_for('it is said', lambda: f'port 0: {SERVER} is claimed by another host, too, ' in pier.log())
+        self.assertEqual(pier.log().count(told), 1)
+        self.assertEqual(pier.ask('/pier/info')['port_0_conflicts'], 2)
         self.assertEqual(pier.stop(), 0, pier.log()[-4000:])
 
 

@@ -124,6 +124,7 @@ static void L2_04_an_address_with_an_owner_is_not_used(void **s)
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(heard); i++) {
 		struct kit *k = kit_new();
+		struct engine_clash clash;
 		struct kit_peer *p;
 
 		k->conf.n_addresses = 1;
@@ -135,6 +136,11 @@ static void L2_04_an_address_with_an_owner_is_not_used(void **s)
 		take_arp(k);
 		send_arp_from(k, other_mac, heard[i].op, heard[i].spa, KIT_SERVER);
 		assert_int_equal(kit_ctr(k, CTR_ARP_CONFLICTS), 1);
+		assert_true(engine_clash(k->e, 0, &clash));
+		assert_int_equal(clash.local, 0);
+		assert_false(clash.used);
+		assert_memory_equal(clash.mac, other_mac, sizeof(clash.mac));
+		assert_false(engine_clash(k->e, 1, &clash));
 		kit_silence(k, 60 * SEC);
 		kit_syn(p);
 		send_arp(k, ARP_OP_REQUEST, KIT_CLIENT, KIT_SERVER);
@@ -158,8 +164,10 @@ static void L2_05_conflicts(void **s)
 {
 	struct kit *k = *s;
 	struct kit_peer *p = kit_plain(k);
+	struct engine_clash clash;
 	uint64_t t0 = k->now;
 
+	assert_false(engine_clash(k->e, 0, &clash));
 	p->app.echo = true;
 	for (unsigned int i = 0; i < 100; i++) {
 		send_arp_from(k, other_mac, i & 1 ? ARP_OP_REQUEST : ARP_OP_REPLY, KIT_SERVER,
@@ -170,6 +178,7 @@ static void L2_05_conflicts(void **s)
 		kit_advance_to(k, t0 + (i + 1) * SEC / 10);
 	}
 	assert_int_equal(kit_ctr(k, CTR_ARP_CONFLICTS), 100);
+	assert_true(engine_clash(k->e, 0, &clash) && clash.used);
 	send_seg(p, .flags = ACK, .seq = 1, .ack = 1, .len = 10); /* the address is kept */
 	expect(p, .flags = ACK, .seq = 1, .ack = 11, .len = 10);
 	send_seg(p, .flags = ACK, .seq = 11, .ack = 11);

@@ -195,6 +195,7 @@ static void L2_11_an_address_with_an_owner_is_not_used(void **s)
 {
 	for (unsigned int i = 0; i < 2; i++) {
 		struct kit *k = kit_new();
+		struct engine_clash clash;
 		struct kit_peer *p;
 
 		begin(k);
@@ -210,6 +211,8 @@ static void L2_11_an_address_with_an_owner_is_not_used(void **s)
 			send_nd(k, ICMP6_NEIGHBOR_ADVERT, ND_OVERRIDE, server, all_nodes, server,
 				other_mac);
 		assert_int_equal(kit_ctr(k, CTR_ND_CONFLICTS), 1);
+		assert_true(engine_clash(k->e, 0, &clash));
+		assert_false(clash.used);
 		kit_silence(k, 60 * SEC);
 		kit_syn(p);
 		send_nd(k, ICMP6_NEIGHBOR_SOLICIT, 0, client, group, server, kit_peer_mac);

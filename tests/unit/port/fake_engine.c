@@ -112,6 +112,11 @@ void engine_drain(struct engine *e, uint64_t now)
 	fake.drains++;
 }
 
+bool engine_clash(const struct engine *e, uint32_t from, struct engine_clash *clash)
+{
+	return false;
+}
+
 void engine_usage(const struct engine *e, struct engine_usage *out)
 {
 	memset(out, 0, sizeof(*out));

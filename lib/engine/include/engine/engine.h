@@ -214,6 +214,16 @@ int engine_connect(struct engine *e, const struct engine_connect *req, uint64_t 
 /* Whether local, an address's index, may be connected from: not one still asked for, or that another host has. */
 bool engine_local_ok(const struct engine *e, uint32_t local);
 
+/* An address of ours that another host claims, too, as this engine heard it. */
+struct engine_clash {
+	uint32_t local; /* its index */
+	uint8_t mac[6]; /* who did so last */
+	bool used;      /* by us nevertheless; else it is not ours any more */
+};
+
+/* The first of them whose index is from or more. False: there is none. */
+bool engine_clash(const struct engine *e, uint32_t from, struct engine_clash *clash);
+
 struct pier_conn;
 
 /*

@@ -178,6 +178,12 @@ struct net_addr {
 
 static_assert(sizeof(struct net_addr) == 32, "an index is shifted");
 
+/* That another host claims an address of ours, for whoever is to be told. */
+struct net_clash {
+	uint8_t mac[6];            /* who did so last */
+	bool claimed, given_up;    /* at all; while we asked whether it has an owner, so that it was not used */
+};
+
 /* What a slot of the address hash says about an address. */
 enum net_slot_kind {
 	NET_SLOT_EMPTY,
@@ -230,6 +236,7 @@ struct net {
 	struct net_conf conf;
 	struct net_port_conf ports[NET_PORTS_MAX];
 	struct flow_key label_key; /* of flow labels alone: what is on the wire tells of no other key */
+	struct net_clash *clashes; /* by address */
 };
 
 /* Bytes that net_init wants for this configuration, cache line aligned; 0: out of range. */

@@ -88,6 +88,7 @@ enum worker_op {
 	WORKER_OP_DRAIN,    /* refuse the new, close the rest in order */
 	WORKER_OP_ABORT,    /* us: in. Begin to reset what is left, see worker_left; again: with another time */
 	WORKER_OP_LEFT,	    /* left: out, O(1) */
+	WORKER_OP_CLASH,    /* clash.local: in, where to look from. found, clash: out, see engine_clash */
 	WORKER_OP_USAGE,    /* usage: out; looks at every record */
 	WORKER_OP_AUDIT,    /* audit: out, NULL or what is wrong; the same */
 	WORKER_OP_STOP,
@@ -114,6 +115,8 @@ struct worker_msg {
 	uint64_t us, users;
 	const char *audit;
 	struct worker_left left;
+	struct engine_clash clash;
+	uint32_t found;
 	struct engine_usage usage;
 };
 
