@@ -107,7 +107,8 @@ static const struct option port_options[] = {
 		 "address the connection came from"},
 	{"announce", OPTION_ENUM, AT(announce), .names = announce_words, .def = "yes",
 	 .help = "announce the addresses at start, by gratuitous ARP (RFC 5227) or neighbour advertisements (RFC 4861). "
-		 "One of IPv6 is used when within a second no other host claims it (RFC 4862), but at once with no; "
+		 "One of IPv6 is used when within a second no other host claims it (RFC 4862), but at once with no, and its "
+		 "multicast group is reported then only to routers and switches that ask (MLD); "
 		 "probe: ask of those of IPv4, too, for 6 s, and do not use those that have an owner"},
 };
 #undef AT

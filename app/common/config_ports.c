@@ -121,6 +121,14 @@ bool pier_config_reaches(const struct pier_config *c, const uint8_t addr[16])
 	return false;
 }
 
+static bool has_family(const struct pier_port *p, bool v4)
+{
+	for (unsigned int i = 0; i < p->n_addresses; i++)
+		if (address_is_v4(p->addresses[i].addr) == v4)
+			return true;
+	return false;
+}
+
 /* Why it cannot be a router on the port's link; NULL: it can. */
 static const char *gateway_wrong(const struct pier_port *p, const uint8_t addr[16])
 {
@@ -130,6 +138,8 @@ static const char *gateway_wrong(const struct pier_port *p, const uint8_t addr[1
 		return "is no host's address";
 	if (has_gateway(p, address_is_v4(addr)))
 		return "is one too many: expected at most one gateway of each family";
+	if (p->n_addresses && !has_family(p, address_is_v4(addr)))
+		return address_is_v4(addr) ? "is IPv4, and no address of this port is" : "is IPv6, and no address of this port is";
 	if (p->n_addresses && !on_link(p, addr))
 		return "is in no network of this port's addresses";
 	for (unsigned int i = 0; i < p->n_addresses; i++)

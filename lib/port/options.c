@@ -19,7 +19,7 @@ static const struct option options[] = {
 	O("ring-pair", STRING, ring_pair, 0, 0, NULL, NULL,
 	  "NAME: create two ports in memory, NAMEa and NAMEb, connected to each other; device says "
 	  "which of them this is, NAMEa if it says nothing"),
-	O("mtu", U32, mtu, 0, 9600, NULL, "0", "MTU, 576 at least; 0 leaves it as the device has it"),
+	O("mtu", U32, mtu, 0, 9600, NULL, "0", "MTU, 576 at least, with IPv6 1280; 0 leaves it as the device has it"),
 	O("rx-desc", U32, rx_desc, 32, 32768, NULL, "1024", "receive descriptors a queue"),
 	O("tx-desc", U32, tx_desc, 32, 32768, NULL, "1024", "transmit descriptors a queue"),
 	O("queues", U32, queues, 0, PORT_QUEUES_MAX, NULL, "0",

@@ -75,7 +75,8 @@ static const struct option options[] = {
 	O("sndbuf", SIZE, sndbuf, PIER_BUFFER_MIN, 1ull << 30, "1m", "send queue of a connection"),
 	O("min-snd-mss", U32, min_snd_mss, 48, 1220, "64", "a smaller MSS of the peer is raised to this"),
 	O("pmtu-floor", U32, pmtu_floor, 68, 1500, "552",
-	  "smallest path MTU believed; below it packets may be fragmented on their way"),
+	  "smallest path MTU believed; below it packets may be fragmented on their way. Of IPv6 it is 1280, and no router "
+	  "fragments"),
 	O("pmtu-age", DURATION, pmtu_age, 300 * S, 43200 * S, "600s",
 	  "time after which a path that became smaller is tried with larger packets"),
 	O("timestamps", BOOL, timestamps, 0, 0, "yes", "RFC 7323 timestamps, if the peer offers them"),
@@ -84,7 +85,7 @@ static const struct option options[] = {
 	O("ecn", BOOL, ecn, 0, 0, "yes", "RFC 3168 explicit congestion notification, if asked for"),
 	O("ecn-connect", BOOL, ecn_connect, 0, 0, "no", "ask for it when opening connections"),
 	O("nagle", BOOL, nagle, 0, 0, "no", "hold small segments back while data is unacknowledged"),
-	O("ttl", U32, ttl, 1, 255, "64", "time to live of sent packets"),
+	O("ttl", U32, ttl, 1, 255, "64", "time to live of sent packets, or hop limit"),
 	O("dscp", U32, dscp, 0, 63, "0", "differentiated services codepoint of sent packets"),
 };
 

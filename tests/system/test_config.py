@@ -35,7 +35,7 @@ MISTAKES = [
     ('gateway outside', GOOD.replace('/24\n', '/24\ngateway = 10.0.0.1\n'),
      r'{f}:4: gateway: 10\.0\.0\.1 is in no network'),
     ('gateway of the other family', GOOD.replace('/24\n', '/24\ngateway = fe80::1\n'),
-     r'{f}:4: gateway: fe80::1 is in no network'),
+     r'{f}:4: gateway: fe80::1 is IPv6, and no address of this port is'),
     ('two gateways of a family', GOOD6.replace('/64\n', '/64\ngateway = fe80::1, 198.18.0.1, fe80::2\n'),
      r'{f}:4: gateway: fe80::2 is one too many: expected at most one gateway of each family'),
     ('gateway that is pier', GOOD6.replace('/64\n', '/64\ngateway = fd00:18:0::2\n'),

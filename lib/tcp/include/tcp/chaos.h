@@ -56,7 +56,7 @@ enum chaos_form {
 	X(BAD_TCP_SUM, "chaos-bad-tcp-sum", NTH, 1, 1000000, "10",                                 \
 	  "send every nth segment with a wrong TCP checksum")                                      \
 	X(BAD_IP_SUM, "chaos-bad-ip-sum", NTH, 1, 1000000, "10",                                   \
-	  "send every nth segment with a wrong IP header checksum")                                \
+	  "send every nth segment with a wrong IP header checksum; IPv6 has none")                 \
 	X(DUPLICATE, "chaos-duplicate", NTH, 1, 1000000, "10", "send every nth segment twice")     \
 	X(REORDER, "chaos-reorder", NTH, 1, 1000000, "10",                                         \
 	  "send every nth segment behind the one after it, or 10 ms late where none follows")      \
