@@ -469,14 +469,35 @@ static unsigned int ask_due(struct gen *g, uint64_t now)
 
 /* ---- what takes too long ---- */
 
+/* What TCP has of ours goes out, if slowly: it may take nothing more for long, and yet nobody stands still. */
+static bool moves(const struct gen *g, struct slot *s, struct pier_conn *pc)
+{
+	const bool bulk = !load_mode_requests(g->plan->o->mode);
+	const uint64_t taken = bulk ? s->tx_left : s->asked * (uint64_t)g->plan->request_len - s->tx_left;
+	const uint64_t before = s->acked;
+	struct pier_tcp_info info;
+
+	if (!pier_get_tcp_info(pc, &info) || !info.queued)
+		return false;
+	s->acked = taken - info.queued + 1;
+	return before && s->acked > before;
+}
+
+/* Looked at from half of the timeout on. */
 static void scan_slot(struct gen *g, struct slot *s, uint64_t now)
 {
+	const uint64_t waited = g->stamp - s->since;
 	struct pier_conn pc;
 
 	if (s->state < SLOT_OPEN || (s->asked == s->answered && s->state != SLOT_CLOSING) ||
-	    g->stamp - s->since < g->plan->timeout || !engine_get(g->e, s->id, now, &pc))
+	    waited < g->plan->timeout / 2 || !engine_get(g->e, s->id, now, &pc))
 		return;
-	gen_fail(g, &pc, s, s->asked == s->answered ? LOAD_ERR_not_closed : LOAD_ERR_timeout);
+	if (moves(g, s, &pc))
+		s->since = g->stamp;
+	else if (waited < g->plan->timeout)
+		return;
+	else
+		gen_fail(g, &pc, s, s->asked == s->answered ? LOAD_ERR_not_closed : LOAD_ERR_timeout);
 	g->asked_outside = true;
 }
 

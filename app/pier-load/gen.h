@@ -55,6 +55,7 @@ struct slot {
 	uint64_t start;   /* when it was due */
 	uint64_t since;   /* last progress, while something is waited for */
 	uint64_t tx_left; /* bytes of what was asked that TCP has not taken; bulk: taken */
+	uint64_t acked;   /* bytes that were acknowledged when it was last looked at, and 1; 0: never */
 	uint64_t rx;      /* echo, rr: bytes of the message being received; bulk: of all */
 	uint32_t asked, answered; /* requests */
 	struct response response;

@@ -179,7 +179,7 @@ static bool errors_prevail(const struct load_result *r)
 
 	return errors - r->counted.error[LOAD_ERR_status] > r->counted.responses + r->open ||
 	       r->counted.error[LOAD_ERR_status] > r->counted.responses || r->rested > 0.5 ||
-	       (!r->open && !r->total.responses && load_counts_errors(&r->total));
+	       ((r->asks || !r->open) && !r->total.responses && load_counts_errors(&r->total));
 }
 
 enum load_bound load_bound(const struct load_result *r)

@@ -28,7 +28,8 @@ struct load_result {
 	uint64_t unfinished;
 	double wanted;              /* starts a second that were asked for; 0: as fast as it goes */
 	double rested;              /* share of the connections' time in which they rested, each after an error */
-	bool held;                  /* all connections that were to be held were there at the end */
+	bool asks;                  /* the mode is one of requests and answers */
+	bool held;                  /* all connections that were to be held were there at the end, and none failed */
 	bool early;                 /* was ended by a signal */
 };
 

@@ -206,7 +206,9 @@ void load_run_collect(struct load_run *r)
 			out->seconds += (double)(g->end - g->from) / out->hz / r->n;
 	}
 	out->rested = rested(out, &r->plan->o);
-	out->held = r->plan->o.mode == LOAD_HOLD && out->open == r->plan->o.connections;
+	out->asks = load_mode_requests(r->plan->o.mode);
+	out->held = r->plan->o.mode == LOAD_HOLD && out->open == r->plan->o.connections &&
+		    !load_counts_errors(&out->counted);
 }
 
 void load_run_free(struct load_run *r)

@@ -12,6 +12,7 @@ HOW: stall    answers, but not from one to two and a half seconds after the firs
      garble   sends back what comes with one bit changed
      thrice   sends what comes three times
      slow     sends its answers a few bytes at a time
+     sip      reads what comes, 2 KB each 50 ms, and answers nothing
      leave    answers the first of what comes, says that it closes, and does, whatever else was asked
 """
 import selectors
@@ -66,7 +67,9 @@ class Server:
 
     def serve(self, connection):
         try:
-            data = connection.recv(65536)
+            if self.how == 'sip':
+                time.sleep(0.05)
+            data = connection.recv(2048 if self.how == 'sip' else 65536)
             if data:
                 self.answer(connection, data.count(b'\r\n\r\n'), data)
                 return

@@ -387,6 +387,12 @@ class Misbehaving(unittest.TestCase):
             else:
                 self.assertGreater(run.total['again'], 0)
 
+    def test_slow_reader(self):
+        """TCP may have all that it takes for a long time: what goes out slowly does not stand still."""
+        run = self.load('sip', 'up', KERNEL + ':80', '--connections', '1', '--duration', '7', '--timeout', '3')
+        self.assertEqual(run.error_kinds(), set(), run.text)
+        self.assertEqual(run.total['opened'], 1)
+
     def test_never_closes(self):
         run = self.load('open', 'short', KERNEL, '--connections', '3', '--duration', '5', '--timeout',
                         '2')

@@ -131,6 +131,10 @@ static void limits(void **state)
 	assert_int_equal(load_bound(&r), LOAD_BOUND_UNCLEAR);
 	r.total.responses = r.counted.responses = 0;
 	assert_int_equal(load_bound(&r), LOAD_BOUND_ERRORS);
+	r.open = 5; /* without an answer each */
+	assert_int_equal(load_bound(&r), LOAD_BOUND_UNCLEAR);
+	r.asks = true;
+	assert_int_equal(load_bound(&r), LOAD_BOUND_ERRORS);
 	set_up(state);
 	r.counted.port_waits = 1;
 	assert_int_equal(load_bound(&r), LOAD_BOUND_PORTS);
