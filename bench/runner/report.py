@@ -204,11 +204,24 @@ def kernel_bars(r):
                *(x / theirs if x and theirs else None for x in (here, there)), want)
 
 
+OVERLOADS = {"short": "Short connections", "short_work": "the same, with 10 microseconds of work for each",
+             "request": "Requests, kept alive"}
+
+
+def overload_bars(r):
+    """What is left at twice what pier carries, of the most that was seen of it: offered or as fast as it went."""
+    for key, v in r.get("overload", {}).get("figures", {}).items():
+        goodput = {p["offered"]: median(p, "goodput") for p in v["points"]}
+        if 2.0 in goodput:
+            most = max([v["full_rate"], *filter(None, goodput.values())])
+            yield f"{OVERLOADS[key]}, offered twice what pier carries : the most", (goodput[2.0] or 0) / most, None, 0.9
+
+
 def bar_table(r):
     """What issue and design ask for, as ratios within a run: where the CPUs stood most of the time, and elsewhere."""
     lines = ["| Bar | Measured | CPUs elsewhere | Wanted |", "|---|---:|---:|---:|"]
     lines += [f"| {t} | {number(here, 1, 2)} | {number(there, 1, 2)} | at least {want} |"
-              for t, here, there, want in [*link_bars(r), *dperf_bars(r), *kernel_bars(r)]]
+              for t, here, there, want in [*link_bars(r), *dperf_bars(r), *kernel_bars(r), *overload_bars(r)]]
     return lines + latency_bar(r)
 
 
