@@ -192,7 +192,7 @@ static bool syn_is_newer(const struct tcp_time_wait *tw, const struct pkt_facts 
 }
 
 static __attribute__((noinline)) void time_wait_syn(struct tcp *t, struct rte_mbuf *m, struct pkt_facts *f,
-			  struct tcp_time_wait *tw)
+						    struct tcp_time_wait *tw)
 {
 	int version = tcp_listener_find(t, f->local, be16(f->dport));
 
