@@ -2,47 +2,16 @@
  * The parser's short way, of a frame in one piece with usual headers, against the long one, which a frame in two pieces
  * takes: the same facts, whatever bit of the headers is another, and whatever the port says.
  */
-#include "kit.h"
+#include "ways.h"
 
 #include "base/counter.h"
-#include "pkt/parse.h"
 #include "wire/ip4.h"
 #include "wire/tcp.h"
-
-static struct rte_mempool *pool;
-static struct pkt_port port;
-
-static int start(void **state)
-{
-	if (kit_start(state) < 0)
-		return -1;
-	pool = kit_pool("plain", 255, KIT_BUF);
-	memcpy(port.mac, kit_mac, 6);
-	return 0;
-}
-
-/* Cut there, unless it is 0. */
-static struct pkt_facts parse(const struct kit_frame *k, uint64_t ol_flags, uint32_t cut)
-{
-	struct rte_mbuf *m = kit_chain(pool, k->buf, k->len, &cut, cut ? 1 : 0);
-	struct pkt_facts f;
-
-	m->ol_flags |= ol_flags;
-	memset(&f, 0xa5, sizeof(f));
-	pkt_parse_burst(&m, &f, 1, 3, &port);
-	rte_pktmbuf_free(m);
-	return f;
-}
 
 /* Returns the kind. */
 static uint8_t same(const struct kit_frame *k, uint64_t ol_flags)
 {
-	const struct pkt_facts a = parse(k, ol_flags, 0), b = parse(k, ol_flags, 1);
-	const struct pkt_facts c = parse(k, ol_flags, k->len - 1); /* for who reads beyond, under ASan */
-
-	assert_memory_equal(&a, &b, sizeof(a));
-	assert_memory_equal(&a, &c, sizeof(a));
-	return a.kind;
+	return same_ways(k->buf, k->len, ol_flags);
 }
 
 static const uint8_t payload[80] = "pack my box with five dozen liquor jugs";
